@@ -1,0 +1,126 @@
+import type { BudgetOptions } from './budget.ts'
+import type { Clock } from './clock.ts'
+import type { RefreshContext } from './flight.ts'
+import type { RefreshFailure } from './outcome.ts'
+import type { Credentials, CredentialTarget, SessionResponse } from './request.ts'
+import type { SessionStore } from './store.ts'
+import type { TokenInput, TokenSet } from './tokens.ts'
+
+/** What `refresh` may return; anything else is an error that says so. */
+export type RefreshResult =
+  /** The answer of a fetch, ok or not. Its body is read, and what it means for the session is worked out. */
+  | Response
+  /** The answer of axios. */
+  | { status: number; headers: unknown; data?: unknown }
+  | TokenInput
+  /** Only in cookie mode. */
+  | undefined
+
+/** Options of `createSession`. Times are in milliseconds. */
+export interface SessionOptions {
+  /**
+   * Obtains the next token set. It is called by one context at a time; what it throws or returns is
+   * classified: `invalid_grant`, 401, and 400 or 403 with a JSON or empty body end the session, network
+   * errors, 429, 5xx and HTML pages do not.
+   */
+  refresh: (context: RefreshContext) => RefreshResult | Promise<RefreshResult>
+  /**
+   * `token`: the access token is known here and applied to requests. `cookie`: it is an HttpOnly cookie that
+   * the browser sends by itself; then `refresh` need not return anything.
+   * @default 'token'
+   */
+  mode?: 'token' | 'cookie' | undefined
+  /**
+   * The token set to begin with, where the store holds no record. `null` says that nobody is signed in;
+   * without it the session asks `refresh` before the first request.
+   */
+  tokens?: TokenInput | null | undefined
+  /** Where the record lives. The session closes it when it is closed itself. @default memoryStore() */
+  store?: SessionStore | undefined
+  /**
+   * How long before its end the access token is refreshed in the background, while requests still go out
+   * with it; jittered by up to a fifth, and at most half of the token's lifetime.
+   * @default the smaller of 60_000 and 20 % of the lifetime
+   */
+  refreshAhead?: number | undefined
+  /** How long before its end the access token is not used any more. @default the smaller of 5_000 and 5 % of the lifetime */
+  leeway?: number | undefined
+  /** How long a request waits for a refresh, before it rejects with `refresh_timeout`. The refresh goes on. @default 10_000 */
+  deadline?: number | undefined
+  /** How long a refresh may stay unanswered until it is given up and another may be tried. @default 60_000 */
+  lease?: number | undefined
+  /** How often a refresh that failed for now (and did not spend the refresh token) is tried again at once. @default 2 */
+  retries?: number | undefined
+  /** How many refreshes that cure nothing are made in which time. @default 5 within 30_000 */
+  budget?: BudgetOptions | undefined
+  /**
+   * `safe`: requests with a stale token that have no answer yet are aborted and sent again with the new one,
+   * if they are GET, HEAD or OPTIONS; they would block the connections that the refresh needs.
+   * @default 'safe' in browsers, 'none' elsewhere
+   */
+  recall?: 'safe' | 'none' | undefined
+  /** How long a refresh must have been unanswered before requests are recalled. @default 250 */
+  recallAfter?: number | undefined
+  /** How often a request is sent again after a 401 of its own. @default 1 */
+  replays?: number | undefined
+  /** Refreshes before the token expires even when there are no requests. @default false */
+  keepFresh?: boolean | undefined
+  /** Requests that the session leaves alone, for example the login: `(url) => url.endsWith('/login')`. */
+  skip?: ((url: string, method: string) => boolean) | undefined
+  /**
+   * Looks at every response: `true` asks for a refresh and a replay, `false` for none, `undefined` leaves it
+   * to the default rule (a 401 whose challenge a new token would cure).
+   */
+  shouldRefresh?:
+    | ((response: SessionResponse) => boolean | undefined | Promise<boolean | undefined>)
+    | undefined
+  /** Whether a failed refresh ends the session; `undefined` leaves it to the default rule. */
+  isTerminal?: ((failure: RefreshFailure) => boolean | undefined) | undefined
+  /**
+   * Makes the credentials of a request.
+   * @default Bearer in the Authorization header (RFC 6750 §2.1)
+   * @example
+   * applyToken: ({ accessToken }) => ({ headers: { 'x-access-token': accessToken } })
+   */
+  applyToken?:
+    | ((tokens: TokenSet, target: CredentialTarget) => Credentials | Promise<Credentials>)
+    | undefined
+  /** Time, timers and chance; for tests. @default the runtime's */
+  clock?: Clock | undefined
+}
+
+const DURATIONS = [
+  'refreshAhead',
+  'leeway',
+  'deadline',
+  'lease',
+  'retries',
+  'recallAfter',
+  'replays',
+] as const
+
+/** @throws TypeError that names the option, what it should be and what it is */
+export function checkOptions(options: SessionOptions): void {
+  if (typeof options?.refresh !== 'function') {
+    throw new TypeError(
+      `createSession: expected \`refresh\` to be a function, got ${typeof options?.refresh}`,
+    )
+  }
+  for (const name of DURATIONS) {
+    const value = options[name]
+    if (value !== undefined && !(typeof value === 'number' && value >= 0)) {
+      throw new TypeError(
+        `createSession: expected \`${name}\` to be a number that is not negative, got ${String(value)}`,
+      )
+    }
+  }
+  for (const [name, values] of [
+    ['mode', 'token cookie'],
+    ['recall', 'safe none'],
+  ] as const) {
+    const value = options[name]
+    if (value !== undefined && !values.split(' ').includes(value)) {
+      throw new TypeError(`createSession: expected \`${name}\` to be one of ${values}, got ${String(value)}`)
+    }
+  }
+}

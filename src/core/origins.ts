@@ -1,0 +1,37 @@
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/
+
+/**
+ * The origin that a developer wrote down as one that may get the token.
+ *
+ * @throws TypeError where it is no URL, or plain http to another machine and `anyHttp` is not set
+ */
+export function trustedOrigin(written: string | URL, anyHttp = false): string {
+  const url = parse(String(written))
+  if (!url)
+    throw new TypeError(
+      `expected an origin like "https://api.example.com", got ${JSON.stringify(String(written))}`,
+    )
+  if (url.protocol === 'http:' && !anyHttp && !LOOPBACK.test(url.hostname)) {
+    throw new TypeError(`${url.origin} would get the token unencrypted: use https, or loopback`)
+  }
+  return url.origin
+}
+
+/**
+ * A web URL, parsed as fetch and XMLHttpRequest do; undefined for anything that is not http or https.
+ * (A `blob:` URL reports the origin of the page that made it.)
+ */
+export function parse(url: string): URL | undefined {
+  try {
+    const parsed = new URL(url, globalThis.location?.href)
+    return /^https?:$/.test(parsed.protocol) ? parsed : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Scheme, host and path of a URL: what may be told about a request. Queries and fragments hold secrets. */
+export function withoutQuery(url: string): string {
+  const parsed = parse(url)
+  return parsed ? parsed.origin + parsed.pathname : (url.split(/[?#]/, 1)[0] ?? '')
+}
