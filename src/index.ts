@@ -1,4 +1,3 @@
-export type { BudgetOptions } from './core/budget.ts'
 export { type Challenge, parseChallenges } from './core/challenge.ts'
 export type { Clock } from './core/clock.ts'
 export {
@@ -17,8 +16,7 @@ export type {
   SessionNews,
   SessionState,
 } from './core/machine.ts'
-export { type KeyValueStorage, type MemoryStoreOptions, memoryStore } from './core/memory-store.ts'
-export type { RefreshResult, SessionOptions } from './core/options.ts'
+export type { BudgetOptions, RefreshResult, SessionOptions } from './core/options.ts'
 export type { RefreshFailure } from './core/outcome.ts'
 export {
   type Credentials,
@@ -29,3 +27,4 @@ export {
 export { createSession, type Session } from './core/session.ts'
 export type { Lease, SessionStore, Stored, Version } from './core/store.ts'
 export type { TokenInput, TokenSet } from './core/tokens.ts'
+export { type KeyValueStorage, type MemoryStoreOptions, memoryStore } from './stores/memory.ts'

@@ -9,6 +9,9 @@ export interface Challenge {
 /** Longer headers are nobody's challenge. */
 const LONGEST_HEADER = 8_192
 
+/** A name, then: '=' and a quoted string, or '=' and a token, or neither (then the name is a scheme). */
+const PIECE = /([\w!#$%&'*+.^`|~-]+)(?:[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([\w!#$%&'*+.^`|~-]+)))?/g
+
 /**
  * Parses a WWW-Authenticate header, or several joined by commas (RFC 9110 §11.6.1), in linear time.
  * What does not parse is passed over.
@@ -18,10 +21,7 @@ const LONGEST_HEADER = 8_192
  */
 export function parseChallenges(header: string | null | undefined): Challenge[] {
   const challenges: Challenge[] = []
-  if (!header) return challenges
-  // A name, then: '=' and a quoted string, or '=' and a token, or neither (then the name is a scheme).
-  const piece = /([\w!#$%&'*+.^`|~-]+)(?:[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([\w!#$%&'*+.^`|~-]+)))?/g
-  for (const [, name = '', quoted, token] of header.slice(0, LONGEST_HEADER).matchAll(piece)) {
+  for (const [, name = '', quoted, token] of (header ?? '').slice(0, LONGEST_HEADER).matchAll(PIECE)) {
     const value = quoted?.replace(/\\(.)/g, '$1') ?? token
     if (value === undefined) challenges.push({ scheme: name.toLowerCase(), parameters: Object.create(null) })
     else {
@@ -35,17 +35,16 @@ export function parseChallenges(header: string | null | undefined): Challenge[] 
 /** What a 401 asks for. */
 export type Remedy = 'refresh' | 'nonce' | 'none'
 
-/** A new access token would be refused in the same way (RFC 6750 §3.1, RFC 9470 §3). */
-const INCURABLE = /^(insufficient_scope|invalid_request|insufficient_user_authentication)$/
+/** The `error` parameters of all challenges; what stands in other quoted strings is passed over. */
+const ERRORS = /\berror[ \t]*=[ \t]*"?(\w+)"?|"(?:[^"\\]|\\.)*"/g
 
 /**
- * What would cure a 401 with this WWW-Authenticate header: a refresh where a token is called invalid or
- * nothing is said (CORS may hide the header), another DPoP nonce (RFC 9449 §9), or nothing that we could do.
+ * What would cure a 401 with this WWW-Authenticate header: a new access token, where one is called invalid
+ * or nothing is said (CORS may hide the header); another DPoP nonce (RFC 9449 §9); or nothing that a session
+ * could do (RFC 6750 §3.1, RFC 9470 §3).
  */
-export function remedyOf(header: string | null | undefined): Remedy {
-  const errors = parseChallenges(header).map(({ parameters }) => parameters.error ?? '')
-  if (errors.includes('use_dpop_nonce')) return 'nonce'
-  return errors.some((error) => INCURABLE.test(error)) && !errors.includes('invalid_token')
-    ? 'none'
-    : 'refresh'
+export function remedyOf(header: string): Remedy {
+  const errors = Array.from(header.slice(0, LONGEST_HEADER).matchAll(ERRORS), ([, error]) => error).join(' ')
+  if (/use_dpop_nonce/.test(errors)) return 'nonce'
+  return /insufficient_|invalid_request/.test(errors) && !/invalid_token/.test(errors) ? 'none' : 'refresh'
 }

@@ -22,7 +22,7 @@ export type SessionErrorCode =
 export interface SessionErrorDetails {
   /** What went wrong underneath: name, message, code and status, never the request or its tokens. */
   cause?: unknown
-  /** When the next refresh will be tried, in epoch milliseconds. Only on `refresh_failed`. */
+  /** When the next refresh may be tried, in epoch milliseconds. Only on `refresh_failed`. */
   retryAt?: number
 }
 
@@ -34,13 +34,17 @@ export interface SessionErrorDetails {
  */
 export class SessionError extends Error {
   readonly code: SessionErrorCode
-  readonly retryAt?: number
+  declare readonly retryAt?: number
 
-  constructor(code: SessionErrorCode, message: string, { cause, retryAt }: SessionErrorDetails = {}) {
-    super(message, cause === undefined ? undefined : { cause })
+  constructor(
+    code: SessionErrorCode,
+    message: string = code,
+    { cause, ...details }: SessionErrorDetails = {},
+  ) {
+    super(message, cause ? { cause } : undefined)
     this.name = 'SessionError'
     this.code = code
-    if (retryAt !== undefined) this.retryAt = retryAt
+    Object.assign(this, details)
   }
 }
 
@@ -49,7 +53,7 @@ export class SessionError extends Error {
  * in another realm or by another copy of this package.
  */
 export function findSessionError(error: unknown): SessionError | undefined {
-  for (let depth = 0; depth < 8 && typeof error === 'object' && error !== null; depth++) {
+  for (let depth = 0; error && depth < 9; depth++) {
     if ((error as Error).name === 'SessionError') return error as SessionError
     error = (error as Error).cause
   }
@@ -72,15 +76,6 @@ export function isSessionError(error: unknown, code?: SessionErrorCode): boolean
  * and a `cause` is printed by every logger.
  */
 export function withoutSecrets(error: unknown): Error {
-  const { name, message, stack, code, status, cause } = Object(error) as Error & {
-    code?: unknown
-    status?: unknown
-  }
-  const plain = new Error(message ?? String(error)) as Error & { code?: unknown; status?: unknown }
-  plain.name = name ?? 'Error'
-  if (stack) plain.stack = stack
-  const known = code ?? (cause as { code?: unknown } | undefined)?.code
-  if (known !== undefined) plain.code = known
-  if (typeof status === 'number') plain.status = status
-  return plain
+  const { name = 'Error', message = String(error), stack = '', code, status, cause } = Object(error)
+  return Object.assign(new Error(message), { name, stack, code: code ?? cause?.code, status })
 }

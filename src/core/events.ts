@@ -1,44 +1,40 @@
 import type { Clock } from './clock.ts'
-import { type SessionEvent, type SessionNews, type SessionState, transition } from './machine.ts'
+import type { RequestInfo, RequestNews, SessionEvent, SessionNews, SessionState } from './machine.ts'
+
+type News = SessionNews | (RequestNews & { request: RequestInfo })
 
 /** The session's state, and those who want to hear of it. */
 export interface Events {
   readonly state: SessionState
-  /** Whether anybody observes; events of requests are built only then. */
-  readonly observed: boolean
-  emit(news: SessionNews): void
-  subscribe(listener: (state: SessionState) => void): () => void
-  observe(listener: (event: SessionEvent) => void): () => void
+  /** Who gets every event; those of requests are built only where there is somebody. */
+  readonly observers: Set<(event: SessionEvent) => void>
+  /** Who gets every new state. */
+  readonly subscribers: Set<(state: SessionState) => void>
+  emit(news: News): void
 }
 
-/** Applies what happens to the state, and tells subscribers of states and observers of events. */
-export function createEvents(clock: Clock, initial: SessionState): Events {
-  let state = initial
-  const subscribers = new Set<(state: SessionState) => void>()
-  const observers = new Set<(event: SessionEvent) => void>()
-
-  return {
-    get state() {
-      return state
+/** @param current works the state out of what is known */
+export function createEvents(clock: Clock, initial: SessionState, current: () => SessionState): Events {
+  const events = {
+    state: initial,
+    observers: new Set<(event: SessionEvent) => void>(),
+    subscribers: new Set<(state: SessionState) => void>(),
+    emit(news: News) {
+      const state = current()
+      const changed = JSON.stringify(state) !== JSON.stringify(events.state)
+      if (changed) events.state = state
+      tell(events.observers, { ...news, at: clock.now(), state: events.state })
+      if (changed) tell(events.subscribers, state)
     },
-    get observed() {
-      return observers.size > 0
-    },
-    emit(news) {
-      const before = state
-      state = transition(state, news)
-      if (observers.size) tell(observers, { ...news, at: clock.now() })
-      if (state !== before) tell(subscribers, state)
-    },
-    subscribe: (listener) => listen(subscribers, listener),
-    observe: (listener) => listen(observers, listener),
   }
+  return events
 }
 
-function listen<T>(listeners: Set<(value: T) => void>, listener: (value: T) => void): () => void {
-  const entry = (value: T) => listener(value)
-  listeners.add(entry)
-  return () => void listeners.delete(entry)
+/** Adds a listener, and returns the function that takes it away. */
+export function listen<T>(listeners: Set<(value: T) => void>, listener: (value: T) => void): () => void {
+  const own = (value: T) => listener(value)
+  listeners.add(own)
+  return () => void listeners.delete(own)
 }
 
 /** A listener's fault is its own: the others hear all the same, and the session goes on. */

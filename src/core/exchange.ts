@@ -1,44 +1,13 @@
-import type { Account } from './account.ts'
-import type { Budget } from './budget.ts'
-import { parseChallenges, type Remedy, remedyOf } from './challenge.ts'
-import { SessionError } from './errors.ts'
-import type { Events } from './events.ts'
-import { createInFlight } from './in-flight.ts'
-import type { IgnoreReason, RefreshReason, RequestInfo } from './machine.ts'
-import type { SessionOptions } from './options.ts'
-import { withoutQuery } from './origins.ts'
-import type { Credentials, SessionRequest, SessionResponse } from './request.ts'
-import type { TokenSet } from './tokens.ts'
-import type { Visitor } from './waiting-room.ts'
+import { remedyOf } from './challenge.ts'
+import type { Context } from './context.ts'
+import { SessionError, type SessionErrorCode } from './errors.ts'
+import { note } from './in-flight.ts'
+import type { IgnoreReason } from './machine.ts'
+import { cooling, gate, loops, refreshOnce } from './refresh.ts'
+import type { Credentials, SessionRequest } from './request.ts'
 
 /** A session serves requests of every client at once. */
-export type AnyRequest = SessionRequest<unknown>
-
-/** What the exchange asks of its session. */
-export interface Gatekeeper {
-  readonly account: Account
-  readonly events: Events
-  readonly budget: Budget
-  readonly cookie: boolean
-  /** Undefined: go now. A promise: wait, then ask again. Throws where there is nothing to wait for. */
-  gate(visitor: Visitor & { epoch: string | undefined }): Promise<void> | undefined
-  /** Starts the one refresh, or joins it. */
-  refreshOnce(reason: RefreshReason): void
-  /** The failure of the last refresh, while it cools down. */
-  cooling(): SessionError | undefined
-  readonly refreshing: boolean
-  /** Whether the newest token set came from somebody else. */
-  readonly adopted: boolean
-  /** Whether a request is part of the refresh itself. */
-  isRefresh(request: AnyRequest): boolean
-}
-
-/** Where requests go through. */
-export interface Exchange {
-  send<Reply>(request: SessionRequest<Reply>): Promise<Reply>
-  /** Takes requests off the wire that were sent with `generation` or an older one; they are sent again. */
-  recall(generation: number): void
-}
+type AnyRequest = SessionRequest<unknown>
 
 /**
  * One request's way through the session, whatever client it comes from:
@@ -47,246 +16,191 @@ export interface Exchange {
  * Between the gate and the wire nothing is awaited: a token that was good at the gate is good on the wire,
  * and it is the token of the request's own sign-in.
  */
-export function createExchange(
-  session: Gatekeeper,
-  {
-    skip,
-    shouldRefresh,
-    applyToken,
-    replays = 1,
-  }: Pick<SessionOptions, 'skip' | 'shouldRefresh' | 'applyToken' | 'replays'>,
-): Exchange {
-  const { account, events, budget, cookie, gate } = session
-  const wire = createInFlight<AnyRequest>((request) => {
-    if (events.observed)
-      events.emit({ type: 'request-recalled', request: info(request), generation: request.generation })
-  })
-  let ids = 0
-  /** Names of the headers that hold credentials. */
-  let credentialHeaders = cookie ? [] : ['authorization']
-  let bearerOf: TokenSet | undefined
-  let bearer: Credentials | undefined
-
-  function send(request: AnyRequest): Promise<unknown> {
-    const reason = exempt(request)
-    if (reason) return ignore(request, reason)
-    if (request.conflict) return refuse(request, new TypeError(request.conflict))
-    if (hasForeignCredentials(request)) return ignore(request, 'own-credentials')
-    try {
-      return gate(request) ? hold(request) : transmit(request)
-    } catch (error) {
-      return refuse(request, error)
-    }
-  }
-
-  function exempt(request: AnyRequest): IgnoreReason | undefined {
-    if (request.exempt) return request.exempt
-    if (session.isRefresh(request)) return 'refresh'
-    return skip?.(request.url, request.method) ? 'skipped' : undefined
-  }
-
-  /** Exactly as the caller made it, and whatever comes of it is the caller's. */
-  function ignore(request: AnyRequest, reason: IgnoreReason): Promise<unknown> {
-    if (events.observed) events.emit({ type: 'request-ignored', reason, request: info(request) })
+export function send(context: Context, request: AnyRequest): Promise<unknown> {
+  const reason = exempt(context, request)
+  if (reason) {
+    note(context, request, { type: 'request-ignored', reason })
     return request.transmit(undefined)
   }
-
-  function hasForeignCredentials(request: AnyRequest): boolean {
-    return credentialHeaders.some((name) => {
-      const value = request.header(name)
-      return value !== undefined && !account.knows(value)
-    })
+  try {
+    if (request.conflict)
+      throw new TypeError('Basic credentials would replace those of the session: use session: false')
+    return gate(context, request) ? hold(context, request) : transmit(context, request)
+  } catch (error) {
+    return refuse(context, request, error)
   }
-
-  async function hold(request: AnyRequest): Promise<unknown> {
-    if (events.observed) events.emit({ type: 'request-held', request: info(request) })
-    try {
-      for (let wait = gate(request); wait; wait = gate(request)) await wait
-    } catch (error) {
-      const transient = error instanceof SessionError && /^refresh_/.test(error.code)
-      // Recalled for nothing: it is sent again as it was.
-      if (request.recalled && transient && request.epoch === account.epoch) return transmit(request)
-      return refuse(request, error)
-    }
-    return transmit(request)
-  }
-
-  async function refuse(request: AnyRequest, error: unknown): Promise<never> {
-    const ours = error instanceof SessionError
-    if (events.observed) {
-      events.emit({
-        type: 'request-settled',
-        request: info(request),
-        ok: false,
-        status: 0,
-        ...(ours && { code: error.code }),
-      })
-    }
-    throw ours ? request.refusal(error) : error
-  }
-
-  function transmit(request: AnyRequest): Promise<unknown> {
-    const { record } = account
-    const tokens = record?.ended ? undefined : record?.tokens
-    request.generation = account.generation
-    request.attempts++
-    request.recalled = false
-    request.bare = record?.ended !== undefined || !(tokens || cookie)
-    const credentials = tokens && !cookie ? credentialsFor(request, tokens) : withoutStale(request)
-    if (!(credentials instanceof Promise)) return dispatch(request, credentials)
-    // The signing took time: the session may be another one by now.
-    return credentials.then((signed) =>
-      account.record === record ? dispatch(request, signed) : hold(request),
-    )
-  }
-
-  function credentialsFor(request: AnyRequest, tokens: TokenSet): Credentials | Promise<Credentials> {
-    if (!applyToken) {
-      if (bearerOf !== tokens) {
-        bearerOf = tokens
-        bearer = { headers: { Authorization: `Bearer ${tokens.accessToken}` } }
-      }
-      return bearer as Credentials
-    }
-    const remember = (credentials: Credentials) => {
-      credentialHeaders = Object.keys(credentials.headers ?? {}).map((name) => name.toLowerCase())
-      return credentials
-    }
-    const credentials = applyToken(tokens, { method: request.method, url: request.url, nonce: request.nonce })
-    return credentials instanceof Promise ? credentials.then(remember) : remember(credentials)
-  }
-
-  /** A default header with a token that this session held must not outlive it. */
-  function withoutStale(request: AnyRequest): Credentials | undefined {
-    const stale = credentialHeaders.filter((name) => request.header(name) !== undefined)
-    return stale.length ? { headers: Object.fromEntries(stale.map((name) => [name, undefined])) } : undefined
-  }
-
-  function dispatch(request: AnyRequest, credentials: Credentials | undefined): Promise<unknown> {
-    if (request.recallable) wire.add(request)
-    const sent = request.transmit(credentials).then(
-      (reply) => arrived(request, reply, false),
-      (error) => arrived(request, error, true),
-    )
-    if (events.observed) {
-      const { attempts: attempt, generation } = request
-      events.emit({
-        type: attempt > 1 ? 'request-replayed' : 'request-sent',
-        request: info(request),
-        generation,
-        attempt,
-      })
-    }
-    return sent
-  }
-
-  function arrived(request: AnyRequest, outcome: unknown, failed: boolean): unknown {
-    request.land()
-    if (request.recallable) wire.remove(request)
-    if (request.recalled && failed && !request.abandoned) return hold(request)
-    const status = request.statusOf(outcome)
-    if (status === 401 || (shouldRefresh && status)) return examine(request, outcome, failed)
-    if (request.replays && status) budget.cured()
-    return settle(request, outcome, failed)
-  }
-
-  function settle(request: AnyRequest, outcome: unknown, failed: boolean, cause?: SessionError): unknown {
-    if (cause) request.blame(outcome, cause)
-    if (events.observed) {
-      const status = request.statusOf(outcome)
-      events.emit({
-        type: 'request-settled',
-        request: info(request),
-        ok: !failed,
-        status,
-        ...(cause && { code: cause.code }),
-      })
-    }
-    if (failed) throw outcome
-    return outcome
-  }
-
-  /** The API does not like our token: finds out whether that can be cured, and by whom. */
-  async function examine(request: AnyRequest, outcome: unknown, failed: boolean): Promise<unknown> {
-    const own = (cause?: SessionError) => settle(request, outcome, failed, cause)
-    const response = request.responseOf(outcome)
-    const remedy = await remedyFor(response)
-    if (remedy === 'none' && response.status !== 401) {
-      if (request.replays) budget.cured()
-      return own()
-    }
-    if (events.observed) {
-      events.emit({
-        type: 'request-rejected',
-        request: info(request),
-        status: response.status,
-        generation: request.generation,
-        challenges: parseChallenges(response.headers.get('www-authenticate')),
-      })
-    }
-    if (remedy === 'none' || request.bare) return own()
-    if (response.url && !request.trusts(response.url)) {
-      if (events.observed)
-        events.emit({ type: 'request-ignored', reason: 'foreign-answer', request: info(request) })
-      return own()
-    }
-    if (request.epoch !== undefined && request.epoch !== account.epoch) return own(changed())
-    const repeatable = request.replayable && replays > 0
-    const expired = account.validity?.freshness() === 'expired'
-    let refreshed = false
-    if (remedy === 'nonce') {
-      const nonce = response.headers.get('dpop-nonce')
-      if (!applyToken || !nonce || request.nonce || !repeatable) return own()
-      request.nonce = nonce
-    } else if (request.generation === account.generation) {
-      // Nobody has refreshed since it was sent: this 401 asks for a new token.
-      if (repeatable && request.replays >= replays && !expired) return own()
-      const failure = session.cooling()
-      if (failure) return own(failure)
-      if (!session.refreshing && budget.exhausted()) return own(looping())
-      session.refreshOnce('rejected')
-      if (!repeatable) return own(oneShot())
-      refreshed = true
-    } else if (!repeatable) return own(oneShot())
-    try {
-      for (let wait = gate(request); wait; wait = gate(request)) await wait
-    } catch (error) {
-      return error instanceof SessionError ? own(error) : refuse(request, error)
-    }
-    // A token set that somebody else had fetched, or one that has expired since, is no replay of ours.
-    if (refreshed && !session.adopted && !expired) request.replays++
-    request.discard(outcome)
-    return transmit(request)
-  }
-
-  async function remedyFor(response: SessionResponse): Promise<Remedy> {
-    const asked = await shouldRefresh?.(response)
-    if (asked !== undefined) return asked ? 'refresh' : 'none'
-    return response.status === 401 ? remedyOf(response.headers.get('www-authenticate')) : 'none'
-  }
-
-  function info(request: AnyRequest): RequestInfo {
-    request.id ||= ++ids
-    return { id: request.id, method: request.method, url: withoutQuery(request.url) }
-  }
-
-  return { send: send as Exchange['send'], recall: wire.recall }
 }
 
-export function changed(): SessionError {
-  return new SessionError('session_changed', 'somebody signed in or out while this request was on its way')
+/** Why a request goes out exactly as the caller made it, and whatever comes of it is the caller's. */
+function exempt(context: Context, request: AnyRequest): IgnoreReason | undefined {
+  const {
+    settings: { skip },
+    held,
+    insideRefresh,
+    refreshSignal,
+  } = context
+  if (request.exempt) return request.exempt
+  if (insideRefresh || (refreshSignal && request.signal === refreshSignal)) return 'refresh'
+  if (skip?.(request.url, request.method)) return 'skipped'
+  if (request.conflict) return undefined
+  for (const name of context.credentialHeaders) {
+    const value = request.header(name)
+    if (value !== undefined && !held.some((token) => value === token || value.endsWith(` ${token}`)))
+      return 'own-credentials'
+  }
+  return undefined
 }
 
-function looping(): SessionError {
-  return new SessionError(
-    'refresh_loop',
-    'new access tokens keep being refused: is it the API that is misconfigured?',
+async function hold(context: Context, request: AnyRequest): Promise<unknown> {
+  note(context, request, { type: 'request-held' })
+  try {
+    for (let wait = gate(context, request); wait; wait = gate(context, request)) await wait
+  } catch (error) {
+    const { code } = error as SessionError
+    // Recalled for nothing: it is sent again as it was.
+    const kept = request.recalled && /^refresh_/.test(code) && request.epoch === context.record?.version.epoch
+    if (!kept) return refuse(context, request, error)
+  }
+  return transmit(context, request)
+}
+
+async function refuse(context: Context, request: AnyRequest, error: unknown): Promise<never> {
+  const ours = error instanceof SessionError
+  note(context, request, {
+    type: 'request-settled',
+    ok: false,
+    status: 0,
+    code: ours ? error.code : undefined,
+  })
+  throw ours ? request.refusal(error) : error
+}
+
+function transmit(context: Context, request: AnyRequest): Promise<unknown> {
+  const {
+    record,
+    cookie,
+    settings: { applyToken },
+  } = context
+  const tokens = record?.tokens
+  request.generation = record?.version.generation ?? 0
+  request.attempts++
+  request.recalled = false
+  request.bare = !tokens && (!cookie || record?.ended !== undefined)
+  if (cookie || !tokens) return dispatch(context, request, withoutStale(context, request))
+  if (!applyToken) {
+    context.bearer ??= { headers: { Authorization: `Bearer ${tokens.accessToken}` } }
+    return dispatch(context, request, context.bearer)
+  }
+  const credentials = applyToken(tokens, request)
+  if (!(credentials instanceof Promise)) return dispatch(context, request, credentials)
+  // The signing took time: the session may be another one by now.
+  return credentials.then((signed) =>
+    context.record === record ? dispatch(context, request, signed) : hold(context, request),
   )
 }
 
-function oneShot(): SessionError {
-  return new SessionError(
-    'not_replayable',
-    'the body was consumed by the first send; pass a function that makes it anew',
+/** A default header with a token that this session held must not outlive it. */
+function withoutStale({ credentialHeaders }: Context, request: AnyRequest): Credentials {
+  const stale = credentialHeaders.filter((name) => request.header(name) !== undefined)
+  return { headers: Object.fromEntries(stale.map((name) => [name, undefined])) }
+}
+
+function dispatch(context: Context, request: AnyRequest, credentials: Credentials): Promise<unknown> {
+  if (request.recallable) context.wire.add(request)
+  if (context.settings.applyToken && credentials.headers) {
+    context.credentialHeaders = Object.keys(credentials.headers).map((name) => name.toLowerCase())
+  }
+  const sent = request.transmit(credentials).then(
+    (reply) => arrived(context, request, reply, false),
+    (error) => arrived(context, request, error, true),
   )
+  note(context, request, { type: request.attempts > 1 ? 'request-replayed' : 'request-sent' })
+  return sent
+}
+
+function arrived(context: Context, request: AnyRequest, outcome: unknown, failed: boolean): unknown {
+  request.land()
+  context.wire.delete(request)
+  if (request.recalled && failed && !request.abandoned) return hold(context, request)
+  const status = request.statusOf(outcome)
+  if (status === 401 || (context.settings.shouldRefresh && status))
+    return examine(context, request, outcome, failed)
+  return settle(context, request, outcome, failed)
+}
+
+/** Gives the caller its outcome: accepted, or with the reason why it is none. */
+function settle(
+  context: Context,
+  request: AnyRequest,
+  outcome: unknown,
+  failed: boolean,
+  cause?: SessionError,
+  refused = false,
+): unknown {
+  const status = request.statusOf(outcome)
+  if (request.replays && status && !refused) context.uncured = []
+  if (cause) request.blame(outcome, cause)
+  note(context, request, { type: 'request-settled', ok: !failed, status, code: cause?.code })
+  if (failed) throw outcome
+  return outcome
+}
+
+/** The API does not like our token: finds out whether that can be cured, and by whom. */
+async function examine(
+  context: Context,
+  request: AnyRequest,
+  outcome: unknown,
+  failed: boolean,
+): Promise<unknown> {
+  const { applyToken, shouldRefresh, replays } = context.settings
+  const own = (cause?: SessionErrorCode | SessionError) =>
+    settle(
+      context,
+      request,
+      outcome,
+      failed,
+      typeof cause === 'string' ? new SessionError(cause) : cause,
+      true,
+    )
+  const response = request.responseOf(outcome)
+  const { status, headers } = response
+  const challenge = headers.get('www-authenticate') ?? ''
+  const asked = await shouldRefresh?.(response)
+  if (!asked && status !== 401) return settle(context, request, outcome, failed)
+  note(context, request, { type: 'request-rejected', status, challenge })
+  const remedy = asked === undefined ? remedyOf(challenge) : asked ? 'refresh' : 'none'
+  if (remedy === 'none' || request.bare) return own()
+  if (response.url && !request.trusts(response.url)) {
+    note(context, request, { type: 'request-ignored', reason: 'foreign-answer' })
+    return own()
+  }
+  const { record, validity } = context
+  if (request.epoch && request.epoch !== record?.version.epoch) return own('session_changed')
+  const repeatable = request.replayable && replays > 0
+  let asks = false
+  if (remedy === 'nonce') {
+    const nonce = headers.get('dpop-nonce')
+    if (!nonce || request.nonce || !applyToken) return own()
+    request.nonce = nonce
+  } else if (request.generation === (record?.version.generation ?? 0)) {
+    // Nobody has refreshed since it was sent: this 401 asks for a new token. A token that has expired
+    // since then is no replay of ours that failed.
+    const expired = validity.left() <= validity.hard
+    if (repeatable && request.replays >= replays && !expired) return own()
+    const failure = cooling(context)
+    if (failure) return own(failure)
+    if (!context.flight && loops(context)) return own('refresh_loop')
+    refreshOnce(context, 'rejected')
+    asks = !expired
+  }
+  if (!repeatable) return own('not_replayable')
+  try {
+    for (let wait = gate(context, request); wait; wait = gate(context, request)) await wait
+  } catch (error) {
+    return error instanceof SessionError ? own(error) : refuse(context, request, error)
+  }
+  // A token set that somebody else had fetched is no replay of ours either.
+  if (asks && !context.adopted) request.replays++
+  request.discard(outcome)
+  return transmit(context, request)
 }

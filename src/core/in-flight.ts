@@ -1,40 +1,25 @@
-/** A request on the wire that may be recalled. */
-export interface Recallable {
-  /** The generation it was sent with. */
-  generation: number
-  /** Whether the response has begun to arrive. */
-  readonly begun: boolean
-  /** Set when the session has taken it off the wire in order to send it again. */
-  recalled: boolean
-  /** Takes it off the wire. */
-  recall(): void
-}
+import type { Context } from './context.ts'
+import type { RequestNews } from './machine.ts'
+import { withoutQuery } from './origins.ts'
+import type { SessionRequest } from './request.ts'
 
 /**
- * The requests on the wire that may be recalled: aborted, because their token is stale, in order to send
- * them again. A browser has six connections to a host; requests that are bound to fail must not occupy
- * the one that the refresh needs.
+ * Takes requests off the wire that were sent with `generation` or an older one and have no answer yet, in
+ * order to send them again. A browser has six connections to a host; requests that are bound to fail must
+ * not occupy the one that the refresh needs.
  */
-export interface InFlight<R extends Recallable> {
-  add(request: R): void
-  remove(request: R): void
-  /** Recalls what was sent with `generation` or an older one and has no answer yet. */
-  recall(generation: number): void
+export function recall(context: Context, generation: number): void {
+  for (const request of context.wire) {
+    if (request.generation > generation || request.begun) continue
+    request.recalled = true
+    note(context, request, { type: 'request-recalled' })
+    request.recall()
+  }
 }
 
-export function createInFlight<R extends Recallable>(onRecall: (request: R) => void): InFlight<R> {
-  const wire = new Set<R>()
-  return {
-    add: (request) => wire.add(request),
-    remove: (request) => wire.delete(request),
-    recall(generation) {
-      for (const request of wire) {
-        if (request.generation > generation || request.begun) continue
-        wire.delete(request)
-        request.recalled = true
-        onRecall(request)
-        request.recall()
-      }
-    },
-  }
+/** Tells observers of a request. */
+export function note({ events }: Context, request: SessionRequest<unknown>, news: RequestNews): void {
+  if (!events.observers.size) return
+  const { id, method, url, attempts: attempt, generation } = request
+  events.emit({ ...news, request: { id, method, url: withoutQuery(url), attempt, generation } })
 }

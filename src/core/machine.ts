@@ -1,4 +1,4 @@
-import type { Challenge } from './challenge.ts'
+import type { Context } from './context.ts'
 import type { SessionErrorCode } from './errors.ts'
 
 /** What anybody may know of a session: frozen, replaced when something changes, and never with a token in it. */
@@ -13,7 +13,7 @@ export interface SessionState {
   /** Grows with every new token set of one sign-in; 0 before the first. */
   readonly generation: number
   /** When the access token expires, in epoch milliseconds, where that is known. */
-  readonly expiresAt?: number
+  readonly expiresAt?: number | undefined
 }
 
 /** Why a refresh was started. */
@@ -51,92 +51,64 @@ export interface RequestInfo {
   readonly method: string
   /** Without query and fragment. */
   readonly url: string
-}
-
-interface TokenNews {
+  /** How often it has been sent. */
+  readonly attempt: number
+  /** The generation it was last sent with. */
   readonly generation: number
-  readonly expiresAt?: number
 }
 
-interface RequestNews {
-  readonly request: RequestInfo
-}
-
-/** What happened; told apart by `type`. */
-export type SessionNews =
-  | ({
-      readonly type: 'request-sent' | 'request-replayed'
-      readonly generation: number
-      readonly attempt: number
-    } & RequestNews)
-  | ({ readonly type: 'request-held' } & RequestNews)
-  | ({ readonly type: 'request-ignored'; readonly reason: IgnoreReason } & RequestNews)
-  | ({
+/** What happened to a request; told apart by `type`. */
+export type RequestNews =
+  | { readonly type: 'request-held' | 'request-sent' | 'request-replayed' | 'request-recalled' }
+  | { readonly type: 'request-ignored'; readonly reason: IgnoreReason }
+  | {
       readonly type: 'request-rejected'
       readonly status: number
-      readonly generation: number
-      /** The parsed WWW-Authenticate header: `acr_values` and `max_age` of a step-up are here (RFC 9470). */
-      readonly challenges: readonly Challenge[]
-    } & RequestNews)
-  | ({ readonly type: 'request-recalled'; readonly generation: number } & RequestNews)
-  | ({
-      readonly type: 'request-settled'
-      readonly ok: boolean
-      readonly status: number
-      readonly code?: SessionErrorCode
-    } & RequestNews)
-  | {
-      readonly type: 'refresh-started' | 'refresh-joined'
-      readonly reason: RefreshReason
-      readonly generation: number
+      /** WWW-Authenticate, for `parseChallenges`: `acr_values` and `max_age` of a step-up are there (RFC 9470). */
+      readonly challenge: string
     }
-  /** A token set that came by `session.update()`. */
-  | ({ readonly type: 'updated' } & TokenNews)
-  /** Somebody else has refreshed: another tab, process or session object. */
-  | ({ readonly type: 'refresh-adopted' } & TokenNews)
-  | ({ readonly type: 'refresh-succeeded' } & TokenNews)
+  | {
+      readonly type: 'request-settled'
+      /** Whether the caller's promise was fulfilled. */
+      readonly ok: boolean
+      /** 0 where nothing was answered. */
+      readonly status: number
+      readonly code: SessionErrorCode | undefined
+    }
+
+/** How a token set came: by our refresh, by that of another tab or process, by `update()`, by `signIn()`, or from the store. */
+export type Arrival = 'refresh-succeeded' | 'refresh-adopted' | 'updated' | 'signed-in' | 'restored'
+
+/** What happened to the session; told apart by `type`. */
+export type SessionNews =
+  | { readonly type: 'refresh-started' | 'refresh-joined'; readonly reason: RefreshReason }
+  | { readonly type: Arrival }
   | {
       readonly type: 'refresh-failed'
       readonly code: SessionErrorCode
       readonly message: string
-      readonly retryAt?: number
+      readonly retryAt: number | undefined
     }
-  | ({ readonly type: 'signed-in' } & TokenNews)
   | { readonly type: 'signed-out'; readonly reason: 'signed-out' | 'rejected' }
-  /** The store has been read and holds nothing. */
-  | { readonly type: 'nothing-stored' }
   /** Something no longer holds, for example the persistence of tokens. */
   | { readonly type: 'degraded'; readonly reason: string }
 
-/** What observers get: what happened, and when, in epoch milliseconds. */
-export type SessionEvent = SessionNews & { readonly at: number }
-
-/** The state after `news`; the same object where nothing of it changes. */
-export function transition(state: SessionState, news: SessionNews): SessionState {
-  switch (news.type) {
-    case 'signed-in':
-    case 'updated':
-    case 'refresh-adopted':
-    case 'refresh-succeeded': {
-      const { generation, expiresAt } = news
-      return settle({
-        status: 'signed-in',
-        refreshing: false,
-        generation,
-        ...(expiresAt !== undefined && { expiresAt }),
-      })
-    }
-    case 'signed-out':
-      return settle({ status: 'signed-out', refreshing: false, generation: 0 })
-    case 'nothing-stored':
-      return settle({ ...state, status: 'unknown' })
-    case 'refresh-started':
-      return settle({ ...state, refreshing: true })
-    case 'refresh-failed':
-      return settle({ ...state, refreshing: false })
-    default:
-      return state
-  }
+/** What observers get: what happened, when (epoch milliseconds), and the state after it. */
+export type SessionEvent = (SessionNews | (RequestNews & { readonly request: RequestInfo })) & {
+  readonly at: number
+  readonly state: SessionState
 }
 
-const settle = (state: SessionState): SessionState => Object.freeze(state)
+/** The state that follows from what is known: nothing else is ever said about a session. */
+export function stateOf({
+  record,
+  restoring,
+  flight,
+}: Pick<Context, 'record' | 'restoring' | 'flight'>): SessionState {
+  return Object.freeze({
+    status: restoring ? 'restoring' : record?.ended ? 'signed-out' : record?.tokens ? 'signed-in' : 'unknown',
+    refreshing: flight !== undefined,
+    generation: record?.version.generation ?? 0,
+    expiresAt: record?.tokens?.expiresAt,
+  })
+}

@@ -1,7 +1,6 @@
-import type { BudgetOptions } from './budget.ts'
-import type { Clock } from './clock.ts'
+import { type Clock, systemClock } from './clock.ts'
 import type { RefreshContext } from './flight.ts'
-import type { RefreshFailure } from './outcome.ts'
+import type { IsTerminal } from './outcome.ts'
 import type { Credentials, CredentialTarget, SessionResponse } from './request.ts'
 import type { SessionStore } from './store.ts'
 import type { TokenInput, TokenSet } from './tokens.ts'
@@ -15,6 +14,14 @@ export type RefreshResult =
   | TokenInput
   /** Only in cookie mode. */
   | undefined
+
+/** How many refreshes may cure nothing, and in which time. */
+export interface BudgetOptions {
+  /** @default 5 */
+  refreshes?: number
+  /** Milliseconds. @default 30_000 */
+  within?: number
+}
 
 /** Options of `createSession`. Times are in milliseconds. */
 export interface SessionOptions {
@@ -75,7 +82,7 @@ export interface SessionOptions {
     | ((response: SessionResponse) => boolean | undefined | Promise<boolean | undefined>)
     | undefined
   /** Whether a failed refresh ends the session; `undefined` leaves it to the default rule. */
-  isTerminal?: ((failure: RefreshFailure) => boolean | undefined) | undefined
+  isTerminal?: IsTerminal | undefined
   /**
    * Makes the credentials of a request.
    * @default Bearer in the Authorization header (RFC 6750 §2.1)
@@ -89,38 +96,34 @@ export interface SessionOptions {
   clock?: Clock | undefined
 }
 
-const DURATIONS = [
-  'refreshAhead',
-  'leeway',
-  'deadline',
-  'lease',
-  'retries',
-  'recallAfter',
-  'replays',
-] as const
+/** The options that have a default which does not depend on anything. */
+type Defaults = Required<Pick<SessionOptions, 'deadline' | 'lease' | 'retries' | 'recallAfter' | 'replays' | 'clock'>>
 
-/** @throws TypeError that names the option, what it should be and what it is */
-export function checkOptions(options: SessionOptions): void {
-  if (typeof options?.refresh !== 'function') {
-    throw new TypeError(
-      `createSession: expected \`refresh\` to be a function, got ${typeof options?.refresh}`,
-    )
-  }
-  for (const name of DURATIONS) {
-    const value = options[name]
-    if (value !== undefined && !(typeof value === 'number' && value >= 0)) {
-      throw new TypeError(
-        `createSession: expected \`${name}\` to be a number that is not negative, got ${String(value)}`,
-      )
+/** The options, with their defaults. */
+export type Settings = SessionOptions & { [Name in keyof Defaults]: NonNullable<Defaults[Name]> }
+
+const DEFAULTS: Settings | object = {
+  deadline: 10_000,
+  lease: 60_000,
+  retries: 2,
+  recallAfter: 250,
+  replays: 1,
+  clock: systemClock,
+}
+
+const NUMBERS = /^(refreshAhead|leeway|deadline|lease|retries|recallAfter|replays)$/
+
+/** @throws TypeError that names the option, and what it is */
+export function settingsOf(options: SessionOptions): Settings {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined)
+  for (const [name, value] of given) {
+    if (
+      (NUMBERS.test(name) && !(Number(value) >= 0)) ||
+      (name === 'mode' && !/^(token|cookie)$/.test(String(value)))
+    ) {
+      throw new TypeError(`createSession: ${name} cannot be ${String(value)}`)
     }
   }
-  for (const [name, values] of [
-    ['mode', 'token cookie'],
-    ['recall', 'safe none'],
-  ] as const) {
-    const value = options[name]
-    if (value !== undefined && !values.split(' ').includes(value)) {
-      throw new TypeError(`createSession: expected \`${name}\` to be one of ${values}, got ${String(value)}`)
-    }
-  }
+  if (typeof options.refresh !== 'function') throw new TypeError('createSession: refresh must be a function')
+  return { ...DEFAULTS, ...(Object.fromEntries(given) as unknown as SessionOptions) } as Settings
 }

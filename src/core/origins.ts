@@ -3,16 +3,12 @@ const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/
 /**
  * The origin that a developer wrote down as one that may get the token.
  *
- * @throws TypeError where it is no URL, or plain http to another machine and `anyHttp` is not set
+ * @throws TypeError where it is no URL, or plain http to another machine
  */
-export function trustedOrigin(written: string | URL, anyHttp = false): string {
+export function trustedOrigin(written: string | URL): string {
   const url = parse(String(written))
-  if (!url)
-    throw new TypeError(
-      `expected an origin like "https://api.example.com", got ${JSON.stringify(String(written))}`,
-    )
-  if (url.protocol === 'http:' && !anyHttp && !LOOPBACK.test(url.hostname)) {
-    throw new TypeError(`${url.origin} would get the token unencrypted: use https, or loopback`)
+  if (!url || (url.protocol === 'http:' && !LOOPBACK.test(url.hostname))) {
+    throw new TypeError(`origins: expected https or loopback, got ${JSON.stringify(String(written))}`)
   }
   return url.origin
 }
@@ -33,5 +29,5 @@ export function parse(url: string): URL | undefined {
 /** Scheme, host and path of a URL: what may be told about a request. Queries and fragments hold secrets. */
 export function withoutQuery(url: string): string {
   const parsed = parse(url)
-  return parsed ? parsed.origin + parsed.pathname : (url.split(/[?#]/, 1)[0] ?? '')
+  return parsed ? parsed.origin + parsed.pathname : String(url.split(/[?#]/, 1)[0])
 }

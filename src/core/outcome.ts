@@ -2,47 +2,55 @@ import type { Clock } from './clock.ts'
 import { findSessionError, withoutSecrets } from './errors.ts'
 import { readTokens, type TokenSet } from './tokens.ts'
 
-/** What came of one run of the user's `refresh` function. */
-export type Outcome =
-  | { kind: 'tokens'; tokens: TokenSet }
-  /** The authorization server refused: the session is over. */
-  | { kind: 'rejected'; cause: Error }
-  /** Failed, and the refresh token was certainly not spent. */
-  | { kind: 'definite'; cause: Error; retry: boolean; retryAfter: number }
-  /** Failed, and the refresh token may have been spent. */
-  | { kind: 'doubt'; cause: Error }
+/**
+ * What a failed refresh means.
+ *
+ * - `rejected`: the authorization server refused; the session is over
+ * - `final`: it would fail again in the same way (a misconfigured client, a missing `return`)
+ * - `definite`: failed, and the refresh token was certainly not spent
+ * - `doubt`: failed, and the refresh token may have been spent
+ * - `wait`: not tried, because another context may be refreshing
+ */
+export type SetbackKind = 'rejected' | 'final' | 'definite' | 'doubt' | 'wait'
+
+/** Why there is no new token set. */
+export class Setback {
+  readonly kind: SetbackKind
+  readonly cause: Error
+  /** No next try before this time, in epoch milliseconds. */
+  readonly notBefore: number
+
+  constructor(kind: SetbackKind, cause: unknown, notBefore = 0) {
+    this.kind = kind
+    this.cause = withoutSecrets(cause)
+    this.notBefore = notBefore
+  }
+}
 
 /** A failed refresh as `isTerminal` gets to see it. */
 export interface RefreshFailure {
   /** HTTP status of the answer, where there was one. */
-  status?: number
+  status: number | undefined
   /** OAuth error code of the answer (RFC 6749 §5.2), for example `invalid_grant`. */
-  error?: string
+  error: string | undefined
   /** What `refresh` returned or threw. */
   cause: unknown
 }
 
-/** What the reading of an outcome depends on. */
-export interface OutcomeContext {
-  clock: Clock
-  cookie: boolean
-  previous: TokenSet | undefined
-  isTerminal: ((failure: RefreshFailure) => boolean | undefined) | undefined
-}
+/** Whether a failed refresh ends the session; `undefined` leaves it to the default rule. */
+export type IsTerminal = (failure: RefreshFailure) => boolean | undefined
 
 /** Token responses are small; whatever is longer is not one, and is not read to its end. */
 const LONGEST_BODY = 2 ** 18
 
-/** A server that asks for more patience than this is not believed. */
+/** A server that asks for more patience, in milliseconds, is not believed. */
 const LONGEST_RETRY_AFTER = 300_000
 
 /** Nothing has reached the server: no connection was made. */
-const NOT_SENT =
-  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|ERR_INVALID_URL)$/
+const NOT_SENT = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|E(HOST|NET)UNREACH|UND_ERR_CONNECT_TIMEOUT)$/
 
 /** The client is misconfigured (RFC 6749 §5.2, RFC 8707 §2); no user can mend that by signing in again. */
-const MISCONFIGURED =
-  /^(invalid_client|unauthorized_client|unsupported_|invalid_request|invalid_scope|invalid_target)/
+const MISCONFIGURED = /^(invalid_(client|request|scope|target)$|unauthorized_client|unsupported_)/
 
 /** The authorization server is in trouble (RFC 6749 §4.1.2.1, RFC 8628 §3.5). */
 const TROUBLED = /^(server_error|temporarily_unavailable|slow_down)$/
@@ -60,148 +68,102 @@ interface Answer {
   text?(): Promise<string>
 }
 
-/** Reads what `refresh` returned: an HTTP answer, or a token set in one of its shapes. */
-export async function outcomeOfValue(value: unknown, context: OutcomeContext): Promise<Outcome> {
-  if (isAnswer(value)) return outcomeOfAnswer(value, value, undefined, context)
-  try {
-    return tokensFrom(value, context)
-  } catch (cause) {
-    return typeof Object(value).error === 'string'
-      ? judge(200, value, value, 0, context)
-      : { kind: 'definite', cause: cause as Error, retry: false, retryAfter: 0 }
+/**
+ * The new token set in what `refresh` returned or threw: an HTTP answer, an error that holds one, or a
+ * token set in one of its shapes.
+ *
+ * @throws Setback where there is none
+ */
+export async function readResult(
+  result: Promise<unknown>,
+  clock: Clock,
+  cookie: boolean,
+  isTerminal: IsTerminal | undefined,
+  previous: TokenSet | undefined,
+): Promise<TokenSet> {
+  let threw = false
+  const source: unknown = await result.catch((error) => {
+    threw = true
+    return error
+  })
+  const ours = threw ? findSessionError(source) : undefined
+  if (ours) throw new Setback(ours.code === 'session_expired' ? 'rejected' : 'final', ours)
+  const known = Object(source)
+  const answer = [known.response, known].find(isAnswer)
+  const body = answer ? await readBody(answer, known) : threw ? undefined : source
+  const status =
+    answer?.type === 'opaqueredirect' ? 302 : Number((answer ?? known).status ?? (threw ? Number.NaN : 200))
+  const error: string | undefined = [Object(body).error, known.error].find((code) => typeof code === 'string')
+  const code = String(error)
+  let problem = `the refresh was answered with ${status} ${error ?? ''}`
+  if (!threw && !error && /^2/.test(String(status))) {
+    try {
+      return readTokens(body, clock, cookie, true, previous)
+    } catch (unusable) {
+      if (!answer) throw new Setback('final', unusable)
+      problem += String(unusable)
+    }
   }
-}
-
-/** Reads what `refresh` threw: HTTP clients throw errors that hold the answer. */
-export async function outcomeOfError(error: unknown, context: OutcomeContext): Promise<Outcome> {
-  const ours = findSessionError(error)
-  if (ours) {
-    return ours.code === 'session_expired'
-      ? { kind: 'rejected', cause: ours }
-      : { kind: 'definite', cause: ours, retry: false, retryAfter: 0 }
-  }
-  const thrown = Object(error)
-  if (isAnswer(thrown.response)) return outcomeOfAnswer(thrown.response, error, thrown, context)
-  if (typeof thrown.error === 'string') return judge(Number(thrown.status ?? 400), thrown, error, 0, context)
-  const cause = withoutSecrets(error)
-  if (context.isTerminal?.({ cause: error })) return { kind: 'rejected', cause }
-  return NOT_SENT.test(thrown.code ?? thrown.cause?.code)
-    ? { kind: 'definite', cause, retry: true, retryAfter: 0 }
-    : { kind: 'doubt', cause }
-}
-
-/** @param thrown the error around the answer: where the client has read the body, it holds what was read */
-async function outcomeOfAnswer(
-  answer: Answer,
-  cause: unknown,
-  thrown: { data?: unknown } | undefined,
-  context: OutcomeContext,
-): Promise<Outcome> {
-  let body: unknown
-  try {
-    body =
-      'data' in answer
-        ? (answer.data ?? '')
-        : answer.bodyUsed
-          ? (thrown?.data ?? thrown)
-          : await readText(answer)
-  } catch (error) {
-    return { kind: 'doubt', cause: withoutSecrets(error) }
-  }
-  if (typeof body === 'string') body = body.trim() && parseJson(body)
-  return judge(
-    answer.type === 'opaqueredirect' ? 302 : answer.status,
-    body,
+  const cause = threw ? source : new Error(problem)
+  const refused =
+    error === 'invalid_grant' ||
+    (!MISCONFIGURED.test(code) &&
+      !TROUBLED.test(code) &&
+      (status === 401 || ((status === 400 || status === 403) && body !== undefined)))
+  throw new Setback(
+    (isTerminal?.({ status: status || undefined, error, cause: source }) ?? refused)
+      ? 'rejected'
+      : MISCONFIGURED.test(code) || /^(3|40[45])/.test(String(status))
+        ? 'final'
+        : // 429 and 503 are said before any work is done; an HTML 4xx is a firewall speaking, not the server.
+          /^(4|503)/.test(String(status)) || NOT_SENT.test(known.code ?? known.cause?.code)
+          ? 'definite'
+          : 'doubt',
     cause,
-    retryAfterOf(answer, context.clock),
-    context,
+    answer && retryAt(answer, clock),
   )
 }
 
-/** @param body parsed JSON; `undefined` where it was something else, empty where there was none */
-function judge(
-  status: number,
-  body: unknown,
-  source: unknown,
-  retryAfter: number,
-  context: OutcomeContext,
-): Outcome {
-  const given = Object(body).error
-  const error = typeof given === 'string' ? given : undefined
-  let problem = `the refresh was answered with status ${status}${error ? ` and error ${error.slice(0, 60)}` : ''}`
-  const ok = status >= 200 && status < 300
-  if (ok && !error) {
-    try {
-      return tokensFrom(body, context)
-    } catch (unusable) {
-      problem += `: ${(unusable as Error).message}`
-    }
+/**
+ * The body: JSON parsed, `undefined` for anything else, empty where there was none.
+ *
+ * @param around what the answer was found in: an error of a client that has read the body holds it
+ */
+async function readBody(answer: Answer, around: { data?: unknown }): Promise<unknown> {
+  try {
+    const body =
+      'data' in answer
+        ? (answer.data ?? '')
+        : answer.bodyUsed
+          ? (around.data ?? around)
+          : await readText(answer)
+    return body && typeof body === 'string' ? JSON.parse(body) : body
+  } catch {
+    return undefined
   }
-  const cause = source instanceof Error ? withoutSecrets(source) : new Error(problem)
-  const terminal = context.isTerminal?.({ status, ...(error && { error }), cause: source })
-  if (terminal ?? (error === 'invalid_grant' || (!ok && refuses(status, body, error))))
-    return { kind: 'rejected', cause }
-  if (error && MISCONFIGURED.test(error)) return { kind: 'definite', cause, retry: false, retryAfter }
-  // 429 and 503 are said before any work is done; a firewall's page (HTML 4xx) comes from in front of the server.
-  if (status === 429 || status === 503 || (status > 399 && status < 500)) {
-    return { kind: 'definite', cause, retry: status !== 404 && status !== 405, retryAfter }
-  }
-  return status > 299 && status < 400
-    ? { kind: 'definite', cause, retry: false, retryAfter }
-    : { kind: 'doubt', cause }
-}
-
-/** Whether a 4xx answer is the authorization server's own word that this refresh token is no good. */
-function refuses(status: number, body: unknown, error: string | undefined): boolean {
-  if (error && (MISCONFIGURED.test(error) || TROUBLED.test(error))) return false
-  return status === 401 || ((status === 400 || status === 403) && body !== undefined)
-}
-
-function tokensFrom(value: unknown, context: OutcomeContext): Outcome {
-  return { kind: 'tokens', tokens: readTokens(value, { ...context, fresh: true }) }
-}
-
-/** Retry-After in milliseconds: seconds, or a date, measured by the server's own clock where it tells it. */
-function retryAfterOf({ headers }: Answer, clock: Clock): number {
-  const value = headerOf(headers, 'retry-after')
-  const date = Date.parse(headerOf(headers, 'date') ?? '') || clock.now()
-  const delay = Number.isNaN(Number(value)) ? Date.parse(value ?? '') - date : Number(value) * 1000
-  return Math.min(Math.max(delay || 0, 0), LONGEST_RETRY_AFTER)
-}
-
-function headerOf(headers: unknown, name: string): string | undefined {
-  const known = Object(headers)
-  return (typeof known.get === 'function' ? known.get(name) : known[name]) ?? undefined
 }
 
 async function readText(answer: Answer): Promise<string | undefined> {
   const reader = answer.body?.getReader?.()
   if (!reader) return answer.text?.()
   const decoder = new TextDecoder()
-  for (let text = ''; ; ) {
+  for (let text = ''; text.length < LONGEST_BODY; ) {
     const { done, value } = await reader.read()
-    if (done) return text + decoder.decode()
+    if (done) return text
     text += decoder.decode(value, { stream: true })
-    if (text.length > LONGEST_BODY) {
-      reader.cancel().catch(() => {})
-      return undefined
-    }
   }
+  reader.cancel().catch(() => {})
+  return undefined
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
+/** When Retry-After lets us try again: after seconds, or at a date of the server's own clock where it tells it. */
+function retryAt({ headers }: Answer, { now }: Clock): number {
+  const header = (name: string) => String(Object(headers).get?.(name) ?? Object(headers)[name])
+  const value = header('retry-after')
+  const delay = Number(value) * 1000 || Date.parse(value) - (Date.parse(header('date')) || now())
+  return delay > 0 ? now() + Math.min(delay, LONGEST_RETRY_AFTER) : 0
 }
 
 function isAnswer(value: unknown): value is Answer {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    typeof (value as Answer).status === 'number' &&
-    'headers' in value
-  )
+  return value instanceof Object && 'status' in value && 'headers' in value
 }

@@ -1,6 +1,7 @@
 import type { SessionError } from './errors.ts'
 import type { IgnoreReason } from './machine.ts'
 import { withoutQuery } from './origins.ts'
+import type { Visitor } from './waiting-room.ts'
 
 /** What makes a request an authorized one. Returned by `applyToken`. */
 export interface Credentials {
@@ -36,7 +37,7 @@ export interface SessionResponse {
  *
  * `outcome` is whatever the client's promise was settled with: a reply, or an error that may hold one.
  */
-export abstract class SessionRequest<Reply> {
+export abstract class SessionRequest<Reply> implements Visitor, CredentialTarget {
   /** The sign-in it belongs to: set when it first meets one. */
   epoch: string | undefined = undefined
   /** The generation it was last sent with. */
@@ -64,8 +65,8 @@ export abstract class SessionRequest<Reply> {
   abstract readonly begun: boolean
   /** Why the session has to leave it alone, if so. */
   abstract readonly exempt: IgnoreReason | undefined
-  /** What the caller set that would undo the session's work, if anything. */
-  abstract readonly conflict: string | undefined
+  /** Whether it brings Basic credentials, with which the client would replace ours. */
+  abstract readonly conflict: boolean
   /** Whether its body can be sent again, and the caller lets us. */
   abstract readonly replayable: boolean
 

@@ -9,6 +9,7 @@ export interface Version {
   /** Names one sign-in: its time in fixed width, so that later ones are greater, and random digits. */
   epoch: string
   generation: number
+  /** Names the context that made the token set. */
   nonce: string
 }
 
@@ -16,13 +17,13 @@ export interface Version {
 export interface Stored {
   version: Version
   /** Absent before the first refresh has answered, and once the session has ended. */
-  tokens?: TokenSet
+  tokens?: TokenSet | undefined
   /** A tombstone: `signed-out` by the user, or `rejected` by the authorization server. */
-  ended?: 'signed-out' | 'rejected'
+  ended?: 'signed-out' | 'rejected' | undefined
   /** No refresh before this time, in epoch milliseconds: the cooldown or Retry-After that all contexts share. */
-  notBefore?: number
+  notBefore?: number | undefined
   /** Somebody has sent, or is about to send, the refresh for this generation. */
-  pending?: { generation: number; until: number }
+  pending?: { generation: number; until: number } | undefined
 }
 
 /** The right to refresh, for a while. */
@@ -51,18 +52,18 @@ export interface SessionStore {
   /** Runs `work` while no other context does. `signal` ends the waiting for the turn only. */
   exclusive<T>(work: (lease: Lease) => Promise<T>, signal?: AbortSignal): Promise<T>
   /**
-   * Tells of newer records, eventually and in rising order; `degraded` hears what the store cannot do any
-   * more (full disk, garbage found). Returns the function that ends it.
+   * Tells of newer records that others have saved, eventually and in rising order; `degraded` hears what the
+   * store cannot do any more (full disk, garbage found). Returns the function that ends it.
    */
-  watch(listener: (stored: Stored) => void, degraded?: (reason: string, cause?: unknown) => void): () => void
+  watch(listener: (stored: Stored) => void, degraded?: (reason: string) => void): () => void
   close(): void
 }
 
+const order = (a: string, b: string): number => (a < b ? -1 : Number(a > b))
+
 /** Negative when `a` is older than `b`, zero when they are one. */
 export function compareVersions(a: Version, b: Version): number {
-  if (a.epoch !== b.epoch) return a.epoch < b.epoch ? -1 : 1
-  if (a.generation !== b.generation) return a.generation - b.generation
-  return a.nonce < b.nonce ? -1 : Number(a.nonce > b.nonce)
+  return order(a.epoch, b.epoch) || a.generation - b.generation || order(a.nonce, b.nonce)
 }
 
 /**
@@ -70,32 +71,28 @@ export function compareVersions(a: Version, b: Version): number {
  * equal ones the ended one, with the latest cooldown; and a reservation as long as it is still ahead.
  */
 export function join(a: Stored, b: Stored): Stored {
-  const order = compareVersions(a.version, b.version)
-  const [high, low] = order < 0 ? [b, a] : [a, b]
-  if (high.version.epoch !== low.version.epoch) return high
-  const { pending: _, ...joined } = order === 0 && low.ended && !high.ended ? low : high
-  if (order === 0 && (high.notBefore ?? low.notBefore) !== undefined) {
-    joined.notBefore = Math.max(high.notBefore ?? 0, low.notBefore ?? 0)
-  }
+  const difference = compareVersions(a.version, b.version)
+  const [low, high] = difference < 0 ? [a, b] : [b, a]
+  if (low.version.epoch !== high.version.epoch) return high
   const pending =
     (low.pending?.generation ?? 0) > (high.pending?.generation ?? 0) ? low.pending : high.pending
-  return pending && pending.generation > high.version.generation ? { ...joined, pending } : joined
+  return {
+    ...(!difference && low.ended ? low : high),
+    notBefore: difference ? high.notBefore : Math.max(low.notBefore ?? 0, high.notBefore ?? 0),
+    pending: pending && pending.generation > high.version.generation ? pending : undefined,
+  }
 }
 
-/** Base 36 digits of an epoch's time: enough until the year 5188. */
-const TIME_DIGITS = 9
+/** Decimal digits of an epoch's time, so that later epochs are greater strings. */
+const TIME_DIGITS = 15
 
 /** Names a new sign-in, greater than any that was seen and shared with nobody who signs in at the same time. */
-export function newEpoch(clock: Clock, seen?: string): string {
-  const after = seen === undefined ? 0 : Number.parseInt(seen.slice(0, TIME_DIGITS), 36) + 1
-  return Math.max(clock.now(), after).toString(36).padStart(TIME_DIGITS, '0') + newNonce(clock)
+export function newEpoch(clock: Clock, seen = ''): string {
+  const time = Math.max(clock.now(), Number(seen.slice(0, TIME_DIGITS)) + 1)
+  return String(Math.ceil(time)).padStart(TIME_DIGITS, '0') + newNonce(clock)
 }
 
-/** 64 random bits. */
-export function newNonce(clock: Clock): string {
-  const half = () =>
-    Math.floor(clock.random() * 2 ** 32)
-      .toString(36)
-      .padStart(7, '0')
-  return half() + half()
+/** Some 100 random bits. */
+export function newNonce({ random }: Clock): string {
+  return `${random()}${random()}`
 }

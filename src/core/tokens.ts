@@ -4,16 +4,19 @@ import type { Clock } from './clock.ts'
 export interface TokenSet {
   /** Opaque: never parsed, but for `exp` and `iat` as a hint where nothing else tells the lifetime. */
   accessToken: string
-  refreshToken?: string
+  refreshToken?: string | undefined
   /** When the access token expires, in epoch milliseconds of this machine's clock. */
-  expiresAt?: number
+  expiresAt?: number | undefined
   /** When the set was received, in epoch milliseconds of this machine's clock. */
-  receivedAt?: number
-  scope?: string
+  receivedAt?: number | undefined
+  scope?: string | undefined
   [member: string]: unknown
 }
 
-/** Token sets as people have them: a plain object, an OAuth token response (RFC 6749 §5.1), or a bare string. */
+/**
+ * Token sets as people have them: a plain object, an OAuth token response (RFC 6749 §5.1), or a bare string.
+ * Other members are kept as they come.
+ */
 export type TokenInput =
   | string
   | {
@@ -23,43 +26,35 @@ export type TokenInput =
       expiresIn?: number | string | undefined
       /** Epoch milliseconds. */
       expiresAt?: number | undefined
-      [member: string]: unknown
+      scope?: string | undefined
     }
   | {
       access_token: string
       refresh_token?: string | undefined
       expires_in?: number | string | undefined
       token_type?: string | undefined
-      [member: string]: unknown
+      scope?: string | undefined
+      id_token?: string | undefined
     }
 
-/** How {@link readTokens} reads. */
-export interface ReadTokensOptions {
-  clock: Clock
-  /**
-   * The set has just been received: its lifetime counts from now, and a set that claims to have expired
-   * already is used until somebody refuses it (a wrong clock must not loop). A set from elsewhere is believed.
-   */
-  fresh: boolean
-  /** In cookie mode the access token is in an HttpOnly cookie that no script sees. */
-  cookie?: boolean
-  /** Refresh token, scope and the like are kept from here where the new set does not name them (RFC 6749 §6). */
-  previous?: TokenSet | undefined
-}
-
 /**
- * Reads a token set out of what somebody gave us.
+ * Reads a token set out of what somebody gave us. What it does not name (refresh token, scope) is kept from
+ * the previous one (RFC 6749 §6).
+ *
+ * A set that has just been received is `fresh`: its lifetime counts from now, and if it claims to have
+ * expired already it is used until somebody refuses it, because a wrong clock must not loop. Any other set
+ * is believed.
  *
  * @throws TypeError that says what is wrong with it
  */
-export function readTokens(input: unknown, { clock, fresh, cookie, previous }: ReadTokensOptions): TokenSet {
-  if (cookie && !isObject(input)) input = {}
-  if (typeof input === 'string') input = { accessToken: input }
-  if (!isObject(input)) {
-    throw new TypeError(
-      `expected a token set, got ${input === undefined ? 'nothing: is a `return` missing?' : Array.isArray(input) ? 'an array' : String(input)}`,
-    )
-  }
+export function readTokens(
+  input: unknown,
+  { now }: Clock,
+  cookie: boolean,
+  fresh: boolean,
+  previous?: TokenSet | undefined,
+): TokenSet {
+  const given = typeof input === 'string' ? { accessToken: input } : { ...(input as object) }
   const {
     access_token,
     refresh_token,
@@ -69,45 +64,35 @@ export function readTokens(input: unknown, { clock, fresh, cookie, previous }: R
     expiresIn,
     expiresAt,
     ...rest
-  } = { ...input }
+  } = given as Record<string, unknown>
   const token = cookie ? '' : (access_token ?? accessToken)
-  // Visible ASCII without spaces: whatever else gets into a header breaks it, or the next one (RFC 9110 §5.5).
-  if (!cookie && !(typeof token === 'string' && /^[\x21-\x7e]+$/.test(token))) {
+  // Visible ASCII without spaces: anything else would break the header, or smuggle another one (RFC 9110 §5.5).
+  if (!cookie && !(typeof token === 'string' && /^[!-~]+$/.test(token))) {
     throw new TypeError(
-      `expected an access token of visible ASCII characters, got ${token === '' ? 'an empty string' : typeof token === 'string' ? 'other characters' : typeof token}`,
+      `expected an access token, got ${input === undefined ? 'nothing (is a `return` missing?)' : token === undefined ? 'none' : 'one that is no visible ASCII'}`,
     )
   }
-  if (typeof rest.token_type === 'string' && !/^(bearer|dpop)$/i.test(rest.token_type)) {
-    throw new TypeError(`expected token_type Bearer or DPoP, got ${rest.token_type.slice(0, 20)}`)
-  }
-  const now = clock.now()
-  const tokens: TokenSet = { ...previous, ...rest, accessToken: token as string }
-  delete tokens.expiresAt
+  if (!/^(bearer|dpop|undefined)$/i.test(String(rest.token_type)))
+    throw new TypeError('expected token_type Bearer')
+  const tokens: TokenSet = { ...previous, ...rest, accessToken: token as string, expiresAt: undefined }
   const renewal = refresh_token ?? refreshToken
-  if (typeof renewal === 'string' && renewal) tokens.refreshToken = renewal
-  if (fresh) tokens.receivedAt = now
+  if (renewal && typeof renewal === 'string') tokens.refreshToken = renewal
+  if (fresh) tokens.receivedAt = now()
   const seconds = Number(expires_in ?? expiresIn ?? Number.NaN)
-  const hint =
-    Number.isNaN(seconds) && typeof expiresAt !== 'number' ? jwtTimes(tokens.accessToken) : undefined
-  const lifetime =
-    seconds * 1000 || (fresh && hint?.iat !== undefined ? (hint.exp - hint.iat) * 1000 : Number.NaN)
-  const end = lifetime ? now + lifetime : typeof expiresAt === 'number' ? expiresAt : hint && hint.exp * 1000
-  if (end !== undefined && Number.isFinite(end) && (end > now || !fresh)) tokens.expiresAt = end
+  const hint = seconds || expiresAt ? {} : jwtTimes(tokens.accessToken)
+  const lifetime = 1000 * (seconds || (fresh ? Number(hint.exp) - Number(hint.iat) : Number.NaN))
+  const end = lifetime ? now() + lifetime : Number(expiresAt ?? Number(hint.exp) * 1000)
+  if (Number.isFinite(end) && (end > now() || !fresh)) tokens.expiresAt = end
   return tokens
 }
 
-/** `exp` and `iat` of a JWT, in seconds; undefined where it is none. Nothing is verified: it is only a hint. */
-function jwtTimes(token: string): { exp: number; iat?: number } | undefined {
+/** The claims of a JWT, of which `exp` and `iat` are of use. Nothing is verified: it is only a hint. */
+function jwtTimes(token: string): { exp?: unknown; iat?: unknown } {
   try {
-    const { exp, iat } = JSON.parse(atob((token.split('.')[1] ?? '').replace(/-/g, '+').replace(/_/g, '/')))
-    return typeof exp === 'number' ? (typeof iat === 'number' ? { exp, iat } : { exp }) : undefined
+    return Object(JSON.parse(atob((token.split('.')[1] ?? '').replace(/-/g, '+').replace(/_/g, '/'))))
   } catch {
-    return undefined
+    return {}
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** When a token set should, and when it must be refreshed. */
@@ -118,44 +103,36 @@ export interface Windows {
   leeway?: number | undefined
 }
 
-/** How far a token set is from its end. */
-export type Freshness = 'fresh' | 'soft' | 'expired'
-
-/** A token set's place in time. */
+/** A token set's place in time, in milliseconds. */
 export interface Validity {
-  /** Milliseconds until the access token expires. */
+  /** Until the access token expires. */
   left(): number
-  freshness(): Freshness
-  /** Milliseconds until the soft window begins. */
-  untilSoft(): number
+  /** With less than this left, a refresh starts in the background. */
+  readonly soft: number
+  /** With less than this left, requests wait. */
+  readonly hard: number
 }
 
 /**
  * Follows a token set's time on both clocks: the wall clock sees the machine sleep, the monotonic one sees
- * through a wall clock that was set back. Undefined where the set does not say when it ends.
+ * through a wall clock that was set back. A set that does not say when it ends is good until it is refused.
  */
 export function validityOf(
   tokens: TokenSet | undefined,
-  windows: Windows,
+  { refreshAhead, leeway }: Windows,
   clock: Clock,
-): Validity | undefined {
+): Validity {
   const end = tokens?.expiresAt
-  if (!tokens || end === undefined) return undefined
+  if (end === undefined) return { left: () => Number.POSITIVE_INFINITY, soft: 0, hard: 0 }
   const now = clock.now()
-  const lifetime = Math.max(end - (tokens.receivedAt ?? now), 0)
+  const lifetime = Math.max(end - (tokens?.receivedAt ?? now), 0)
   const monotonicEnd = clock.monotonic() + Math.min(end - now, lifetime)
   // A window wider than the token's life would make every new token set look old.
-  const half = lifetime / 2
-  const hard = Math.min(windows.leeway ?? Math.min(5_000, lifetime / 20), half)
-  const ahead = Math.min(windows.refreshAhead ?? Math.min(60_000, lifetime / 5), half)
-  const soft = Math.max(hard, ahead * (1 - clock.random() / 5))
-  const left = () => Math.min(end - clock.now(), monotonicEnd - clock.monotonic())
+  const hard = Math.min(leeway ?? 5_000, leeway === undefined ? lifetime / 20 : lifetime / 2)
+  const ahead = Math.min(refreshAhead ?? 60_000, refreshAhead === undefined ? lifetime / 5 : lifetime / 2)
   return {
-    left,
-    untilSoft: () => left() - soft,
-    freshness() {
-      const rest = left()
-      return rest > soft ? 'fresh' : rest > hard ? 'soft' : 'expired'
-    },
+    left: () => Math.min(end - clock.now(), monotonicEnd - clock.monotonic()),
+    soft: Math.max(hard, ahead * (1 - clock.random() / 5)),
+    hard,
   }
 }

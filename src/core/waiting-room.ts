@@ -3,10 +3,12 @@ import { SessionError } from './errors.ts'
 
 /** Whoever waits for the session: a request, or a call of the session's own methods. */
 export interface Visitor {
+  /** The sign-in it belongs to: set when it first meets one. */
+  epoch: string | undefined
   /** What the visitor is called in an error, for example `GET https://api.example.com/items`. */
-  readonly label?: string
+  readonly label: string
   /** Calls `leave` with the reason as soon as the visitor wants to wait no longer; returns the undoing. */
-  onLeave?(leave: (reason: unknown) => void): (() => void) | undefined
+  onLeave(leave: (reason: unknown) => void): (() => void) | undefined
 }
 
 /** Where everybody waits while the token is no good. */
@@ -17,71 +19,55 @@ export interface WaitingRoom {
   empty(error?: SessionError): void
 }
 
-interface Seat {
-  visitor: Visitor
-  /** By the monotonic clock. */
-  since: number
-  resolve: () => void
-  reject: (reason: unknown) => void
-  undo: (() => void) | undefined
-}
+/** Ends one visitor's waiting. */
+type Settle = (reason?: unknown) => void
 
 /**
  * Keeps visitors in the order of their arrival. All wait equally long, so one timer watches for the
  * first: a million held requests cost one timer.
  */
 export function createWaitingRoom(clock: Clock, deadline: number): WaitingRoom {
-  const seats = new Set<Seat>()
+  const seats = new Map<Settle, { visitor: Visitor; until: number }>()
   let timer: unknown
 
   function watch(): void {
-    clock.clearTimeout(timer)
     timer = undefined
-    for (const seat of seats) {
-      const left = seat.since + deadline - clock.monotonic()
+    for (const [settle, { visitor, until }] of seats) {
+      const left = until - clock.monotonic()
       if (left > 0) {
         timer = clock.setTimeout(watch, left)
         return
       }
-      leave(seat)
-      seat.reject(tooLong(seat.visitor, deadline))
+      settle(
+        new SessionError(
+          'refresh_timeout',
+          `${visitor.label} waited ${deadline} ms for a refresh. Is it part of the refresh? Then give it its signal, or session: false`,
+        ),
+      )
     }
-  }
-
-  function leave(seat: Seat): void {
-    seats.delete(seat)
-    seat.undo?.()
   }
 
   return {
     enter(visitor) {
       return new Promise((resolve, reject) => {
-        const seat: Seat = { visitor, since: clock.monotonic(), resolve, reject, undo: undefined }
-        seats.add(seat)
-        seat.undo = visitor.onLeave?.((reason) => {
-          leave(seat)
-          reject(reason)
-        })
+        const settle: Settle = (reason) => {
+          seats.delete(settle)
+          undo?.()
+          if (reason) reject(reason)
+          else resolve()
+        }
+        let undo: (() => void) | undefined
+        seats.set(settle, { visitor, until: clock.monotonic() + deadline })
+        undo = visitor.onLeave(settle)
         // Somebody who left at the door.
-        if (!seats.has(seat)) seat.undo?.()
-        if (timer === undefined) timer = clock.setTimeout(watch, deadline)
+        if (!seats.has(settle)) undo?.()
+        timer ??= clock.setTimeout(watch, deadline)
       })
     },
     empty(error) {
       clock.clearTimeout(timer)
       timer = undefined
-      for (const seat of seats) {
-        leave(seat)
-        if (error) seat.reject(error)
-        else seat.resolve()
-      }
+      for (const settle of seats.keys()) settle(error)
     },
   }
-}
-
-function tooLong({ label = 'a call' }: Visitor, deadline: number): SessionError {
-  return new SessionError(
-    'refresh_timeout',
-    `${label} waited ${deadline} ms for a refresh that has not been answered. If it is part of the refresh itself, give it the refresh's signal, or session: false`,
-  )
 }

@@ -1,11 +1,10 @@
-import {
+import axios, {
   type AxiosAdapter,
   AxiosError,
   AxiosHeaders,
   type AxiosInstance,
   type AxiosResponse,
   CanceledError,
-  type CancelToken,
   getAdapter,
   type InternalAxiosRequestConfig,
 } from 'axios'
@@ -35,10 +34,7 @@ declare module 'axios' {
 
 /** Options of {@link attachSession}. */
 export interface AttachOptions {
-  /**
-   * Origins that may get the token besides that of the instance's `baseURL`: https, or loopback.
-   * @default in browsers the page's own origin, elsewhere none
-   */
+  /** Origins that may get the token besides that of the instance's relative URLs: https, or loopback. @default none */
   origins?: readonly (string | URL)[]
 }
 
@@ -47,10 +43,24 @@ interface Guard extends AxiosAdapter {
   session?: Session
 }
 
+/** What all requests of one attachment share. */
+interface Attachment {
+  instance: AxiosInstance
+  /** Whether a URL, or a base URL, leads to an origin that may get the token. */
+  trusts(url: string): boolean
+  /** Whether requests may be recalled. */
+  recalls: boolean
+  /** Node's adapter, which follows redirects by itself. */
+  node: AxiosAdapter | undefined
+}
+
 /**
  * Puts an axios instance under the care of a session: its requests carry the access token, wait for a
  * refresh where one is needed, and are replayed once after a 401. Interceptors, transforms and retries of the
  * instance run as without it, once per request.
+ *
+ * The token goes to the origin of the instance's `baseURL` (in browsers, without one, to the page's own) and
+ * to `origins`, nowhere else.
  *
  * @returns the function that detaches it; requests on their way are served to their end
  * @throws TypeError where nothing says which origin may get the token
@@ -62,18 +72,31 @@ interface Guard extends AxiosAdapter {
 export function attachSession(
   instance: AxiosInstance,
   session: Session,
-  options: AttachOptions = {},
+  { origins = [] }: AttachOptions = {},
 ): () => void {
-  const rule = originRule(instance, options)
+  const trusted = new Set(origins.map(trustedOrigin))
+  const home = () => parse(instance.defaults.baseURL ?? '/')?.origin
+  if (!home() && !trusted.size)
+    throw new TypeError('attachSession: no `baseURL` and no `origins`: who may get the token?')
+  const attachment: Attachment = {
+    instance,
+    recalls: session.recalls,
+    node: nodeAdapter(),
+    trusts(url) {
+      if (url === instance.defaults.baseURL) return true
+      const origin = parse(url)?.origin
+      return origin !== undefined && (trusted.has(origin) || origin === home())
+    },
+  }
   const interceptor = instance.interceptors.request.use(
     (config) => {
       const own = config.adapter ?? instance.defaults.adapter
-      if ((own as Guard | undefined)?.session === session) return config
+      if ((own as Guard).session === session) return config
       const guard: Guard = (final) => {
         // The config in a response or an error is the caller's again: retry layers send it once more.
-        if (own) final.adapter = own
-        const adapter = (getAdapter as (adapters: typeof own, config: unknown) => AxiosAdapter)(own, final)
-        return session.send(new AxiosRequest(final, adapter, rule, session.recalls))
+        final.adapter = own as AxiosAdapter
+        const adapter = (getAdapter as (adapters: unknown, config: unknown) => AxiosAdapter)(own, final)
+        return session.send(new AxiosRequest(final, adapter, attachment))
       }
       guard.session = session
       config.adapter = guard
@@ -85,41 +108,6 @@ export function attachSession(
   return () => instance.interceptors.request.eject(interceptor)
 }
 
-/** Whether a request may get the token: by the URL that axios will make of it. */
-interface OriginRule {
-  /** Whether this instance's relative URLs lead to a trusted origin. */
-  trustsBase(baseURL: string): boolean
-  trusts(url: string): boolean
-  /** The adapter that follows redirects itself, where there is one. */
-  readonly node: AxiosAdapter | undefined
-}
-
-function originRule(instance: AxiosInstance, { origins = [] }: AttachOptions): OriginRule {
-  const trusted = new Set(origins.map((origin) => trustedOrigin(origin)))
-  const page = globalThis.location?.origin
-  const { baseURL } = instance.defaults
-  if (page && !origins.length) trusted.add(page)
-  if (!baseURL && !trusted.size) {
-    throw new TypeError(
-      'attachSession: which origin may get the token? Give the instance a `baseURL`, or `origins`',
-    )
-  }
-  const trusts = (url: string) => trusted.has(parse(url)?.origin ?? '')
-  let known: string | undefined
-  return {
-    trusts,
-    node: nodeAdapter(),
-    trustsBase(base) {
-      if (base === known) return true
-      const written = instance.defaults.baseURL
-      if (written) trusted.add(trustedOrigin(new URL(written, page), true))
-      if (!trusts(base)) return false
-      known = base
-      return true
-    },
-  }
-}
-
 function nodeAdapter(): AxiosAdapter | undefined {
   try {
     return getAdapter('http')
@@ -128,171 +116,156 @@ function nodeAdapter(): AxiosAdapter | undefined {
   }
 }
 
-/** As axios decides it: everything else is appended to the base URL. */
+/** As axios decides it: everything else is appended to the base URL behind a slash, and cannot change the host. */
 const ABSOLUTE = /^([a-z][a-z\d+\-.]*:)?\/\//i
 
-const SAFE = /^(GET|HEAD|OPTIONS)$/
+const USERINFO = /\/\/[^/?#]*@/
+
+type Config = InternalAxiosRequestConfig
 
 /** One axios request, between the instance and its adapter. */
 class AxiosRequest extends SessionRequest<AxiosResponse> {
   begun = false
   readonly method: string
   readonly recallable: boolean
-  private readonly config: InternalAxiosRequestConfig
-  private readonly adapter: AxiosAdapter
-  private readonly rule: OriginRule
+  readonly #config: Config
+  readonly #adapter: AxiosAdapter
+  readonly #attachment: Attachment
   /** When it started, where it has a timeout. */
-  private readonly since: number
+  readonly #since: number
   /** What the caller's config held where something of ours stands while it is on the wire. */
-  private callers: Partial<InternalAxiosRequestConfig> | undefined = undefined
-  private token: RecallToken | undefined = undefined
+  #callers: Partial<Config> | undefined = undefined
+  #cancel: (() => void) | undefined = undefined
 
-  constructor(config: InternalAxiosRequestConfig, adapter: AxiosAdapter, rule: OriginRule, recalls: boolean) {
+  constructor(config: Config, adapter: AxiosAdapter, attachment: Attachment) {
     super()
-    this.config = config
-    this.adapter = adapter
-    this.rule = rule
-    this.method = config.method ? config.method.toUpperCase() : 'GET'
-    this.recallable = (config.session || undefined)?.recall ?? (recalls && SAFE.test(this.method))
-    this.since = config.timeout ? performance.now() : 0
+    this.#config = config
+    this.#adapter = adapter
+    this.#attachment = attachment
+    this.#since = config.timeout ? performance.now() : 0
+    this.method = String(config.method).toUpperCase()
+    const { recall = attachment.recalls && /^(GET|HEAD|OPTIONS)$/.test(this.method) } = config.session || {}
+    // The place of a cancelToken is taken where the caller uses one.
+    this.recallable = recall && !config.cancelToken
   }
 
   get url(): string {
-    const { baseURL, url = '', allowAbsoluteUrls } = this.config
-    if (!baseURL || (ABSOLUTE.test(url) && allowAbsoluteUrls !== false)) return url
-    return url ? `${baseURL.replace(/\/+$/, '')}/${url.replace(/^\/+/, '')}` : baseURL
+    return this.#attachment.instance.getUri(this.#config)
   }
 
   get signal(): AbortSignal | undefined {
-    return this.config.signal as AbortSignal | undefined
+    return this.#config.signal as AbortSignal | undefined
   }
 
   get abandoned(): boolean {
-    const { signal, cancelToken } = this.config
-    return signal?.aborted === true || cancelToken?.reason !== undefined
+    const { signal, cancelToken } = this.#config
+    return signal?.aborted || cancelToken?.reason !== undefined
   }
 
   get exempt(): IgnoreReason | undefined {
-    const { session, baseURL, url, allowAbsoluteUrls } = this.config
+    const { session, baseURL, url = '', allowAbsoluteUrls } = this.#config
     if (session === false) return 'opted-out'
-    // A relative URL is appended behind a slash: it cannot change the host of the base URL.
-    const relative = baseURL && (!url || !ABSOLUTE.test(url) || allowAbsoluteUrls === false)
-    return (relative ? this.rule.trustsBase(baseURL) : this.rule.trusts(this.url))
-      ? undefined
-      : 'foreign-origin'
+    const relative = baseURL && (allowAbsoluteUrls === false || !ABSOLUTE.test(url))
+    return this.trusts(relative ? baseURL : url) ? undefined : 'foreign-origin'
   }
 
-  get conflict(): string | undefined {
-    const { auth, url, baseURL } = this.config
-    const userinfo = (url?.includes('@') || baseURL?.includes('@')) && parse(this.url)?.username
-    return auth || userinfo
-      ? `this request brings Basic credentials (${auth ? '`auth`' : 'in its URL'}), which would replace the session's: leave them out, or set \`session: false\``
-      : undefined
+  get conflict(): boolean {
+    const { auth, url, baseURL } = this.#config
+    return Boolean(auth) || USERINFO.test(String(url)) || USERINFO.test(String(baseURL))
   }
 
   get replayable(): boolean {
-    const { session, data } = this.config
-    return session
-      ? session.replay !== false && (session.body !== undefined || !isOneShot(data))
-      : !isOneShot(data)
+    const { session, data } = this.#config
+    const { replay, body } = session || {}
+    return replay !== false && (body !== undefined || !isOneShot(data))
+  }
+
+  trusts(url: string): boolean {
+    return this.#attachment.trusts(url)
   }
 
   header(name: string): string | undefined {
-    const { headers } = this.config
+    const { headers } = this.#config
     for (const key in headers) {
-      if (key.length === name.length && key.toLowerCase() === name) {
-        const value = headers[key]
-        return value === undefined || value === null ? undefined : String(value)
-      }
+      if (key.length === name.length && key.toLowerCase() === name) return headers[key]?.toString()
     }
     return undefined
   }
 
   transmit(credentials: Credentials | undefined): Promise<AxiosResponse> {
-    const { config, adapter } = this
-    if (this.attempts) this.dress(credentials)
+    const config = this.#config
+    const ours: Partial<Config> = credentials ? this.#dress(config, credentials) : {}
+    const callers: Record<string, unknown> = {}
+    for (const key in ours) callers[key] = config[key as keyof Config]
+    this.#callers = callers
+    Object.assign(config, ours)
     try {
-      return adapter(config)
+      return this.#adapter(config)
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
   /**
-   * Makes the config what this send needs. The headers are a copy each time: adapters write into them, and a
-   * multipart boundary of the first send must not meet the body of the second.
+   * What this send puts in place of the caller's. The headers are a copy each time: adapters write into them,
+   * and a multipart boundary of the first send must not meet the body of the second.
    */
-  private dress(credentials: Credentials | undefined): void {
-    const { config, since } = this
-    const { session, timeout, timeoutErrorMessage, url = '' } = config
-    const set = credentials?.headers
-    this.swap('headers', withHeaders(config.headers, set))
-    if (set) this.guardRedirects(set)
-    if (credentials?.query) this.swap('url', withQuery(url, credentials.query))
-    if (session?.body) this.swap('data', session.body())
-    if (since && timeout) {
-      const spent = Math.floor(performance.now() - since)
-      if (spent) {
-        this.swap('timeout', Math.max(1, timeout - spent))
-        this.swap('timeoutErrorMessage', timeoutErrorMessage ?? timedOut(timeout))
+  #dress(config: Config, { headers: set, query }: Credentials): Partial<Config> {
+    const { session, timeout = 0, url = '', beforeRedirect, onDownloadProgress } = config
+    const headers: AxiosHeaders = Object.assign(new AxiosHeaders(), config.headers)
+    for (const name in set) if (this.header(name.toLowerCase()) !== undefined) headers.delete(name)
+    Object.assign(headers, set)
+    const ours: Partial<Config> = { headers }
+    // A fragment is never sent, and would swallow the query.
+    if (query) ours.url = `${url.split('#')[0]}${url.includes('?') ? '&' : '?'}${new URLSearchParams(query)}`
+    if (session && 'body' in session) ours.data = session.body?.()
+    const spent = Math.floor(this.#since && performance.now() - this.#since)
+    if (spent) {
+      ours.timeoutErrorMessage = this.#timedOut
+      ours.timeout = Math.max(1, timeout - spent)
+    }
+    // Node follows redirects itself: with the token to subdomains, and with custom headers anywhere.
+    if (set && this.#adapter === this.#attachment.node) {
+      const home = parse(this.url)?.origin
+      ours.beforeRedirect = (options, ...details) => {
+        if (parse(options.href)?.origin !== home) {
+          const sent = AxiosHeaders.from(options.headers)
+          sent.delete(Object.keys(set))
+          options.headers = sent.toJSON()
+        }
+        beforeRedirect?.(options, ...details)
       }
     }
     if (this.recallable) {
-      const { onDownloadProgress } = config
+      const { token, cancel } = axios.CancelToken.source()
       this.begun = false
-      this.token = new RecallToken(config.cancelToken)
-      this.swap('cancelToken', this.token)
-      this.swap('onDownloadProgress', (event: unknown) => {
+      this.#cancel = cancel
+      ours.cancelToken = token
+      ours.onDownloadProgress = (event) => {
         this.begun = true
-        onDownloadProgress?.(event as never)
-      })
+        onDownloadProgress?.(event)
+      }
     }
-  }
-
-  private swap(name: keyof InternalAxiosRequestConfig, value: unknown): void {
-    const config = this.config as unknown as Record<string, unknown>
-    this.callers ??= {}
-    this.callers[name] = config[name]
-    config[name] = value
+    return ours
   }
 
   land(): void {
-    const config = this.config as unknown as Record<string, unknown>
-    const { callers } = this
-    this.callers = undefined
-    for (const name in callers) {
-      if (callers[name] === undefined) delete config[name]
-      else config[name] = callers[name]
-    }
-  }
-
-  /** Node follows redirects itself, to subdomains with the token (follow-redirects), and with custom headers anywhere. */
-  private guardRedirects(set: NonNullable<Credentials['headers']>): void {
-    if (this.adapter !== this.rule.node) return
-    const { beforeRedirect } = this.config
-    const home = parse(this.url)?.origin
-    this.swap('beforeRedirect', (options: Record<string, unknown>, ...details: unknown[]) => {
-      if (parse(String(options.href))?.origin !== home) {
-        const headers = Object(options.headers)
-        for (const key in headers) if (hasHeader(set, key)) delete headers[key]
-      }
-      ;(beforeRedirect as ((...all: unknown[]) => void) | undefined)?.(options, ...details)
-    })
+    Object.assign(this.#config, this.#callers)
   }
 
   recall(): void {
-    this.token?.cancel()
+    this.#cancel?.()
   }
 
   statusOf(outcome: unknown): number {
-    return answerOf(outcome)?.status ?? 0
+    return answerOf(outcome).status ?? 0
   }
 
   responseOf(outcome: unknown): SessionResponse {
-    const { status = 0, headers, data, request } = answerOf(outcome) ?? {}
+    const { status = 0, headers, data, request } = answerOf(outcome)
     return {
       status,
-      headers: AxiosHeaders.from(headers as AxiosHeaders) as unknown as SessionResponse['headers'],
+      headers: AxiosHeaders.from(headers as AxiosHeaders) as SessionResponse['headers'],
       url: request?.res?.responseUrl ?? request?.responseURL,
       async json() {
         try {
@@ -304,18 +277,14 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     }
   }
 
-  trusts(url: string): boolean {
-    return this.rule.trusts(url)
-  }
-
-  blame(outcome: unknown, cause: Error): void {
+  blame(outcome: unknown, cause: SessionError): void {
     if (outcome instanceof Error) outcome.cause ??= cause
   }
 
   discard(outcome: unknown): void {
-    const { data } = answerOf(outcome) ?? {}
-    if (typeof data?.destroy === 'function') data.destroy()
-    else if (typeof data?.cancel === 'function') void data.cancel().catch(() => {})
+    const { data } = answerOf(outcome)
+    if (data?.destroy) data.destroy()
+    else data?.cancel?.().catch(() => {})
   }
 
   refusal(cause: SessionError): AxiosError {
@@ -323,23 +292,29 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     return Object.assign(new AxiosError(cause.message, cause.code), { cause })
   }
 
+  get #timedOut(): string {
+    const { timeoutErrorMessage, timeout } = this.#config
+    return timeoutErrorMessage ?? `timeout of ${timeout}ms exceeded`
+  }
+
   onLeave(leave: (reason: unknown) => void): (() => void) | undefined {
-    const { config, since } = this
-    const { signal, cancelToken, timeout } = config
+    const config = this.#config
+    const since = this.#since
+    const { signal, cancelToken, timeout = 0, transitional } = config
     if (!signal && !cancelToken && !since) return undefined
-    const abort = (reason?: unknown) =>
-      leave(reason instanceof CanceledError ? reason : new CanceledError(undefined, config as never))
-    const timer =
-      since && timeout
-        ? setTimeout(
-            () => {
-              const code = config.transitional?.clarifyTimeoutError ? 'ETIMEDOUT' : 'ECONNABORTED'
-              leave(new AxiosError(config.timeoutErrorMessage ?? timedOut(timeout), code, config))
-            },
-            timeout - (performance.now() - since),
-          )
-        : undefined
-    const token = cancelToken as RecallToken | undefined
+    const abort = () => leave(cancelToken?.reason ?? new CanceledError(undefined, config as never))
+    const expire = () =>
+      leave(
+        new AxiosError(
+          this.#timedOut,
+          transitional?.clarifyTimeoutError ? 'ETIMEDOUT' : 'ECONNABORTED',
+          config,
+        ),
+      )
+    const timer = since ? setTimeout(expire, timeout - (performance.now() - since)) : undefined
+    const token = cancelToken as
+      | (typeof cancelToken & { subscribe(f: () => void): void; unsubscribe(f: () => void): void })
+      | undefined
     token?.subscribe(abort)
     signal?.addEventListener?.('abort', abort)
     if (signal?.aborted) abort()
@@ -351,86 +326,8 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
   }
 }
 
-type Listener = (reason: unknown) => void
-
-/**
- * Recalls one transmission. It has the shape of an axios CancelToken, which costs an object where an
- * AbortController costs a tenth of the whole request, and passes the caller's own token on.
- */
-class RecallToken {
-  reason: CanceledError<unknown> | undefined = undefined
-  private readonly listeners = new Set<Listener>()
-  private readonly callers: RecallToken | undefined
-
-  constructor(callers: CancelToken | undefined) {
-    this.callers = callers as RecallToken | undefined
-  }
-
-  get promise(): Promise<unknown> {
-    return new Promise((resolve) => this.subscribe(resolve))
-  }
-
-  throwIfRequested(): void {
-    this.callers?.throwIfRequested()
-    if (this.reason) throw this.reason
-  }
-
-  subscribe(listener: Listener): void {
-    this.callers?.subscribe(listener)
-    if (this.reason) listener(this.reason)
-    else this.listeners.add(listener)
-  }
-
-  unsubscribe(listener: Listener): void {
-    this.callers?.unsubscribe(listener)
-    this.listeners.delete(listener)
-  }
-
-  /** The fetch adapter of axios 1.7 takes the token for a signal. */
-  addEventListener(_: string, listener: Listener): void {
-    this.subscribe(listener)
-  }
-
-  toAbortSignal(): AbortSignal {
-    const controller = new AbortController()
-    const abort = (reason: unknown) => controller.abort(reason)
-    this.subscribe(abort)
-    return Object.assign(controller.signal, { unsubscribe: () => this.unsubscribe(abort) })
-  }
-
-  cancel(): void {
-    this.reason = new CanceledError('recalled')
-    for (const listener of this.listeners) listener(this.reason)
-  }
-}
-
 /** The response that an outcome is, or holds. */
-function answerOf(outcome: unknown): Partial<AxiosResponse> | undefined {
+function answerOf(outcome: unknown): Partial<AxiosResponse> {
   const { response = outcome } = Object(outcome)
-  return response
-}
-
-function timedOut(timeout: number): string {
-  return `timeout of ${timeout}ms exceeded`
-}
-
-/** A copy of `headers` in which those of `set` stand, and no other spelling of them. */
-function withHeaders(headers: AxiosHeaders, set: Credentials['headers']): AxiosHeaders {
-  const copy: AxiosHeaders = Object.assign(new AxiosHeaders(), headers)
-  for (const key in headers) if (set && hasHeader(set, key)) delete copy[key]
-  for (const name in set) if (set[name] !== undefined) copy[name] = set[name]
-  return copy
-}
-
-function hasHeader(set: object, key: string): boolean {
-  for (const name in set) {
-    if (name.length === key.length && name.toLowerCase() === key.toLowerCase()) return true
-  }
-  return false
-}
-
-function withQuery(url: string, query: Record<string, string>): string {
-  const [rest = '', hash] = url.split('#', 2)
-  const added = new URLSearchParams(query)
-  return `${rest}${rest.includes('?') ? '&' : '?'}${added}${hash === undefined ? '' : `#${hash}`}`
+  return Object(response)
 }

@@ -1,0 +1,48 @@
+import type { Context } from './context.ts'
+import type { SessionError } from './errors.ts'
+import type { Arrival } from './machine.ts'
+import { compareVersions, type Stored } from './store.ts'
+import { validityOf } from './tokens.ts'
+import type { Visitor } from './waiting-room.ts'
+
+/** How many access tokens are remembered as ours. */
+const REMEMBERED = 9
+
+/** What a flight brings home from now on is no longer waited for. */
+export function endFlight(context: Context): void {
+  context.settings.clock.clearTimeout(context.flight?.timer)
+  context.flight = undefined
+}
+
+/** Takes a record over, unless a newer one is known, and tells everybody. `error` is for those who wait. */
+export function become(context: Context, next: Stored, type: Arrival, error?: SessionError): boolean {
+  const { record, held, settings } = context
+  const difference = record ? compareVersions(next.version, record.version) : 1
+  if (difference < 0 || (!difference && (record?.ended || !next.ended))) return false
+  const { tokens, ended } = next
+  context.record = next
+  context.validity = validityOf(tokens, settings, settings.clock)
+  context.bearer = undefined
+  context.restoring = false
+  context.failure = undefined
+  context.failures = 0
+  if (tokens?.accessToken) held.push(tokens.accessToken)
+  if (held.length > REMEMBERED) held.splice(1, 1)
+  endFlight(context)
+  context.events.emit(ended ? { type: 'signed-out', reason: ended } : { type })
+  context.room.empty(error)
+  return true
+}
+
+/** Resolves after `ms`, or as soon as the record changes, a flight ends or the session is closed. */
+export async function pause({ settings: { clock }, room }: Context, ms: number): Promise<void> {
+  const sleeper: Visitor = {
+    epoch: undefined,
+    label: 'a pause',
+    onLeave(leave) {
+      const timer = clock.setTimeout(() => leave(undefined), Math.max(ms, 0))
+      return () => clock.clearTimeout(timer)
+    },
+  }
+  await room.enter(sleeper).catch(() => {})
+}
