@@ -9,8 +9,12 @@ export interface Challenge {
 /** Longer headers are nobody's challenge. */
 const LONGEST_HEADER = 8_192
 
-/** A name, then: '=' and a quoted string, or '=' and a token, or neither (then the name is a scheme). */
-const PIECE = /([\w!#$%&'*+.^`|~-]+)(?:[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([\w!#$%&'*+.^`|~-]+)))?/g
+/**
+ * A name, then: '=' and a quoted string, or '=' and a token; else the name is a scheme, which a token68 may
+ * follow (RFC 9110 §11.2).
+ */
+const PIECE =
+  /([\w!#$%&'*+.^`|~-]+)(?:[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([\w!#$%&'*+.^`|~-]+))|[ \t]+[\w.~+/-]+=*(?=[ \t]*(?:,|$)))?/g
 
 /**
  * Parses a WWW-Authenticate header, or several joined by commas (RFC 9110 §11.6.1), in linear time.

@@ -77,5 +77,7 @@ export function isSessionError(error: unknown, code?: SessionErrorCode): boolean
  */
 export function withoutSecrets(error: unknown): Error {
   const { name = 'Error', message = String(error), stack = '', code, status, cause } = Object(error)
-  return Object.assign(new Error(message), { name, stack, code: code ?? cause?.code, status })
+  // Clients like to name the URL.
+  const [text, trace] = [message, stack].map((told) => String(told).replace(/\?\S+/g, '?…'))
+  return Object.assign(new Error(text), { name, stack: trace, code: code ?? cause?.code, status })
 }

@@ -18,20 +18,24 @@ type AnyRequest = SessionRequest<unknown>
  */
 export function send(context: Context, request: AnyRequest): Promise<unknown> {
   const reason = exempt(context, request)
-  if (reason) {
-    note(context, request, { type: 'request-ignored', reason })
-    return request.transmit(undefined)
-  }
+  if (reason) return ignore(context, request, reason)
   try {
     if (request.conflict)
       throw new TypeError('Basic credentials would replace those of the session: use session: false')
-    return gate(context, request) ? hold(context, request) : transmit(context, request)
+    const wait = gate(context, request)
+    return wait ? hold(context, request, wait) : transmit(context, request)
   } catch (error) {
     return refuse(context, request, error)
   }
 }
 
-/** Why a request goes out exactly as the caller made it, and whatever comes of it is the caller's. */
+/** Exactly as the caller made it, and whatever comes of it is the caller's. */
+function ignore(context: Context, request: AnyRequest, reason: IgnoreReason): Promise<unknown> {
+  note(context, request, { type: 'request-ignored', reason })
+  return request.transmit(undefined)
+}
+
+/** Why the session leaves a request alone, if so. */
 function exempt(context: Context, request: AnyRequest): IgnoreReason | undefined {
   const {
     settings: { skip },
@@ -51,17 +55,23 @@ function exempt(context: Context, request: AnyRequest): IgnoreReason | undefined
   return undefined
 }
 
-async function hold(context: Context, request: AnyRequest): Promise<unknown> {
+async function hold(context: Context, request: AnyRequest, first?: Promise<void>): Promise<unknown> {
   note(context, request, { type: 'request-held' })
   try {
-    for (let wait = gate(context, request); wait; wait = gate(context, request)) await wait
+    for (let wait = first ?? gate(context, request); wait; wait = gate(context, request)) await wait
   } catch (error) {
     const { code } = error as SessionError
     // Recalled for nothing: it is sent again as it was.
     const kept = request.recalled && /^refresh_/.test(code) && request.epoch === context.record?.version.epoch
     if (!kept) return refuse(context, request, error)
   }
-  return transmit(context, request)
+  return resume(context, request)
+}
+
+/** Time has passed: whoever holds the request may have changed where it leads. */
+function resume(context: Context, request: AnyRequest): Promise<unknown> {
+  const reason = exempt(context, request)
+  return reason ? ignore(context, request, reason) : transmit(context, request)
 }
 
 async function refuse(context: Context, request: AnyRequest, error: unknown): Promise<never> {
@@ -106,10 +116,13 @@ function withoutStale({ credentialHeaders }: Context, request: AnyRequest): Cred
 }
 
 function dispatch(context: Context, request: AnyRequest, credentials: Credentials): Promise<unknown> {
-  if (request.recallable) context.wire.add(request)
-  if (context.settings.applyToken && credentials.headers) {
-    context.credentialHeaders = Object.keys(credentials.headers).map((name) => name.toLowerCase())
+  if (context.settings.applyToken) {
+    // Only now it is known which headers hold credentials.
+    context.credentialHeaders = Object.keys(credentials.headers ?? {}).map((name) => name.toLowerCase())
+    const reason = exempt(context, request)
+    if (reason) return ignore(context, request, reason)
   }
+  if (request.recallable) context.wire.add(request)
   const sent = request.transmit(credentials).then(
     (reply) => arrived(context, request, reply, false),
     (error) => arrived(context, request, error, true),
@@ -119,7 +132,7 @@ function dispatch(context: Context, request: AnyRequest, credentials: Credential
 }
 
 function arrived(context: Context, request: AnyRequest, outcome: unknown, failed: boolean): unknown {
-  request.land()
+  request.land(outcome)
   context.wire.delete(request)
   if (request.recalled && failed && !request.abandoned) return hold(context, request)
   const status = request.statusOf(outcome)
@@ -202,5 +215,5 @@ async function examine(
   // A token set that somebody else had fetched is no replay of ours either.
   if (asks && !context.adopted) request.replays++
   request.discard(outcome)
-  return transmit(context, request)
+  return resume(context, request)
 }

@@ -143,7 +143,12 @@ function ask(context: Context, lease: Lease, { tokens }: Stored, renewed: Stored
   return new Promise((resolve, reject) => {
     const over = new AbortController()
     const signals = [lease.signal, closing.signal]
+    const release = () => {
+      clock.clearTimeout(timer)
+      for (const signal of signals) signal.removeEventListener('abort', end)
+    }
     const end = () => {
+      release()
       over.abort()
       reject(new Setback('doubt', new Error('not answered before the lease ended')))
     }
@@ -170,10 +175,7 @@ function ask(context: Context, lease: Lease, { tokens }: Stored, renewed: Stored
       })
       // `isTerminal` is the user's, and may throw as well.
       .catch((setback) => reject(setback instanceof Setback ? setback : new Setback('final', setback)))
-      .then(() => {
-        clock.clearTimeout(timer)
-        for (const signal of signals) signal.removeEventListener('abort', end)
-      })
+      .then(release)
   })
 }
 

@@ -97,7 +97,9 @@ export interface SessionOptions {
 }
 
 /** The options that have a default which does not depend on anything. */
-type Defaults = Required<Pick<SessionOptions, 'deadline' | 'lease' | 'retries' | 'recallAfter' | 'replays' | 'clock'>>
+type Defaults = Required<
+  Pick<SessionOptions, 'deadline' | 'lease' | 'retries' | 'recallAfter' | 'replays' | 'clock'>
+>
 
 /** The options, with their defaults. */
 export type Settings = SessionOptions & { [Name in keyof Defaults]: NonNullable<Defaults[Name]> }
@@ -118,7 +120,7 @@ export function settingsOf(options: SessionOptions): Settings {
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
   for (const [name, value] of given) {
     if (
-      (NUMBERS.test(name) && !(Number(value) >= 0)) ||
+      (NUMBERS.test(name) && !(typeof value === 'number' && value >= 0)) ||
       (name === 'mode' && !/^(token|cookie)$/.test(String(value)))
     ) {
       throw new TypeError(`createSession: ${name} cannot be ${String(value)}`)

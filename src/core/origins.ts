@@ -17,9 +17,9 @@ export function trustedOrigin(written: string | URL): string {
  * A web URL, parsed as fetch and XMLHttpRequest do; undefined for anything that is not http or https.
  * (A `blob:` URL reports the origin of the page that made it.)
  */
-export function parse(url: string): URL | undefined {
+export function parse(url: string, base: string | undefined = globalThis.document?.baseURI): URL | undefined {
   try {
-    const parsed = new URL(url, globalThis.location?.href)
+    const parsed = new URL(url, base ?? globalThis.location?.href)
     return /^https?:$/.test(parsed.protocol) ? parsed : undefined
   } catch {
     return undefined

@@ -89,7 +89,7 @@ export async function readResult(
   const ours = threw ? findSessionError(source) : undefined
   if (ours) throw new Setback(ours.code === 'session_expired' ? 'rejected' : 'final', ours)
   const known = Object(source)
-  const answer = [known.response, known].find(isAnswer)
+  const answer = [known.response, known.cause, known].find(isAnswer)
   const body = answer ? await readBody(answer, known) : threw ? undefined : source
   const status =
     answer?.type === 'opaqueredirect' ? 302 : Number((answer ?? known).status ?? (threw ? Number.NaN : 200))
@@ -116,7 +116,7 @@ export async function readResult(
       : MISCONFIGURED.test(code) || /^(3|40[45])/.test(String(status))
         ? 'final'
         : // 429 and 503 are said before any work is done; an HTML 4xx is a firewall speaking, not the server.
-          /^(4|503)/.test(String(status)) || NOT_SENT.test(known.code ?? known.cause?.code)
+          /^(4|503)/.test(String(status)) || [known, known.cause, known.cause?.cause].some((failure) => NOT_SENT.test(failure?.code))
           ? 'definite'
           : 'doubt',
     cause,

@@ -75,7 +75,7 @@ export abstract class SessionRequest<Reply> implements Visitor, CredentialTarget
   /** Puts it on the wire; without credentials exactly as the caller made it. */
   abstract transmit(credentials: Credentials | undefined): Promise<Reply>
   /** Called when it is off the wire: what the transport changed for it is undone. */
-  abstract land(): void
+  abstract land(outcome: unknown): void
   /** Aborts the transmission. */
   abstract recall(): void
   /** HTTP status of the outcome; 0 where nothing was answered. */

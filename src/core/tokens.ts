@@ -69,7 +69,7 @@ export function readTokens(
   // Visible ASCII without spaces: anything else would break the header, or smuggle another one (RFC 9110 §5.5).
   if (!cookie && !(typeof token === 'string' && /^[!-~]+$/.test(token))) {
     throw new TypeError(
-      `expected an access token, got ${input === undefined ? 'nothing (is a `return` missing?)' : token === undefined ? 'none' : 'one that is no visible ASCII'}`,
+      `expected an access token, got ${input === undefined ? 'nothing: is a return missing?' : token ? typeof token : token}`,
     )
   }
   if (!/^(bearer|dpop|undefined)$/i.test(String(rest.token_type)))

@@ -75,7 +75,8 @@ export function attachSession(
   { origins = [] }: AttachOptions = {},
 ): () => void {
   const trusted = new Set(origins.map(trustedOrigin))
-  const home = () => parse(instance.defaults.baseURL ?? '/')?.origin
+  const home = () => parse(instance.defaults.baseURL ?? '/', globalThis.location?.href)?.origin
+  let known: string | undefined
   if (!home() && !trusted.size)
     throw new TypeError('attachSession: no `baseURL` and no `origins`: who may get the token?')
   const attachment: Attachment = {
@@ -83,15 +84,18 @@ export function attachSession(
     recalls: session.recalls,
     node: nodeAdapter(),
     trusts(url) {
-      if (url === instance.defaults.baseURL) return true
+      if (url === known && url === instance.defaults.baseURL) return true
       const origin = parse(url)?.origin
-      return origin !== undefined && (trusted.has(origin) || origin === home())
+      if (!origin || !(trusted.has(origin) || origin === home())) return false
+      known = url
+      return true
     },
   }
   const interceptor = instance.interceptors.request.use(
     (config) => {
       const own = config.adapter ?? instance.defaults.adapter
-      if ((own as Guard).session === session) return config
+      // What has been cancelled already never comes to its adapter.
+      if ((own as Guard).session === session || config.signal?.aborted || config.cancelToken?.reason) return config
       const guard: Guard = (final) => {
         // The config in a response or an error is the caller's again: retry layers send it once more.
         final.adapter = own as AxiosAdapter
@@ -123,6 +127,12 @@ const USERINFO = /\/\/[^/?#]*@/
 
 type Config = InternalAxiosRequestConfig
 
+/** What every CancelToken has, and its type does not tell. */
+interface Subscribable {
+  subscribe(listener: (reason: { message?: string }) => void): void
+  unsubscribe(listener: (reason: { message?: string }) => void): void
+}
+
 /** One axios request, between the instance and its adapter. */
 class AxiosRequest extends SessionRequest<AxiosResponse> {
   begun = false
@@ -136,6 +146,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
   /** What the caller's config held where something of ours stands while it is on the wire. */
   #callers: Partial<Config> | undefined = undefined
   #cancel: (() => void) | undefined = undefined
+  #release: (() => void) | undefined = undefined
 
   constructor(config: Config, adapter: AxiosAdapter, attachment: Attachment) {
     super()
@@ -143,10 +154,11 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     this.#adapter = adapter
     this.#attachment = attachment
     this.#since = config.timeout ? performance.now() : 0
+    // Read once: what was checked is what is sent.
+    if (config.url) config.url = String(config.url)
     this.method = String(config.method).toUpperCase()
-    const { recall = attachment.recalls && /^(GET|HEAD|OPTIONS)$/.test(this.method) } = config.session || {}
-    // The place of a cancelToken is taken where the caller uses one.
-    this.recallable = recall && !config.cancelToken
+    this.recallable =
+      (config.session || {}).recall ?? (attachment.recalls && /^(GET|HEAD|OPTIONS)$/.test(this.method))
   }
 
   get url(): string {
@@ -194,12 +206,14 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
 
   transmit(credentials: Credentials | undefined): Promise<AxiosResponse> {
     const config = this.#config
-    const ours: Partial<Config> = credentials ? this.#dress(config, credentials) : {}
-    const callers: Record<string, unknown> = {}
-    for (const key in ours) callers[key] = config[key as keyof Config]
-    this.#callers = callers
-    Object.assign(config, ours)
     try {
+      if (credentials) {
+        const ours = this.#dress(config, credentials)
+        const callers: Record<string, unknown> = {}
+        for (const key in ours) callers[key] = config[key as keyof Config]
+        this.#callers = callers
+        Object.assign(config, ours)
+      }
       return this.#adapter(config)
     } catch (error) {
       return Promise.reject(error)
@@ -220,10 +234,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     if (query) ours.url = `${url.split('#')[0]}${url.includes('?') ? '&' : '?'}${new URLSearchParams(query)}`
     if (session && 'body' in session) ours.data = session.body?.()
     const spent = Math.floor(this.#since && performance.now() - this.#since)
-    if (spent) {
-      ours.timeoutErrorMessage = this.#timedOut
-      ours.timeout = Math.max(1, timeout - spent)
-    }
+    if (spent) ours.timeout = Math.max(1, timeout - spent)
     // Node follows redirects itself: with the token to subdomains, and with custom headers anywhere.
     if (set && this.#adapter === this.#attachment.node) {
       const home = parse(this.url)?.origin
@@ -236,8 +247,16 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
         beforeRedirect?.(options, ...details)
       }
     }
+    else if (set && /,|^(?!authorization$)/i.test(String(Object.keys(set)))) {
+      // Only of Authorization fetch knows that it is nobody else's.
+      ours.fetchOptions = { redirect: 'error', ...config.fetchOptions }
+    }
     if (this.recallable) {
       const { token, cancel } = axios.CancelToken.source()
+      const follow = (reason: { message?: string }) => cancel(reason.message)
+      const callers = config.cancelToken as Subscribable | undefined
+      callers?.subscribe(follow)
+      this.#release = () => callers?.unsubscribe(follow)
       this.begun = false
       this.#cancel = cancel
       ours.cancelToken = token
@@ -249,8 +268,17 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     return ours
   }
 
-  land(): void {
-    Object.assign(this.#config, this.#callers)
+  land(outcome: unknown): void {
+    const config = this.#config as Partial<Config>
+    const left = config.timeout
+    this.#release?.()
+    for (const key in this.#callers) {
+      const name = key as keyof Config
+      if (this.#callers[name] === undefined) delete config[name]
+      else Object.assign(config, { [name]: this.#callers[name] })
+    }
+    // The caller knows the whole timeout, not what was left of it.
+    if (left !== config.timeout && Object(outcome).message === timedOut(left)) Object(outcome).message = this.#timedOut
   }
 
   recall(): void {
@@ -266,7 +294,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     return {
       status,
       headers: AxiosHeaders.from(headers as AxiosHeaders) as SessionResponse['headers'],
-      url: request?.res?.responseUrl ?? request?.responseURL,
+      url: [request?.res?.responseUrl, request?.responseURL].find((url) => ABSOLUTE.test(url)),
       async json() {
         try {
           return typeof data === 'string' ? JSON.parse(data) : data
@@ -294,7 +322,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
 
   get #timedOut(): string {
     const { timeoutErrorMessage, timeout } = this.#config
-    return timeoutErrorMessage ?? `timeout of ${timeout}ms exceeded`
+    return timeoutErrorMessage ?? timedOut(timeout)
   }
 
   onLeave(leave: (reason: unknown) => void): (() => void) | undefined {
@@ -312,9 +340,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
         ),
       )
     const timer = since ? setTimeout(expire, timeout - (performance.now() - since)) : undefined
-    const token = cancelToken as
-      | (typeof cancelToken & { subscribe(f: () => void): void; unsubscribe(f: () => void): void })
-      | undefined
+    const token = cancelToken as Subscribable | undefined
     token?.subscribe(abort)
     signal?.addEventListener?.('abort', abort)
     if (signal?.aborted) abort()
@@ -324,6 +350,11 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
       signal?.removeEventListener?.('abort', abort)
     }
   }
+}
+
+/** As axios says it. */
+function timedOut(timeout: number | undefined): string {
+  return `timeout of ${timeout}ms exceeded`
 }
 
 /** The response that an outcome is, or holds. */
