@@ -116,7 +116,8 @@ export async function readResult(
       : MISCONFIGURED.test(code) || /^(3|40[45])/.test(String(status))
         ? 'final'
         : // 429 and 503 are said before any work is done; an HTML 4xx is a firewall speaking, not the server.
-          /^(4|503)/.test(String(status)) || [known, known.cause, known.cause?.cause].some((failure) => NOT_SENT.test(failure?.code))
+          /^(4|503)/.test(String(status)) ||
+            [known, known.cause, known.cause?.cause].some((failure) => NOT_SENT.test(failure?.code))
           ? 'definite'
           : 'doubt',
     cause,

@@ -95,7 +95,8 @@ export function attachSession(
     (config) => {
       const own = config.adapter ?? instance.defaults.adapter
       // What has been cancelled already never comes to its adapter.
-      if ((own as Guard).session === session || config.signal?.aborted || config.cancelToken?.reason) return config
+      if ((own as Guard).session === session || config.signal?.aborted || config.cancelToken?.reason)
+        return config
       const guard: Guard = (final) => {
         // The config in a response or an error is the caller's again: retry layers send it once more.
         final.adapter = own as AxiosAdapter
@@ -246,8 +247,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
         }
         beforeRedirect?.(options, ...details)
       }
-    }
-    else if (set && /,|^(?!authorization$)/i.test(String(Object.keys(set)))) {
+    } else if (set && /,|^(?!authorization$)/i.test(String(Object.keys(set)))) {
       // Only of Authorization fetch knows that it is nobody else's.
       ours.fetchOptions = { redirect: 'error', ...config.fetchOptions }
     }
@@ -278,7 +278,8 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
       else Object.assign(config, { [name]: this.#callers[name] })
     }
     // The caller knows the whole timeout, not what was left of it.
-    if (left !== config.timeout && Object(outcome).message === timedOut(left)) Object(outcome).message = this.#timedOut
+    if (left !== config.timeout && Object(outcome).message === timedOut(left))
+      Object(outcome).message = this.#timedOut
   }
 
   recall(): void {
