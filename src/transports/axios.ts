@@ -142,6 +142,8 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
   readonly #config: Config
   readonly #adapter: AxiosAdapter
   readonly #attachment: Attachment
+  /** Read once: what was checked is what is sent. */
+  readonly #url: string
   /** When it started, where it has a timeout. */
   readonly #since: number
   /** What the caller's config held where something of ours stands while it is on the wire. */
@@ -155,11 +157,10 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     this.#adapter = adapter
     this.#attachment = attachment
     this.#since = config.timeout ? performance.now() : 0
-    // Read once: what was checked is what is sent.
-    if (config.url) config.url = String(config.url)
+    this.#url = String(config.url ?? '')
     this.method = String(config.method).toUpperCase()
-    this.recallable =
-      (config.session || {}).recall ?? (attachment.recalls && /^(GET|HEAD|OPTIONS)$/.test(this.method))
+    const { recall = attachment.recalls && /^(GET|HEAD|OPTIONS)$/.test(this.method) } = config.session || {}
+    this.recallable = recall
   }
 
   get url(): string {
@@ -176,7 +177,8 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
   }
 
   get exempt(): IgnoreReason | undefined {
-    const { session, baseURL, url = '', allowAbsoluteUrls } = this.#config
+    const { session, baseURL, allowAbsoluteUrls } = this.#config
+    const url = this.#url
     if (session === false) return 'opted-out'
     const relative = baseURL && (allowAbsoluteUrls === false || !ABSOLUTE.test(url))
     return this.trusts(relative ? baseURL : url) ? undefined : 'foreign-origin'
@@ -226,11 +228,13 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
    * and a multipart boundary of the first send must not meet the body of the second.
    */
   #dress(config: Config, { headers: set, query }: Credentials): Partial<Config> {
-    const { session, timeout = 0, url = '', beforeRedirect, onDownloadProgress } = config
+    const { session, timeout = 0, beforeRedirect, onDownloadProgress } = config
+    const url = this.#url
     const headers: AxiosHeaders = Object.assign(new AxiosHeaders(), config.headers)
     for (const name in set) if (this.header(name.toLowerCase()) !== undefined) headers.delete(name)
     Object.assign(headers, set)
     const ours: Partial<Config> = { headers }
+    if (config.url && config.url !== url) ours.url = url
     // A fragment is never sent, and would swallow the query.
     if (query) ours.url = `${url.split('#')[0]}${url.includes('?') ? '&' : '?'}${new URLSearchParams(query)}`
     if (session && 'body' in session) ours.data = session.body?.()
