@@ -263,7 +263,11 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
       this.#release = () => callers?.unsubscribe(follow)
       this.begun = false
       this.#cancel = cancel
-      ours.cancelToken = token
+      // The fetch adapter of axios 1.7.0 takes the token for a signal.
+      ours.cancelToken = Object.assign(token, {
+        addEventListener: (_: string, listener: () => void) =>
+          (token as unknown as Subscribable).subscribe(listener),
+      })
       ours.onDownloadProgress = (event) => {
         this.begun = true
         onDownloadProgress?.(event)
@@ -311,7 +315,10 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
   }
 
   blame(outcome: unknown, cause: SessionError): void {
-    if (outcome instanceof Error) outcome.cause ??= cause
+    // The last in the chain of causes: old fetch adapters wrap their errors.
+    let last = outcome
+    while (last instanceof Error && last.cause) last = last.cause
+    if (last instanceof Error) last.cause = cause
   }
 
   discard(outcome: unknown): void {
