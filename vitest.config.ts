@@ -10,14 +10,17 @@ const alias = [
   { find: /^refresh-once\/testing$/, replacement: src('testing/index.ts') },
 ]
 
+/** For a machine that is busy with something else. */
+const testTimeout = 30_000
+
 export default defineConfig({
   test: {
-    testTimeout: 30_000,
     projects: [
       {
         resolve: { alias },
         test: {
           name: 'newest',
+          testTimeout,
           include: ['test/**/*.test.ts', 'examples/**/*.test.ts'],
           exclude: ['test/browser/**'],
         },
@@ -25,11 +28,21 @@ export default defineConfig({
       {
         // The oldest axios that the peer range allows runs everything that touches axios.
         resolve: { alias: [...alias, { find: /^axios$/, replacement: 'axios-oldest' }] },
-        test: { name: 'oldest axios', include: ['test/transports/axios/**/*.test.ts'], exclude: ['test/browser/**'] },
+        test: {
+          name: 'oldest axios',
+          testTimeout,
+          include: ['test/transports/axios/**/*.test.ts'],
+          exclude: ['test/browser/**'],
+        },
       },
       {
         resolve: { alias },
-        test: { name: 'browser', include: ['test/browser/**/*.test.ts'], fileParallelism: false },
+        test: {
+          name: 'browser',
+          testTimeout: 120_000,
+          include: ['test/browser/**/*.test.ts'],
+          fileParallelism: false,
+        },
       },
     ],
     coverage: {

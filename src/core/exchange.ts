@@ -189,6 +189,8 @@ async function examine(
   }
   const { record, validity } = context
   if (request.epoch && request.epoch !== record?.version.epoch) return own('session_changed')
+  // The session ended while it was on its way: it is not replayed as nobody.
+  if (record?.ended) return own('session_expired')
   const repeatable = request.replayable && replays > 0
   let asks = false
   if (remedy === 'nonce') {

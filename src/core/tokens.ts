@@ -13,29 +13,31 @@ export interface TokenSet {
   [member: string]: unknown
 }
 
+interface PlainTokens {
+  accessToken: string
+  refreshToken?: string | undefined
+  /** Lifetime in seconds, as in OAuth. */
+  expiresIn?: number | string | undefined
+  /** Epoch milliseconds. */
+  expiresAt?: number | undefined
+}
+
+interface OAuthTokens {
+  access_token: string
+  refresh_token?: string | undefined
+  expires_in?: number | string | undefined
+  token_type?: string | undefined
+}
+
 /**
  * Token sets as people have them: a plain object, an OAuth token response (RFC 6749 §5.1), or a bare string.
  * Other members are kept as they come.
  */
 export type TokenInput =
   | string
-  | {
-      accessToken: string
-      refreshToken?: string | undefined
-      /** Lifetime in seconds, as in OAuth. */
-      expiresIn?: number | string | undefined
-      /** Epoch milliseconds. */
-      expiresAt?: number | undefined
-      scope?: string | undefined
-    }
-  | {
-      access_token: string
-      refresh_token?: string | undefined
-      expires_in?: number | string | undefined
-      token_type?: string | undefined
-      scope?: string | undefined
-      id_token?: string | undefined
-    }
+  | PlainTokens
+  | OAuthTokens
+  | ((PlainTokens | OAuthTokens) & { [member: string]: unknown })
 
 /**
  * Reads a token set out of what somebody gave us. What it does not name (refresh token, scope) is kept from

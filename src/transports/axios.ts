@@ -124,7 +124,8 @@ function nodeAdapter(): AxiosAdapter | undefined {
 /** As axios decides it: everything else is appended to the base URL behind a slash, and cannot change the host. */
 const ABSOLUTE = /^([a-z][a-z\d+\-.]*:)?\/\//i
 
-const USERINFO = /\/\/[^/?#]*@/
+/** The URL standard takes a backslash for a slash. */
+const USERINFO = /^[^/\\?#]*[/\\]{2}[^/\\?#]*@/
 
 type Config = InternalAxiosRequestConfig
 
@@ -180,13 +181,17 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     const { session, baseURL, allowAbsoluteUrls } = this.#config
     const url = this.#url
     if (session === false) return 'opted-out'
-    const relative = baseURL && (allowAbsoluteUrls === false || !ABSOLUTE.test(url))
-    return this.trusts(relative ? baseURL : url) ? undefined : 'foreign-origin'
+    const absolute = !baseURL || ABSOLUTE.test(url)
+    // `allowAbsoluteUrls: false` is obeyed by some versions of axios only: both readings must be trusted.
+    const trusted =
+      (!absolute || this.trusts(url)) &&
+      (!baseURL || (absolute && allowAbsoluteUrls !== false) || this.trusts(baseURL))
+    return trusted ? undefined : 'foreign-origin'
   }
 
   get conflict(): boolean {
-    const { auth, url, baseURL } = this.#config
-    return Boolean(auth) || USERINFO.test(String(url)) || USERINFO.test(String(baseURL))
+    const { auth, baseURL } = this.#config
+    return Boolean(auth) || USERINFO.test(this.#url) || USERINFO.test(String(baseURL))
   }
 
   get replayable(): boolean {
@@ -251,7 +256,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
         }
         beforeRedirect?.(options, ...details)
       }
-    } else if (set && /,|^(?!authorization$)/i.test(String(Object.keys(set)))) {
+    } else if (set && (!set.Authorization || Object.keys(set).length > 1)) {
       // Only of Authorization fetch knows that it is nobody else's.
       ours.fetchOptions = { redirect: 'error', ...config.fetchOptions }
     }
