@@ -127,13 +127,15 @@ function dispatch(context: Context, request: AnyRequest, credentials: Credential
     (reply) => arrived(context, request, reply, false),
     (error) => arrived(context, request, error, true),
   )
-  note(context, request, { type: request.attempts > 1 ? 'request-replayed' : 'request-sent' })
+  if (context.events.observers.size) {
+    note(context, request, { type: request.attempts > 1 ? 'request-replayed' : 'request-sent' })
+  }
   return sent
 }
 
 function arrived(context: Context, request: AnyRequest, outcome: unknown, failed: boolean): unknown {
   request.land(outcome)
-  context.wire.delete(request)
+  if (request.recallable) context.wire.delete(request)
   if (request.recalled && failed && !request.abandoned) return hold(context, request)
   const status = request.statusOf(outcome)
   if (status === 401 || (context.settings.shouldRefresh && status))
@@ -150,10 +152,16 @@ function settle(
   cause?: SessionError,
   refused = false,
 ): unknown {
-  const status = request.statusOf(outcome)
-  if (request.replays && status && !refused) context.uncured = []
+  if (request.replays && !refused && request.statusOf(outcome)) context.uncured = []
   if (cause) request.blame(outcome, cause)
-  note(context, request, { type: 'request-settled', ok: !failed, status, code: cause?.code })
+  if (context.events.observers.size) {
+    note(context, request, {
+      type: 'request-settled',
+      ok: !failed,
+      status: request.statusOf(outcome),
+      code: cause?.code,
+    })
+  }
   if (failed) throw outcome
   return outcome
 }

@@ -143,24 +143,28 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
   readonly #config: Config
   readonly #adapter: AxiosAdapter
   readonly #attachment: Attachment
+  readonly #options: false | RequestSession
   /** Read once: what was checked is what is sent. */
   readonly #url: string
   /** When it started, where it has a timeout. */
   readonly #since: number
   /** What the caller's config held where something of ours stands while it is on the wire. */
-  #callers: Partial<Config> | undefined = undefined
+  #callers: Record<string, unknown> | undefined = undefined
+  #headers: Config['headers'] | undefined = undefined
   #cancel: (() => void) | undefined = undefined
   #release: (() => void) | undefined = undefined
 
   constructor(config: Config, adapter: AxiosAdapter, attachment: Attachment) {
     super()
+    const { session = {}, timeout, url = '', method = 'get' } = config
     this.#config = config
     this.#adapter = adapter
     this.#attachment = attachment
-    this.#since = config.timeout ? performance.now() : 0
-    this.#url = String(config.url ?? '')
-    this.method = String(config.method).toUpperCase()
-    const { recall = attachment.recalls && /^(GET|HEAD|OPTIONS)$/.test(this.method) } = config.session || {}
+    this.#options = session
+    this.#since = timeout ? performance.now() : 0
+    this.#url = String(url)
+    this.method = method.toUpperCase()
+    const { recall = attachment.recalls && /^(GET|HEAD|OPTIONS)$/.test(this.method) } = session || {}
     this.recallable = recall
   }
 
@@ -178,26 +182,25 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
   }
 
   get exempt(): IgnoreReason | undefined {
-    const { session, baseURL, allowAbsoluteUrls } = this.#config
+    const { baseURL } = this.#config
     const url = this.#url
-    if (session === false) return 'opted-out'
+    if (!this.#options) return 'opted-out'
     const absolute = !baseURL || ABSOLUTE.test(url)
     // `allowAbsoluteUrls: false` is obeyed by some versions of axios only: both readings must be trusted.
     const trusted =
       (!absolute || this.trusts(url)) &&
-      (!baseURL || (absolute && allowAbsoluteUrls !== false) || this.trusts(baseURL))
+      (!baseURL || (absolute && this.#config.allowAbsoluteUrls !== false) || this.trusts(baseURL))
     return trusted ? undefined : 'foreign-origin'
   }
 
   get conflict(): boolean {
     const { auth, baseURL } = this.#config
-    return Boolean(auth) || USERINFO.test(this.#url) || USERINFO.test(String(baseURL))
+    return Boolean(auth) || hasUserinfo(this.#url) || hasUserinfo(baseURL)
   }
 
   get replayable(): boolean {
-    const { session, data } = this.#config
-    const { replay, body } = session || {}
-    return replay !== false && (body !== undefined || !isOneShot(data))
+    const { replay, body } = this.#options || {}
+    return replay !== false && (body !== undefined || !isOneShot(this.#config.data))
   }
 
   trusts(url: string): boolean {
@@ -215,13 +218,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
   transmit(credentials: Credentials | undefined): Promise<AxiosResponse> {
     const config = this.#config
     try {
-      if (credentials) {
-        const ours = this.#dress(config, credentials)
-        const callers: Record<string, unknown> = {}
-        for (const key in ours) callers[key] = config[key as keyof Config]
-        this.#callers = callers
-        Object.assign(config, ours)
-      }
+      if (credentials) this.#dress(config, credentials)
       return this.#adapter(config)
     } catch (error) {
       return Promise.reject(error)
@@ -229,24 +226,26 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
   }
 
   /**
-   * What this send puts in place of the caller's. The headers are a copy each time: adapters write into them,
-   * and a multipart boundary of the first send must not meet the body of the second.
+   * Puts into the config what this send needs. The headers are a copy each time: adapters write into them, and
+   * a multipart boundary of the first send must not meet the body of the second.
    */
-  #dress(config: Config, { headers: set, query }: Credentials): Partial<Config> {
-    const { session, timeout = 0, beforeRedirect, onDownloadProgress } = config
+  #dress(config: Config, { headers: set, query }: Credentials): void {
+    const { body } = this.#options || {}
     const url = this.#url
     const headers: AxiosHeaders = Object.assign(new AxiosHeaders(), config.headers)
     for (const name in set) if (this.header(name.toLowerCase()) !== undefined) headers.delete(name)
-    Object.assign(headers, set)
-    const ours: Partial<Config> = { headers }
+    this.#headers = config.headers
+    config.headers = Object.assign(headers, set)
+    const ours: Partial<Config> = {}
     if (config.url && config.url !== url) ours.url = url
     // A fragment is never sent, and would swallow the query.
     if (query) ours.url = `${url.split('#')[0]}${url.includes('?') ? '&' : '?'}${new URLSearchParams(query)}`
-    if (session && 'body' in session) ours.data = session.body?.()
+    if (body) ours.data = body()
     const spent = Math.floor(this.#since && performance.now() - this.#since)
-    if (spent) ours.timeout = Math.max(1, timeout - spent)
+    if (spent) ours.timeout = Math.max(1, Number(config.timeout) - spent)
     // Node follows redirects itself: with the token to subdomains, and with custom headers anywhere.
     if (set && this.#adapter === this.#attachment.node) {
+      const { beforeRedirect } = config
       const home = parse(this.url)?.origin
       ours.beforeRedirect = (options, ...details) => {
         if (parse(options.href)?.origin !== home) {
@@ -265,6 +264,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
       const follow = (reason: { message?: string }) => cancel(reason.message)
       const callers = config.cancelToken as Subscribable | undefined
       callers?.subscribe(follow)
+      const { onDownloadProgress } = config
       this.#release = () => callers?.unsubscribe(follow)
       this.begun = false
       this.#cancel = cancel
@@ -278,17 +278,22 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
         onDownloadProgress?.(event)
       }
     }
-    return ours
+    for (const key in ours) {
+      this.#callers = { ...this.#callers, [key]: config[key as keyof Config] }
+      Object.assign(config, { [key]: ours[key as keyof Config] })
+    }
   }
 
   land(outcome: unknown): void {
     const config = this.#config as Partial<Config>
     const left = config.timeout
     this.#release?.()
-    for (const key in this.#callers) {
-      const name = key as keyof Config
-      if (this.#callers[name] === undefined) delete config[name]
-      else Object.assign(config, { [name]: this.#callers[name] })
+    if (this.#headers) config.headers = this.#headers
+    const callers = this.#callers
+    this.#callers = undefined
+    for (const key in callers) {
+      if (callers[key] === undefined) delete config[key as keyof Config]
+      else Object.assign(config, { [key]: callers[key] })
     }
     // The caller knows the whole timeout, not what was left of it.
     if (left !== config.timeout && Object(outcome).message === timedOut(left))
@@ -367,6 +372,10 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
       signal?.removeEventListener?.('abort', abort)
     }
   }
+}
+
+function hasUserinfo(url = ''): boolean {
+  return url.includes('@') && USERINFO.test(url)
 }
 
 /** As axios says it. */
