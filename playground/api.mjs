@@ -1,0 +1,69 @@
+import { createRemoteJWKSet, errors, jwtVerify } from 'jose'
+import { delay, sendJson } from './listen.mjs'
+
+/** How long a request is on its way here, and a call at work, in milliseconds. */
+const WAY = 40
+const WORK = 60
+
+/** Nobody may keep this server waiting for longer. */
+const LONGEST = 10_000
+
+/**
+ * The API: an OAuth 2.0 resource server that checks every access token against the published keys of the
+ * authorization server, and against its revocation list.
+ *
+ *     GET  /api/items/:call     reads
+ *     POST /api/effects/:call   does something that must not be done twice
+ *
+ * `?late=600` keeps a request for so long before its token is looked at: a slow network, a full gateway.
+ * `?work=200` makes the call itself take longer.
+ */
+export function createApi({ authorizationServer, audience }) {
+  const keys = createRemoteJWKSet(authorizationServer.keys)
+  const { issuer } = authorizationServer
+
+  /** Undefined: the token is good. Else what is wrong with it. */
+  async function objection(authorization) {
+    const [, token] = /^Bearer (.+)$/i.exec(authorization ?? '') ?? []
+    if (!token) return ''
+    try {
+      const { payload } = await jwtVerify(token, keys, { issuer, audience, typ: 'at+jwt', clockTolerance: 0 })
+      return authorizationServer.isRevoked(payload.jti) ? 'the access token was revoked' : undefined
+    } catch (error) {
+      if (error instanceof errors.JWTExpired) return 'the access token has expired'
+      if (error instanceof errors.JOSEError) return 'the access token is not valid'
+      throw error
+    }
+  }
+
+  return {
+    /** The keys come over the network; the first call shall not wait for them. */
+    ready: () => keys.reload(),
+
+    async handle(request, response, url, log) {
+      const [, kind, number] = /^\/api\/(items|effects)\/(\d+)$/.exec(url.pathname) ?? []
+      if (!kind || request.method !== (kind === 'items' ? 'GET' : 'POST')) {
+        sendJson(response, 404, { error: 'not_found' })
+        return
+      }
+      const call = Number(number)
+      const answered = log.request(call)
+      response.on('close', () => answered(response.writableFinished ? response.statusCode : 0))
+      if (!(await delay(WAY + milliseconds(url, 'late', 0), response))) return
+      const wrong = await objection(request.headers.authorization)
+      if (wrong !== undefined) {
+        const challenge = wrong ? `Bearer error="invalid_token", error_description="${wrong}"` : 'Bearer'
+        sendJson(response, 401, { error: 'invalid_token' }, { 'www-authenticate': challenge })
+        return
+      }
+      if (kind === 'effects') log.effect(call)
+      if (!(await delay(milliseconds(url, 'work', WORK), response))) return
+      sendJson(response, kind === 'items' ? 200 : 201, { call })
+    },
+  }
+}
+
+function milliseconds(url, name, otherwise) {
+  const value = Number(url.searchParams.get(name) ?? otherwise)
+  return value >= 0 && value <= LONGEST ? value : otherwise
+}

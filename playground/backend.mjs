@@ -1,0 +1,114 @@
+import { delay, listen, sendJson } from './listen.mjs'
+
+/** How long a refresh takes, in milliseconds: usually, and when it is slow. */
+const USUAL = 200
+const SLOW = 3000
+
+/**
+ * One lane's own server, with an origin and a user of its own: the API, and the few routes that a page's
+ * backend has for signing in. The refresh token never leaves it but as an HttpOnly cookie.
+ *
+ *     POST /auth/login     signs the user in; answers with an access token
+ *     POST /auth/refresh   exchanges the refresh token for the next one, and answers with an access token
+ *     POST /auth/logout    ends the sign-in
+ *
+ * A lane has its own origin because a browser opens six connections to each: three lanes on one would wait
+ * for each other.
+ *
+ * @param page origin of the page whose scripts may call this server; undefined for none
+ */
+export async function startBackend({ account, client, page, authorizationServer, api, log }) {
+  /** `works`, `slow`, `fails-once`, `fails` or `refused`, as somebody has set it. */
+  let fault = 'works'
+  let failed = false
+  const server = await listen(handle)
+  // Cookies do not tell ports apart, and another playground may run on this machine.
+  const cookieName = `refresh_token_${new URL(server.origin).port}`
+
+  async function handle(request, response) {
+    const url = new URL(request.url, server.origin)
+    const { origin } = request.headers
+    if (origin !== undefined && origin !== page) {
+      sendJson(response, 403, { error: 'foreign_origin' })
+      return
+    }
+    if (origin) {
+      response.setHeader('access-control-allow-origin', origin)
+      response.setHeader('access-control-allow-credentials', 'true')
+      response.setHeader('access-control-expose-headers', 'www-authenticate')
+      response.setHeader('vary', 'origin')
+    }
+    if (request.method === 'OPTIONS') {
+      response.writeHead(204, {
+        'access-control-allow-methods': 'GET, POST',
+        'access-control-allow-headers': 'authorization, content-type',
+        'access-control-max-age': '7200',
+      })
+      response.end()
+    } else if (url.pathname.startsWith('/api/')) await api.handle(request, response, url, log)
+    else if (request.method === 'POST' && Object.hasOwn(routes, url.pathname))
+      await routes[url.pathname](response, readCookie(request))
+    else sendJson(response, 404, { error: 'not_found' })
+  }
+
+  const routes = {
+    async '/auth/login'(response) {
+      const tokens = await authorizationServer.signIn(client, account)
+      log.signedIn()
+      sendTokens(response, tokens)
+    },
+
+    async '/auth/refresh'(response, refreshToken) {
+      const answered = log.refresh()
+      response.on('finish', () => answered(response.statusCode))
+      await delay(fault === 'slow' ? SLOW : USUAL, response)
+      if (fault === 'fails' || (fault === 'fails-once' && !failed)) {
+        failed = true
+        sendJson(response, 503, { error: 'temporarily_unavailable' })
+      } else if (!refreshToken) {
+        sendJson(response, 401, { error: 'invalid_grant', error_description: 'nobody is signed in' })
+      } else {
+        if (fault === 'refused') await authorizationServer.endGrant(account)
+        const { status, body } = await authorizationServer.refresh(client, refreshToken)
+        if (status === 200) {
+          sendTokens(response, body)
+          return
+        }
+        if (body.error === 'invalid_grant') log.signedOut('refused')
+        sendJson(response, status, body, { 'set-cookie': cookie('', 0) })
+      }
+    },
+
+    async '/auth/logout'(response, refreshToken) {
+      if (refreshToken) await authorizationServer.revoke(client, refreshToken)
+      log.signedOut('sign-out')
+      response.writeHead(204, { 'set-cookie': cookie('', 0) })
+      response.end()
+    },
+  }
+
+  function sendTokens(response, { access_token, token_type, expires_in, refresh_token }) {
+    const headers = { 'set-cookie': cookie(refresh_token, 86_400) }
+    sendJson(response, 200, { access_token, token_type, expires_in }, headers)
+  }
+
+  function cookie(value, seconds) {
+    return `${cookieName}=${value}; HttpOnly; SameSite=Strict; Path=/auth; Max-Age=${seconds}`
+  }
+
+  function readCookie({ headers }) {
+    const pairs = (headers.cookie ?? '').split('; ').map((pair) => pair.split('='))
+    return pairs.find(([name]) => name === cookieName)?.[1]
+  }
+
+  return {
+    account,
+    origin: server.origin,
+    log,
+    setFault(next) {
+      fault = next
+      failed = false
+    },
+    close: server.close,
+  }
+}

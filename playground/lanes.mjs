@@ -1,0 +1,221 @@
+/**
+ * Three ways to keep an axios app signed in. This file runs in Node and, unchanged, in the page.
+ */
+import axios from 'axios'
+import { createSession } from 'refresh-once'
+import { attachSession } from 'refresh-once/axios'
+
+/** A way takes an axios instance and what a backend offers, and returns what signs in and out. */
+export const WAYS = [
+  {
+    id: 'every-401',
+    title: 'Every 401 refreshes',
+    hint: 'a response interceptor, ten lines',
+    install: every401,
+  },
+  {
+    id: 'queue',
+    title: 'isRefreshing and a queue',
+    hint: 'the usual interceptor, from countless articles',
+    install: isRefreshingAndQueue,
+  },
+  { id: 'refresh-once', title: 'refresh-once', hint: 'attachSession(api, session)', install: refreshOnce },
+]
+
+/** Each request that meets a 401 refreshes for itself, and tries once more. */
+function every401(api, { refresh }) {
+  let accessToken
+  api.interceptors.request.use((config) => withToken(config, accessToken))
+  api.interceptors.response.use(undefined, async (error) => {
+    const { config, response } = error
+    if (response?.status !== 401 || config._retry) throw error
+    config._retry = true
+    accessToken = await refresh()
+    return api(config)
+  })
+  return {
+    signIn(tokens) {
+      accessToken = tokens.access_token
+    },
+    async signOut(server) {
+      accessToken = undefined
+      await server()
+    },
+  }
+}
+
+/** The first 401 refreshes; those that come meanwhile queue, and are sent again with its token. */
+function isRefreshingAndQueue(api, { refresh }) {
+  let accessToken
+  let isRefreshing = false
+  let failedQueue = []
+
+  function processQueue(error, token) {
+    for (const { resolve, reject } of failedQueue) {
+      if (error) reject(error)
+      else resolve(token)
+    }
+    failedQueue = []
+  }
+
+  api.interceptors.request.use((config) => withToken(config, accessToken))
+  api.interceptors.response.use(undefined, async (error) => {
+    const { config, response } = error
+    if (response?.status !== 401 || config._retry) throw error
+    if (isRefreshing) {
+      await new Promise((resolve, reject) => failedQueue.push({ resolve, reject }))
+      return api(config)
+    }
+    config._retry = true
+    isRefreshing = true
+    try {
+      accessToken = await refresh()
+      processQueue(null, accessToken)
+    } catch (refreshError) {
+      processQueue(refreshError, null)
+      throw refreshError
+    } finally {
+      isRefreshing = false
+    }
+    return api(config)
+  })
+  return {
+    signIn(tokens) {
+      accessToken = tokens.access_token
+    },
+    async signOut(server) {
+      accessToken = undefined
+      await server()
+    },
+  }
+}
+
+/** The built package, as an app uses it. */
+function refreshOnce(api, { fetchRefresh, trace }) {
+  const session = createSession({ refresh: ({ signal }) => fetchRefresh(signal) })
+  attachSession(api, session)
+  session.observe((event) => {
+    for (const part of readSessionEvent(event)) trace(part)
+  })
+  return {
+    signIn: (tokens) => session.signIn(tokens),
+    signOut: (server) => session.signOut({ server }),
+    close: () => session.close(),
+  }
+}
+
+function withToken(config, accessToken) {
+  if (accessToken) config.headers.set('Authorization', `Bearer ${accessToken}`)
+  return config
+}
+
+/**
+ * One lane: a user with an axios app. `trace` gets everything that happens in it, in the same words for all
+ * three: `called`, `sent`, `answered`, `recalled`, `settled` of a call; `refresh-begun`, `refresh-ended`.
+ *
+ * @param fetch with cookies
+ */
+export function createLane(way, { origin, fetch, trace: listener }) {
+  const trace = (event) => listener({ at: Date.now(), ...event })
+  const api = axios.create({ baseURL: `${origin}/api`, proxy: false })
+  const post = (path, signal) => fetch(`${origin}${path}`, { method: 'POST', credentials: 'include', signal })
+  // refresh-once tells its own story by `session.observe`; the other two have nothing of the kind.
+  const ownStory = way.install === refreshOnce
+  let refreshes = 0
+  if (!ownStory) traceWire(api, trace)
+
+  async function refresh() {
+    const id = ++refreshes
+    trace({ type: 'refresh-begun', refresh: id })
+    let ok = false
+    try {
+      const response = await post('/auth/refresh')
+      if (!response.ok) throw new Error(`the refresh was answered with ${response.status}`)
+      const { access_token } = await response.json()
+      ok = true
+      return access_token
+    } finally {
+      trace({ type: 'refresh-ended', refresh: id, ok })
+    }
+  }
+
+  const app = way.install(api, { refresh, fetchRefresh: (signal) => post('/auth/refresh', signal), trace })
+
+  return {
+    way,
+
+    async signIn() {
+      const response = await post('/auth/login')
+      if (!response.ok) throw new Error(`the sign-in was answered with ${response.status}`)
+      await app.signIn(await response.json())
+    },
+
+    signOut: () => app.signOut(() => post('/auth/logout')),
+
+    /** Makes one call. Resolves when it is settled, well or badly. */
+    async call({ call, method, path, late, work }) {
+      trace({ type: 'called', call, method, path, late })
+      const params = { ...(late && { late }), ...(work && { work }) }
+      let ok = true
+      let status = 0
+      try {
+        const data = method === 'POST' ? { data: { call } } : {}
+        status = (await api.request({ method, url: `${path}/${call}`, params, ...data })).status
+      } catch (error) {
+        ok = false
+        status = error.response?.status ?? 0
+      }
+      if (!ownStory) trace({ type: 'settled', call, ok, status })
+    },
+
+    close: () => app.close?.(),
+  }
+}
+
+/** Watches an axios instance where its requests meet the network. */
+function traceWire(api, trace) {
+  const adapter = axios.getAdapter(api.defaults.adapter)
+  api.defaults.adapter = async (config) => {
+    const call = callOf(config.url)
+    trace({ type: 'sent', call })
+    try {
+      const response = await adapter(config)
+      trace({ type: 'answered', call, status: response.status })
+      return response
+    } catch (error) {
+      trace({ type: 'answered', call, status: error.response?.status ?? 0 })
+      throw error
+    }
+  }
+}
+
+/** What an event of a session means in the words of a lane. */
+function readSessionEvent(event) {
+  const { type, at, request } = event
+  const call = request && callOf(request.url)
+  switch (type) {
+    case 'request-sent':
+    case 'request-replayed':
+      return [{ type: 'sent', at, call }]
+    case 'request-rejected':
+      return [{ type: 'answered', at, call, status: event.status }]
+    case 'request-recalled':
+      return [{ type: 'recalled', at, call }]
+    case 'request-settled':
+      return [{ type: 'settled', at, call, ok: event.ok, status: event.status }]
+    case 'refresh-started':
+      return [{ type: 'refresh-begun', at, refresh: 0 }]
+    case 'refresh-succeeded':
+    case 'refresh-adopted':
+    case 'refresh-failed':
+    case 'signed-out':
+      return [{ type: 'refresh-ended', at, refresh: 0, ok: type !== 'refresh-failed' }]
+    default:
+      return []
+  }
+}
+
+/** The number of a call is the last part of its URL. */
+function callOf(url) {
+  return Number(/(\d+)$/.exec(url)?.[1])
+}

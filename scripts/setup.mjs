@@ -1,0 +1,167 @@
+/**
+ * Gets an empty clone ready: the packages, the build, a browser.
+ *
+ * Node builtins only, because this runs before anything is installed. Every step looks first and does
+ * nothing when there is nothing to do.
+ */
+import { spawnSync } from 'node:child_process'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** Runs a command in the repository, its output on this terminal; true when it exits with 0. */
+export function run(command, args, env = {}) {
+  return (
+    spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } }).status === 0
+  )
+}
+
+/**
+ * The arguments with which Node runs an installed tool. Going through the installed file, and not
+ * through npx, means that a missing tool is an error and never a download.
+ */
+export function tool(name, ...args) {
+  const { bin } = readJson(join(root, 'node_modules', name, 'package.json'))
+  const file = typeof bin === 'string' ? bin : Object.values(bin)[0]
+  return [join(root, 'node_modules', name, file), ...args]
+}
+
+/** Installs what the lock file says, unless it is already there. */
+export function ensurePackages() {
+  if (packagesMatchLock()) return
+  console.log('Installing the packages of the lock file …')
+  const args = ['ci', '--no-audit', '--no-fund']
+  const npm = process.env.npm_execpath
+  const installed = npm?.endsWith('.js')
+    ? run(process.execPath, [npm, ...args])
+    : spawnSync('npm', args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' }).status ===
+      0
+  if (!installed) throw new Error('`npm ci` failed; its output above says why.')
+}
+
+/**
+ * npm writes node_modules/.package-lock.json last, with what it really installed: an interrupted or
+ * outdated installation does not match. Optional packages of other platforms are rightly absent.
+ */
+function packagesMatchLock() {
+  const installedLock = join(root, 'node_modules', '.package-lock.json')
+  if (!existsSync(installedLock)) return false
+  const installed = readJson(installedLock).packages
+  return Object.entries(readJson(join(root, 'package-lock.json')).packages).every(
+    ([place, entry]) =>
+      place === '' ||
+      (installed[place] ? installed[place].version === entry.version : entry.optional === true),
+  )
+}
+
+/** Builds dist when it is missing or older than the source. */
+export function ensureBuilt() {
+  const built = join(root, 'dist', 'index.js')
+  const sources = [join(root, 'src'), join(root, 'tsconfig.json'), join(root, 'tsconfig.build.json')]
+  if (existsSync(built) && statSync(built).mtimeMs >= Math.max(...sources.map(newest))) return
+  console.log('Building …')
+  if (!build()) throw new Error('The build failed; its output above says why.')
+}
+
+/**
+ * Builds beside dist and swaps at the end: a failed build leaves the last good one, and no file stays
+ * behind of a source that is gone.
+ */
+export function build() {
+  const next = join(root, '.cache', `dist-${process.pid}`)
+  const built = run(
+    process.execPath,
+    tool('typescript', '-p', 'tsconfig.build.json', '--noEmitOnError', '--outDir', next),
+  )
+  if (built) {
+    rmSync(join(root, 'dist'), { recursive: true, force: true })
+    renameSync(next, join(root, 'dist'))
+  }
+  rmSync(next, { recursive: true, force: true })
+  return built
+}
+
+export const browserAdvice =
+  'The browser tests need Chromium or Google Chrome: install one, or name its program in CHROMIUM_PATH.'
+
+/** Path of a Chromium to drive. As root on Debian and its kin one is installed; else undefined, with advice. */
+export async function ensureChromium() {
+  const found = await findChromium()
+  if (found) return found
+  if (process.getuid?.() === 0 && onPath('apt-get')) {
+    console.log('Installing Chromium …')
+    const env = { DEBIAN_FRONTEND: 'noninteractive' }
+    const patient = ['-o', 'DPkg::Lock::Timeout=300', '-o', 'Dpkg::Use-Pty=0', '-qq']
+    run('apt-get', [...patient, 'update'], env)
+    run(
+      'apt-get',
+      [...patient, 'install', '-y', '--no-install-recommends', 'chromium', 'fonts-liberation'],
+      env,
+    )
+    const installed = await findChromium()
+    if (installed) return installed
+  }
+  console.log(browserAdvice)
+  return undefined
+}
+
+async function findChromium() {
+  const named = process.env.CHROMIUM_PATH
+  if (named) {
+    if (!isProgram(named)) throw new Error('CHROMIUM_PATH names no program that can be run.')
+    return named
+  }
+  const onThisPath = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
+    .map(onPath)
+    .find(Boolean)
+  if (onThisPath) return onThisPath
+  const applications = [
+    '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+    '/Applications/Chromium.app/Contents/MacOS/Chromium',
+    'C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe',
+  ]
+  return applications.find(isProgram) ?? (await playwrightChromium())
+}
+
+/** The one that `npx playwright-core install chromium` downloads, where somebody has done so. */
+async function playwrightChromium() {
+  const { chromium } = await import('playwright-core')
+  const path = chromium.executablePath()
+  return isProgram(path) ? path : undefined
+}
+
+function onPath(name) {
+  const places = (process.env.PATH ?? '').split(delimiter).filter(Boolean)
+  return places.map((place) => join(place, name)).find(isProgram)
+}
+
+function isProgram(path) {
+  try {
+    accessSync(path, constants.X_OK)
+    return statSync(path).isFile()
+  } catch {
+    return false
+  }
+}
+
+/** Newest change in a file or a folder; folders count, so that a deleted file is noticed. */
+function newest(path) {
+  const stat = statSync(path)
+  if (!stat.isDirectory()) return stat.mtimeMs
+  return Math.max(stat.mtimeMs, ...readdirSync(path).map((name) => newest(join(path, name))))
+}
+
+function readJson(path) {
+  return JSON.parse(readFileSync(path, 'utf8'))
+}

@@ -1,0 +1,150 @@
+/**
+ * `npm test`: everything, one step after another. A failed step does not stop the ones after it, so
+ * that one run tells all there is to tell. The last line is the sum of checks and tests.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { build, ensureChromium, ensurePackages, root, run, tool } from './setup.mjs'
+
+const inCi = Boolean(process.env.CI)
+const total = { passed: 0, failed: 0 }
+const failures = []
+const notRun = []
+
+check('packages', () => {
+  ensurePackages()
+  return true
+})
+check('format and lint', () => node(tool('@biomejs/biome', 'check', '.')))
+check('types', () => node(tool('typescript', '-p', 'tsconfig.json')))
+check('build', build)
+check('package: publint', () => node(tool('publint', '--strict')))
+check('package: types as users resolve them', () =>
+  node(tool('@arethetypeswrong/cli', '--pack', '.', '--profile', 'esm-only', '--no-summary')),
+)
+check('dead exports', () => node(tool('knip')))
+check('size', () => node(tool('size-limit')))
+
+const inBoth = tests('tests', ['--project', 'newest', '--project', 'oldest axios', ...coverageOptions()])
+if (inBoth.length === 0) fail('tests: none met the oldest axios')
+printBranchCoverage()
+
+heading('browser')
+let chromium
+try {
+  chromium = await ensureChromium()
+  if (!chromium && inCi) fail('browser tests: no Chromium')
+} catch (error) {
+  fail(`browser tests: ${error.message}`)
+}
+if (chromium) tests('browser tests', ['--project', 'browser'], { CHROMIUM_PATH: chromium })
+else notRun.push(`browser tests in ${testFiles('test/browser')} files (no Chromium)`)
+
+console.log()
+for (const failure of failures) console.log(`failed: ${failure}`)
+for (const omission of notRun) console.log(`not run: ${omission}`)
+console.log(`${total.passed} passed, ${total.failed} failed`)
+process.exitCode = total.failed > 0 ? 1 : 0
+
+function check(name, work) {
+  heading(name)
+  const started = performance.now()
+  let passed = false
+  try {
+    passed = work()
+  } catch (error) {
+    console.error(error.message)
+  }
+  if (passed) total.passed += 1
+  else fail(name)
+  console.log(`${passed ? 'ok' : 'FAILED'}  ${seconds(started)}`)
+}
+
+/**
+ * Runs Vitest and adds what its report says. Whatever the report cannot explain counts as one failure.
+ * Returns the files that ran in more than one project.
+ */
+function tests(name, args, env) {
+  heading(name)
+  const started = performance.now()
+  const report = join(root, '.cache', `${name.replaceAll(' ', '-')}.json`)
+  rmSync(report, { force: true })
+  mkdirSync(join(root, '.cache'), { recursive: true })
+  let exitedWell = false
+  try {
+    exitedWell = run(
+      process.execPath,
+      tool('vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...args),
+      env,
+    )
+  } catch (error) {
+    console.error(error.message)
+  }
+  const failedBefore = total.failed
+  const suites = existsSync(report) ? addReport(name, JSON.parse(readFileSync(report, 'utf8'))) : []
+  if (!(exitedWell && existsSync(report)) && total.failed === failedBefore)
+    fail(`${name}: Vitest failed outside of any test`)
+  console.log(`${total.failed === failedBefore ? 'ok' : 'FAILED'}  ${seconds(started)}`)
+  return suites.filter((suite, index) => suites.indexOf(suite) < index)
+}
+
+function addReport(name, report) {
+  total.passed += report.numPassedTests
+  for (const suite of report.testResults) {
+    const file = relative(root, suite.name)
+    const failedTests = suite.assertionResults.filter((test) => test.status === 'failed')
+    for (const test of failedTests) fail(`${file}: ${test.fullName}`)
+    if (suite.status === 'failed' && failedTests.length === 0) fail(`${file}: did not load`)
+  }
+  if (report.numPassedTests + report.numFailedTests === 0) fail(`${name}: no test was executed`)
+  const left = report.numPendingTests + report.numTodoTests
+  if (left > 0 && inCi) fail(`${name}: ${left} skipped or to do`)
+  else if (left > 0) notRun.push(`${left} skipped or to do (${name})`)
+  return report.testResults.map((suite) => suite.name)
+}
+
+function coverageOptions() {
+  return [
+    '--coverage.enabled',
+    '--coverage.reportOnFailure',
+    '--coverage.reporter=text',
+    '--coverage.reporter=json-summary',
+    '--coverage.reportsDirectory=.cache/coverage',
+  ]
+}
+
+function printBranchCoverage() {
+  const path = join(root, '.cache', 'coverage', 'coverage-summary.json')
+  if (!existsSync(path)) return
+  const files = Object.entries(JSON.parse(readFileSync(path, 'utf8')))
+  console.log()
+  for (const folder of ['src/core', 'src/transports']) {
+    const inside = files.filter(([file]) => relative(root, file).startsWith(join(folder, '/')))
+    const sum = (key) => inside.reduce((all, [, file]) => all + file.branches[key], 0)
+    const percent = sum('total') === 0 ? 'nothing' : `${((100 * sum('covered')) / sum('total')).toFixed(1)} %`
+    console.log(`branch coverage of ${folder}: ${percent} (${sum('covered')} of ${sum('total')})`)
+  }
+}
+
+function testFiles(folder) {
+  if (!existsSync(join(root, folder))) return 0
+  return readdirSync(join(root, folder), { recursive: true }).filter((name) => name.endsWith('.test.ts'))
+    .length
+}
+
+function node(args) {
+  return run(process.execPath, args)
+}
+
+function fail(what) {
+  total.failed += 1
+  failures.push(what)
+}
+
+function heading(name) {
+  console.log(`\n── ${name} ──`)
+}
+
+function seconds(since) {
+  return `${((performance.now() - since) / 1000).toFixed(1)} s`
+}

@@ -1,0 +1,131 @@
+import { fileURLToPath } from 'node:url'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import type { SessionEvent } from 'refresh-once'
+import type { AuthServer, AuthServerOptions, ReceivedRequest, TokenResponse } from 'refresh-once/testing'
+import { build } from 'vite'
+import { onTestFinished } from 'vitest'
+import { startServer } from '../setup.ts'
+import type { Beginning } from './entry.ts'
+
+const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+
+/** The product, axios and the entry in one script, made as a browser gets it. */
+async function bundle(): Promise<string> {
+  const result = await build({
+    configFile: false,
+    logLevel: 'silent',
+    resolve: {
+      alias: [
+        { find: /^refresh-once$/, replacement: file('../../src/index.ts') },
+        { find: /^refresh-once\/axios$/, replacement: file('../../src/transports/axios.ts') },
+      ],
+    },
+    build: {
+      write: false,
+      minify: false,
+      target: 'es2022',
+      lib: { entry: file('./entry.ts'), formats: ['iife'], name: 'page', fileName: 'page' },
+    },
+  })
+  for (const { output } of [result].flat() as { output: { type: string; code?: string }[] }[]) {
+    for (const { type, code } of output) if (type === 'chunk' && code) return code
+  }
+  throw new Error('vite made no script')
+}
+
+interface PageOptions {
+  server?: AuthServerOptions
+  /** The API, where it is another origin than the page's. @default the page's own server */
+  api?: AuthServer
+  session?: Beginning['session']
+  client?: Beginning['client']
+  attach?: Beginning['attach']
+}
+
+/** A page that is signed in at a server. */
+interface Visit {
+  /** Where the page comes from. */
+  server: AuthServer
+  page: Page
+  tokens: TokenResponse
+  /** What arrived whole at guarded routes of the page's own server. */
+  received: ReceivedRequest[]
+  /** What the session in the page has told. */
+  events: SessionEvent[]
+  /** Resolves once the session in the page has told `count` events of a type. */
+  until(type: SessionEvent['type'], count?: number): Promise<void>
+}
+
+export interface Chromium {
+  /** Opens a page in a profile of its own; closed when the test is over. */
+  visit(options?: PageOptions): Promise<Visit>
+  close(): Promise<void>
+}
+
+/** One real Chromium, and the script that its pages load. */
+export async function launchChromium(): Promise<Chromium> {
+  const script = await bundle()
+  const browser: Browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM_PATH || '/usr/bin/chromium',
+    timeout: 60_000,
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  })
+
+  async function visit(options: PageOptions = {}): Promise<Visit> {
+    const received: ReceivedRequest[] = []
+    const server = await startServer({
+      ...options.server,
+      onRequest: (request) => received.push(request),
+      fallback: ({ url }, response) => {
+        const isScript = url === '/page.js'
+        response.writeHead(isScript || url === '/' ? 200 : 404, {
+          'content-type': isScript ? 'text/javascript' : 'text/html',
+        })
+        response.end(isScript ? script : '<!doctype html><title>page</title><script src="/page.js"></script>')
+      },
+    })
+    const context = await browser.newContext()
+    onTestFinished(() => context.close())
+    const page = await context.newPage()
+    page.setDefaultTimeout(20_000)
+
+    const events: SessionEvent[] = []
+    const waiting = new Set<() => void>()
+    await page.exposeFunction('tell', (event: SessionEvent) => {
+      events.push(event)
+      for (const look of [...waiting]) look()
+    })
+    const until = (type: SessionEvent['type'], count = 1): Promise<void> =>
+      new Promise((resolve) => {
+        const look = (): void => {
+          if (events.filter((event) => event.type === type).length < count) return
+          waiting.delete(look)
+          resolve()
+        }
+        waiting.add(look)
+        look()
+      })
+
+    const api = options.api ?? server
+    const tokens = api.mint()
+    await page.goto(server.url)
+    const cookies = options.session?.mode === 'cookie'
+    await page.evaluate((beginning) => window.kit.begin(beginning), {
+      refreshAt: cookies ? `${api.url}/refresh?cookie` : api.tokenEndpoint,
+      session: { ...(cookies ? {} : { tokens: { ...tokens } }), ...options.session },
+      client: { ...options.client },
+      attach: { ...options.attach },
+    } as Beginning)
+    return { server, page, tokens, received, events, until }
+  }
+
+  return { visit, close: () => browser.close() }
+}

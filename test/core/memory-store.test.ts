@@ -1,0 +1,423 @@
+import { setImmediate as macrotask } from 'node:timers/promises'
+import {
+  isSessionError,
+  type KeyValueStorage,
+  memoryStore,
+  type Session,
+  type SessionOptions,
+} from 'refresh-once'
+import { describe, expect, test } from 'vitest'
+import { deferred, failureOf, newClock, open, times, watch } from '../setup.ts'
+
+/** localStorage, as far as a session sees it. */
+function syncStorage(
+  content = new Map<string, string>(),
+): KeyValueStorage & { content: Map<string, string> } {
+  return {
+    content,
+    getItem: (key) => content.get(key) ?? null,
+    setItem: (key, value) => void content.set(key, value),
+    removeItem: (key) => void content.delete(key),
+  }
+}
+
+/** AsyncStorage and its kin. */
+function asyncStorage(content = new Map<string, string>()): ReturnType<typeof syncStorage> {
+  const storage = syncStorage(content)
+  return {
+    content,
+    async getItem(key) {
+      await macrotask()
+      return storage.getItem(key)
+    },
+    async setItem(key, value) {
+      await macrotask()
+      storage.setItem(key, value)
+    },
+    async removeItem(key) {
+      await macrotask()
+      storage.removeItem(key)
+    },
+  }
+}
+
+const refuse: SessionOptions['refresh'] = () => Response.json({ error: 'invalid_grant' }, { status: 400 })
+const TOKENS = { accessToken: 'mine', refreshToken: 'r', expiresIn: 300 }
+
+for (const [name, newStorage] of [
+  ['a storage that answers at once', syncStorage],
+  ['a storage that answers later', asyncStorage],
+] as const) {
+  describe(name, () => {
+    test('brings the session back after a reload, without a refresh', async () => {
+      const storage = newStorage()
+      const first = open({ refresh: refuse, store: memoryStore({ storage }) })
+      await first.signIn(TOKENS)
+      first.close()
+
+      let calls = 0
+      const second = open({
+        refresh: () => {
+          calls++
+          return 'refreshed'
+        },
+        store: memoryStore({ storage }),
+      })
+      expect(second.state.status).toBe('restoring')
+      expect(await Promise.all(times(3, () => second.getAccessToken()))).toEqual(times(3, () => 'mine'))
+      expect(second.state).toMatchObject({ status: 'signed-in', expiresAt: first.state.expiresAt })
+      expect(calls).toBe(0)
+    })
+
+    test('brings the newest tokens back, after refreshes and an update', async () => {
+      const storage = newStorage()
+      const first = open({
+        refresh: () => ({ ...TOKENS, accessToken: 'refreshed' }),
+        store: memoryStore({ storage }),
+      })
+      await first.signIn(TOKENS)
+      await first.refresh()
+      first.close()
+      const second = open({ refresh: refuse, store: memoryStore({ storage }) })
+      expect(await second.getAccessToken()).toBe('refreshed')
+      await second.update('updated')
+      second.close()
+      const third = open({ refresh: refuse, store: memoryStore({ storage }) })
+      expect(await third.getAccessToken()).toBe('updated')
+    })
+
+    test('keeps a sign-out across a reload, and no token with it', async () => {
+      const storage = newStorage()
+      const first = open({ refresh: refuse, store: memoryStore({ storage }) })
+      await first.signIn(TOKENS)
+      await first.signOut()
+      first.close()
+      expect([...storage.content.values()].join()).not.toContain('mine')
+
+      let calls = 0
+      const second = open({
+        refresh: () => {
+          calls++
+          return 'resurrected'
+        },
+        store: memoryStore({ storage }),
+      })
+      expect(isSessionError(await failureOf(second.getAccessToken()), 'session_expired')).toBe(true)
+      expect(second.state.status).toBe('signed-out')
+      expect(calls).toBe(0)
+    })
+
+    test('keeps the end of a session that was refused, and no token with it (B17)', async () => {
+      const storage = newStorage()
+      const first = open({ refresh: refuse, store: memoryStore({ storage }) })
+      await first.signIn(TOKENS)
+      await failureOf(first.refresh())
+      first.close()
+      expect([...storage.content.values()].join()).not.toContain('mine')
+      const second = open({ refresh: () => 'resurrected', store: memoryStore({ storage }) })
+      expect(isSessionError(await failureOf(second.getAccessToken()), 'session_expired')).toBe(true)
+    })
+
+    test('an empty one is not a sign-out: the first request asks for a refresh (B17a)', async () => {
+      const session = open({
+        refresh: () => 'by cookie'.replace(' ', '-'),
+        store: memoryStore({ storage: newStorage() }),
+      })
+      expect(await session.getAccessToken()).toBe('by-cookie')
+    })
+
+    test('tokens of the options are taken where it is empty, and only there', async () => {
+      const storage = newStorage()
+      const options = { refresh: refuse, tokens: 'from-options' }
+      const first = open({ ...options, store: memoryStore({ storage }) })
+      expect(await first.getAccessToken()).toBe('from-options')
+      await first.signIn('signed-in')
+      first.close()
+      const second = open({ ...options, store: memoryStore({ storage }) })
+      expect(await second.getAccessToken()).toBe('signed-in')
+    })
+
+    test('one that is cleared while the session runs does not sign anybody out', async () => {
+      const storage = newStorage()
+      let calls = 0
+      const session = open({ refresh: () => `refreshed-${++calls}`, store: memoryStore({ storage }) })
+      await session.signIn(TOKENS)
+      storage.content.clear()
+      expect(await session.getAccessToken()).toBe('mine')
+      await session.refresh()
+      expect(await session.getAccessToken()).toBe('refreshed-1')
+      expect(session.state.status).toBe('signed-in')
+    })
+
+    test('garbage in it is reported and passed over', async () => {
+      for (const garbage of [
+        '{',
+        'null',
+        '42',
+        '[]',
+        '{}',
+        '"x"',
+        '{"version":{}}',
+        '{"version":{"epoch":1}}',
+      ]) {
+        const storage = newStorage(new Map([['refresh-once', garbage]]))
+        const session = open({ refresh: () => 'refreshed', store: memoryStore({ storage }) })
+        const seen = watch(session)
+        expect([garbage, await session.getAccessToken()]).toEqual([garbage, 'refreshed'])
+        if (garbage !== 'null') expect([garbage, seen.of('degraded').length > 0]).toEqual([garbage, true])
+        session.close()
+      }
+    })
+
+    test('two keys are two sessions', async () => {
+      const storage = newStorage()
+      const one = open({ refresh: refuse, store: memoryStore({ storage, key: 'one' }) })
+      const two = open({ refresh: refuse, store: memoryStore({ storage, key: 'two' }) })
+      await one.signIn('first')
+      await two.signIn('second')
+      expect([await one.getAccessToken(), await two.getAccessToken()]).toEqual(['first', 'second'])
+      expect([...storage.content.keys()].sort()).toEqual(['one', 'two'])
+    })
+
+    test('who shares it adopts the tokens that another has fetched, instead of spending the old one again', async () => {
+      const storage = newStorage()
+      const sent: unknown[] = []
+      const refresh: SessionOptions['refresh'] = ({ tokens }) => {
+        sent.push(tokens?.refreshToken)
+        return { accessToken: `refreshed-${sent.length}`, refreshToken: `r-${sent.length}`, expiresIn: 300 }
+      }
+      const one = open({ refresh, store: memoryStore({ storage }) })
+      await one.signIn(TOKENS)
+      const two = open({ refresh, store: memoryStore({ storage }) })
+      expect(await two.getAccessToken()).toBe('mine')
+      await one.refresh()
+      const seen = watch(two)
+      await two.refresh()
+      expect(await two.getAccessToken()).toBe('refreshed-1')
+      expect(seen.of('refresh-adopted')).toHaveLength(1)
+      expect(sent).toEqual(['r'])
+    })
+
+    test('who shares it is not signed out by a refusal, where another has spent the refresh token first', async () => {
+      const storage = newStorage()
+      const answers = [deferred<unknown>(), deferred<unknown>()] as const
+      const asked = [deferred<void>(), deferred<void>()] as const
+      const sharing = (n: 0 | 1): Session =>
+        open({
+          refresh: () => {
+            asked[n].resolve()
+            return answers[n].promise as Promise<Response>
+          },
+          store: memoryStore({ storage }),
+        })
+      const one = sharing(0)
+      await one.signIn(TOKENS)
+      const two = sharing(1)
+      await two.getAccessToken()
+      const refreshes = [one.refresh(), two.refresh()]
+      await Promise.all(asked.map(({ promise }) => promise))
+      answers[1].resolve({ accessToken: 'of-two', refreshToken: 'r2', expiresIn: 300 })
+      await refreshes[1]
+      answers[0].resolve(Response.json({ error: 'invalid_grant' }, { status: 400 }))
+      await refreshes[0]
+      expect(one.state.status).toBe('signed-in')
+      expect(await one.getAccessToken()).toBe('of-two')
+    })
+
+    test('who shares it does not refresh before a Retry-After that another was given (B19)', async () => {
+      const time = newClock()
+      const storage = newStorage()
+      let calls = 0
+      const options: Partial<SessionOptions> = { clock: time.clock, retries: 0 }
+      const refresh: SessionOptions['refresh'] = () =>
+        ++calls === 1 ? Response.json({}, { status: 429, headers: { 'retry-after': '120' } }) : 'refreshed'
+      const one = open({ ...options, refresh, store: memoryStore({ storage, clock: time.clock }) })
+      await one.signIn(TOKENS)
+      const two = open({ ...options, refresh, store: memoryStore({ storage, clock: time.clock }) })
+      await two.getAccessToken()
+      await failureOf(one.refresh())
+      expect(isSessionError(await failureOf(two.refresh()), 'refresh_failed')).toBe(true)
+      expect(calls).toBe(1)
+      await time.advance(120_000)
+      await two.refresh()
+      expect(await two.getAccessToken()).toBe('refreshed')
+      expect(calls).toBe(2)
+    })
+
+    test('who shares it knows of a Retry-After already while the one who was given it waits (B19)', async () => {
+      const time = newClock()
+      const storage = newStorage()
+      let calls = 0
+      const refresh: SessionOptions['refresh'] = () =>
+        ++calls === 1 ? Response.json({}, { status: 429, headers: { 'retry-after': '7' } }) : 'refreshed'
+      const sharing = (): Session =>
+        open({ refresh, clock: time.clock, store: memoryStore({ storage, clock: time.clock }) })
+      const one = sharing()
+      await one.signIn(TOKENS)
+      const two = sharing()
+      await two.getAccessToken()
+      const first = one.refresh()
+      await time.untilTimer(7_000)
+      const second = two.refresh()
+      await time.advance(6_999)
+      expect(calls).toBe(1)
+      await time.advance(1)
+      await Promise.all([first, second])
+      expect(new Set([await one.getAccessToken(), await two.getAccessToken()])).toEqual(
+        new Set(['refreshed']),
+      )
+    })
+
+    test('who shares it learns of a sign-out when he needs a refresh, and is not revived', async () => {
+      const storage = newStorage()
+      const one = open({ refresh: refuse, store: memoryStore({ storage }) })
+      await one.signIn(TOKENS)
+      let calls = 0
+      const two = open({
+        refresh: () => {
+          calls++
+          return 'resurrected'
+        },
+        store: memoryStore({ storage }),
+      })
+      await two.getAccessToken()
+      await one.signOut()
+      expect(isSessionError(await failureOf(two.refresh()))).toBe(true)
+      expect(two.state.status).toBe('signed-out')
+      expect(calls).toBe(0)
+    })
+  })
+}
+
+describe('a storage that throws', () => {
+  const thrower = (): never => {
+    throw new DOMException('denied', 'SecurityError')
+  }
+  const rejecter = async (): Promise<never> => thrower()
+  const whole: KeyValueStorage = { getItem: () => null, setItem() {}, removeItem() {} }
+
+  const storages: [name: string, storage: KeyValueStorage][] = [
+    ['on reading', { ...whole, getItem: thrower }],
+    ['on reading, later', { ...whole, getItem: rejecter }],
+    ['on writing: it is full', { ...whole, setItem: thrower }],
+    ['on writing, later', { ...whole, setItem: rejecter }],
+    ['always', { getItem: thrower, setItem: thrower, removeItem: thrower }],
+    ['always, later', { getItem: rejecter, setItem: rejecter, removeItem: rejecter }],
+  ]
+  for (const [name, storage] of storages) {
+    test(`${name}: the session goes on in memory, and says so`, async () => {
+      let calls = 0
+      const session = open({ refresh: () => `refreshed-${++calls}`, store: memoryStore({ storage }) })
+      const seen = watch(session)
+      await session.signIn(TOKENS)
+      expect(await session.getAccessToken()).toBe('mine')
+      await session.refresh()
+      expect(await session.getAccessToken()).toBe('refreshed-1')
+      await session.signOut()
+      expect(session.state.status).toBe('signed-out')
+      expect(seen.of('degraded').length).toBeGreaterThan(0)
+    })
+  }
+
+  test('only when the end of a session is written: the tokens are removed instead', async () => {
+    const storage = syncStorage()
+    const { setItem } = storage
+    storage.setItem = (key, value) => {
+      if (value.includes('ended')) throw new Error('full')
+      setItem(key, value)
+    }
+    const session = open({ refresh: refuse, store: memoryStore({ storage }) })
+    await session.signIn(TOKENS)
+    expect(storage.content.size).toBe(1)
+    await session.signOut()
+    expect(storage.content.size).toBe(0)
+  })
+
+  test('that never answers a read does not keep a sign-in from taking effect', async () => {
+    const session = open({
+      refresh: refuse,
+      store: memoryStore({ storage: { ...whole, getItem: () => new Promise(() => {}) } }),
+    })
+    void session.signIn(TOKENS)
+    expect(await session.getAccessToken()).toBe('mine')
+  })
+})
+
+describe('memoryStore', () => {
+  test('says at once that a storage is none', () => {
+    const storage = {} as unknown as KeyValueStorage
+    expect(() => memoryStore({ storage })).toThrow(/getItem/)
+  })
+
+  test('without a storage keeps nothing beyond itself', async () => {
+    const first = open({ refresh: refuse, store: memoryStore() })
+    await first.signIn(TOKENS)
+    const second = open({ refresh: () => 'refreshed', store: memoryStore() })
+    expect(await second.getAccessToken()).toBe('refreshed')
+  })
+
+  test('a slow older write never overwrites a newer one', async () => {
+    const storage = syncStorage()
+    const { setItem } = storage
+    const gates = times(2, () => deferred<void>())
+    let writes = 0
+    storage.setItem = async (key, value) => {
+      await gates[writes++]?.promise
+      setItem(key, value)
+    }
+    const session = open({ refresh: refuse, store: memoryStore({ storage }) })
+    await macrotask()
+    const first = session.signIn('first')
+    const second = session.signIn('second')
+    gates[1]?.resolve()
+    await macrotask()
+    gates[0]?.resolve()
+    await Promise.all([first, second])
+    session.close()
+    const next = open({ refresh: refuse, store: memoryStore({ storage: syncStorage(storage.content) }) })
+    expect(await next.getAccessToken()).toBe('second')
+  })
+
+  test('new tokens are saved before anybody is given them (A7)', async () => {
+    const storage = asyncStorage()
+    const session = open({
+      refresh: () => ({ accessToken: 'refreshed', refreshToken: 'r2' }),
+      store: memoryStore({ storage }),
+    })
+    await session.signIn(TOKENS)
+    let savedFirst: boolean | undefined
+    session.subscribe(({ generation }) => {
+      if (generation === 2) savedFirst ??= [...storage.content.values()].join().includes('r2')
+    })
+    await session.refresh()
+    expect(savedFirst).toBe(true)
+  })
+
+  test('the need for a refresh is reserved before it is sent', async () => {
+    const storage = syncStorage()
+    let reserved: boolean | undefined
+    const session = open({
+      refresh: () => {
+        reserved = [...storage.content.values()].join().includes('"pending"')
+        return 'refreshed'
+      },
+      store: memoryStore({ storage }),
+    })
+    await session.signIn(TOKENS)
+    await session.refresh()
+    expect(reserved).toBe(true)
+  })
+
+  test('requests that come while it is read wait for it, and reject when their signal aborts (B21)', async () => {
+    const item = deferred<string | null>()
+    const storage = { ...syncStorage(), getItem: () => item.promise }
+    const session = open({ refresh: () => 'refreshed', store: memoryStore({ storage }) })
+    const controller = new AbortController()
+    const left = failureOf(session.getAccessToken({ signal: controller.signal }))
+    const stayed = session.getAccessToken()
+    controller.abort(new Error('left'))
+    expect((await left).message).toBe('left')
+    item.resolve(null)
+    expect(await stayed).toBe('refreshed')
+  })
+})

@@ -1,0 +1,521 @@
+import {
+  isSessionError,
+  type RefreshFailure,
+  type Session,
+  SessionError,
+  type SessionOptions,
+} from 'refresh-once'
+import { describe, expect, test } from 'vitest'
+import { deferred, failureOf, newClock, open, type TurnedClock, times, watch } from '../setup.ts'
+
+const SEED = { accessToken: 'first', refreshToken: 'r1', expiresAt: 1 }
+
+/** A session whose token has expired: the next call needs `refresh`. */
+function given(
+  refresh: SessionOptions['refresh'],
+  options: Partial<SessionOptions> = {},
+): { session: Session; time: TurnedClock } {
+  const time = newClock()
+  return { time, session: open({ refresh, tokens: SEED, clock: time.clock, retries: 0, ...options }) }
+}
+
+function json(status: number, body: unknown, headers: Record<string, string> = {}): Response {
+  return Response.json(body, { status, headers })
+}
+
+describe('what a refresh may return (A7)', () => {
+  const good: [name: string, refresh: SessionOptions['refresh']][] = [
+    ['a promise of the access token', async () => 'second'],
+    ['the access token, without a promise', () => 'second'],
+    ['a token set', async () => ({ accessToken: 'second', refreshToken: 'r2', expiresIn: 300 })],
+    ['a token set, without a promise', () => ({ accessToken: 'second' })],
+    [
+      'an OAuth token response',
+      async () => ({ access_token: 'second', token_type: 'Bearer', expires_in: 300 }),
+    ],
+    ['a Response', async () => json(200, { access_token: 'second' })],
+    ['a Response, without a promise', () => json(200, { accessToken: 'second' })],
+    ['the answer of axios', async () => ({ status: 200, headers: {}, data: { access_token: 'second' } })],
+  ]
+  for (const [name, refresh] of good) {
+    test(`${name} serves everybody`, async () => {
+      const { session } = given(refresh)
+      expect(await Promise.all(times(3, () => session.getAccessToken()))).toEqual(times(3, () => 'second'))
+      expect(session.state.status).toBe('signed-in')
+    })
+  }
+
+  const bad: [name: string, refresh: SessionOptions['refresh'], message: RegExp][] = [
+    ['nothing', () => undefined, /return/],
+    ['a promise of nothing', async () => undefined, /return/],
+    ['an empty string', () => '', /access token/],
+    ['an object without an access token', async () => ({ access_token: '' }), /access token/],
+    ['a token of another type', async () => ({ access_token: 'x', token_type: 'mac' }), /token_type/],
+  ]
+  for (const [name, refresh, message] of bad) {
+    test(`${name} is an error that says so, and the tokens are kept`, async () => {
+      const { session } = given(refresh)
+      const error = await failureOf(session.getAccessToken())
+      expect(isSessionError(error, 'refresh_failed')).toBe(true)
+      expect(error.message).toMatch(message)
+      expect(session.state).toMatchObject({ status: 'signed-in', refreshing: false })
+    })
+  }
+
+  test('a forgotten `return` is not tried again: it would be forgotten again', async () => {
+    let calls = 0
+    const { session } = given(
+      () => {
+        calls++
+        return undefined
+      },
+      { retries: 5 },
+    )
+    await failureOf(session.getAccessToken())
+    expect(calls).toBe(1)
+  })
+
+  test('in cookie mode nothing, and an empty Response, are success', async () => {
+    for (const refresh of [
+      () => undefined,
+      async () => undefined,
+      async () => new Response(null, { status: 204 }),
+    ]) {
+      const { session } = given(refresh, { mode: 'cookie', tokens: undefined })
+      await session.refresh()
+      expect(session.state).toMatchObject({ status: 'signed-in', refreshing: false })
+    }
+  })
+
+  test('it is given the tokens to renew and a signal, and in cookie mode no tokens', async () => {
+    const seen: unknown[] = []
+    const refresh: SessionOptions['refresh'] = ({ tokens, signal }) => {
+      seen.push(tokens?.refreshToken, signal.aborted)
+      return 'second'
+    }
+    await given(refresh).session.getAccessToken()
+    await given(refresh, { mode: 'cookie', tokens: undefined }).session.refresh()
+    expect(seen).toEqual(['r1', false, undefined, false])
+  })
+})
+
+describe('what a refresh may throw (A7)', () => {
+  test('one that throws before it returns a promise fails like any other, and nothing hangs', async () => {
+    const { session, time } = given(() => {
+      throw new Error('thrown at once')
+    })
+    const errors = await Promise.all(times(3, () => failureOf(session.getAccessToken())))
+    for (const error of errors) {
+      expect(isSessionError(error, 'refresh_failed')).toBe(true)
+      expect(error.message).toContain('thrown at once')
+    }
+    expect(session.state.refreshing).toBe(false)
+    expect(time.pending).toBe(0)
+  })
+
+  test('something that is no error is reported as well', async () => {
+    const { session } = given(() => Promise.reject('just a string'))
+    expect((await failureOf(session.getAccessToken())).message).toContain('just a string')
+    const other = given(() => Promise.reject(undefined))
+    expect(isSessionError(await failureOf(other.session.getAccessToken()), 'refresh_failed')).toBe(true)
+  })
+
+  test('a session error with the code session_expired ends the session', async () => {
+    const { session } = given(() => {
+      throw new SessionError('session_expired', 'no refresh token left')
+    })
+    expect(isSessionError(await failureOf(session.getAccessToken()), 'session_expired')).toBe(true)
+    expect(session.state.status).toBe('signed-out')
+  })
+
+  test('the error of an HTTP client is read as its answer', async () => {
+    const refused = Object.assign(new Error('Request failed'), {
+      response: { status: 400, headers: {}, data: { error: 'invalid_grant' } },
+    })
+    const { session } = given(() => Promise.reject(refused))
+    expect(isSessionError(await failureOf(session.getAccessToken()), 'session_expired')).toBe(true)
+  })
+})
+
+describe('what ends a session (B17, B17d, B18)', () => {
+  const html = (status: number): Response =>
+    new Response('<!doctype html><title>x</title>', { status, headers: { 'content-type': 'text/html' } })
+
+  const cases: [name: string, answer: () => Response, ends: boolean][] = [
+    ['400 invalid_grant', () => json(400, { error: 'invalid_grant' }), true],
+    ['401 with JSON', () => json(401, {}), true],
+    ['401 without a body', () => new Response(null, { status: 401 }), true],
+    ['403 with JSON', () => json(403, { message: 'no' }), true],
+    ['400 without a body', () => new Response(null, { status: 400 }), true],
+    ['400 HTML', () => html(400), false],
+    ['403 HTML', () => html(403), false],
+    ['200 HTML', () => html(200), false],
+    ['401 invalid_client', () => json(401, { error: 'invalid_client' }), false],
+    ['400 unsupported_grant_type', () => json(400, { error: 'unsupported_grant_type' }), false],
+    ['400 invalid_scope', () => json(400, { error: 'invalid_scope' }), false],
+    ['400 temporarily_unavailable', () => json(400, { error: 'temporarily_unavailable' }), false],
+    ['404', () => json(404, {}), false],
+    ['429', () => json(429, {}), false],
+    ['500', () => json(500, {}), false],
+    ['503', () => html(503), false],
+    ['302', () => new Response(null, { status: 302 }), false],
+    ['200 with an OAuth error', () => json(200, { error: 'invalid_grant' }), true],
+    ['200 with another error', () => json(200, { error: 'server_error' }), false],
+  ]
+  for (const [name, answer, ends] of cases) {
+    test(`${name} ${ends ? 'ends the session' : 'keeps it'}`, async () => {
+      const { session } = given(async () => answer())
+      const error = await failureOf(session.getAccessToken())
+      expect(isSessionError(error, ends ? 'session_expired' : 'refresh_failed')).toBe(true)
+      expect(session.state.status).toBe(ends ? 'signed-out' : 'signed-in')
+    })
+  }
+
+  test('`isTerminal` decides where it says something', async () => {
+    const seen: RefreshFailure[] = []
+    const isTerminal = (failure: RefreshFailure): boolean | undefined => {
+      seen.push(failure)
+      return failure.status === 418 ? true : failure.status === 401 ? false : undefined
+    }
+    const outcomes: string[] = []
+    for (const status of [418, 401, 403]) {
+      const { session } = given(async () => json(status, { error: `e${status}` }), { isTerminal })
+      await failureOf(session.getAccessToken())
+      outcomes.push(session.state.status)
+    }
+    expect(outcomes).toEqual(['signed-out', 'signed-in', 'signed-out'])
+    expect(seen.map(({ status, error }) => `${status} ${error}`)).toEqual([
+      '418 e418',
+      '401 e401',
+      '403 e403',
+    ])
+  })
+})
+
+describe('trying again (B18, B19)', () => {
+  test('a failure for now is tried again twice, each time after a random delay below a growing limit', async () => {
+    const calls: number[] = []
+    const { session, time } = given(
+      () => {
+        calls.push(time.clock.monotonic())
+        return calls.length < 3 ? new Response(null, { status: 503 }) : 'second'
+      },
+      { retries: 2 },
+    )
+    const token = session.getAccessToken()
+    await time.advance(1_500)
+    expect(await token).toBe('second')
+    const [first = 0, second = 0, third = 0] = calls
+    expect(calls).toHaveLength(3)
+    expect(first).toBe(0)
+    expect(second - first).toBeLessThanOrEqual(500)
+    expect(third - second).toBeLessThanOrEqual(1_000)
+  })
+
+  test('the delays are jittered: sessions that fail together do not come back together', async () => {
+    const calls: number[] = []
+    const time = newClock()
+    const tokens = times(20, () => {
+      let asked = 0
+      const session = open({
+        clock: time.clock,
+        tokens: SEED,
+        refresh: () => {
+          if (asked++ === 0) return new Response(null, { status: 503 })
+          calls.push(time.clock.monotonic())
+          return 'second'
+        },
+      })
+      return session.getAccessToken()
+    })
+    await time.advance(500)
+    await Promise.all(tokens)
+    expect(calls).toHaveLength(20)
+    expect(new Set(calls.map(Math.round)).size).toBeGreaterThan(15)
+  })
+
+  test('after the retries a cooldown begins, which grows with each failure up to half a minute', async () => {
+    let calls = 0
+    const { session, time } = given(() => {
+      calls++
+      return new Response(null, { status: 503 })
+    })
+    const cooldowns: number[] = []
+    for (let round = 1; round <= 8; round++) {
+      const error = await failureOf(session.getAccessToken())
+      if (!(error instanceof SessionError)) throw error
+      expect(calls).toBe(round)
+      const cooldown = (error.retryAt ?? 0) - time.clock.now()
+      cooldowns.push(cooldown)
+      await time.advance(cooldown - 1)
+      expect(await failureOf(session.getAccessToken())).toBe(error)
+      expect(calls).toBe(round)
+      await time.advance(1)
+    }
+    expect(cooldowns).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000])
+  })
+
+  test('a success ends the growth of the cooldown', async () => {
+    let broken = true
+    const { session, time } = given(() => (broken ? new Response(null, { status: 503 }) : 'second'))
+    for (const wait of [1_000, 2_000, 4_000]) {
+      await failureOf(session.getAccessToken())
+      await time.advance(wait)
+    }
+    broken = false
+    expect(await session.getAccessToken()).toBe('second')
+    broken = true
+    const error = await failureOf(session.refresh())
+    expect(error).toMatchObject({ retryAt: time.clock.now() + 1_000 })
+  })
+
+  const dates: [name: string, value: (now: number) => string][] = [
+    ['in seconds', () => '5'],
+    ['as a date', (now) => new Date(now + 5_000).toUTCString()],
+  ]
+  for (const [name, value] of dates) {
+    test(`Retry-After ${name} is waited for before the next try (B19)`, async () => {
+      let calls = 0
+      const { session, time } = given(
+        () => {
+          if (calls++ > 0) return 'second'
+          const headers = {
+            'retry-after': value(time.clock.now()),
+            date: new Date(time.clock.now()).toUTCString(),
+          }
+          return json(429, {}, headers)
+        },
+        { retries: 2 },
+      )
+      const token = session.getAccessToken()
+      await time.advance(4_999)
+      expect(calls).toBe(1)
+      await time.advance(1)
+      expect(await token).toBe('second')
+      expect(calls).toBe(2)
+    })
+  }
+
+  test('Retry-After as a date is measured by the server’s own clock (B19)', async () => {
+    const { session, time } = given(() => {
+      const theirs = time.clock.now() + 3_600_000
+      const headers = {
+        'retry-after': new Date(theirs + 60_000).toUTCString(),
+        date: new Date(theirs).toUTCString(),
+      }
+      return json(503, {}, headers)
+    })
+    expect(await failureOf(session.getAccessToken())).toMatchObject({ retryAt: time.clock.now() + 60_000 })
+  })
+
+  test('a Retry-After of a day is capped at five minutes, and nonsense is passed over (B19)', async () => {
+    for (const [value, wait] of [
+      ['86400', 300_000],
+      [new Date(Date.UTC(2099, 0, 1)).toUTCString(), 300_000],
+      ['-5', 1_000],
+      ['soon', 1_000],
+      ['', 1_000],
+      ['1e400', 300_000],
+    ] as const) {
+      const { session, time } = given(() => json(429, {}, { 'retry-after': value }))
+      const error = await failureOf(session.getAccessToken())
+      if (!(error instanceof SessionError)) throw error
+      expect([value, (error.retryAt ?? 0) - time.clock.now()]).toEqual([value, wait])
+    }
+  })
+
+  test('an answer that may have been lost is asked for again at once, with the same refresh token', async () => {
+    const sent: unknown[] = []
+    const { session, time } = given(({ tokens }) => {
+      sent.push(tokens?.refreshToken)
+      if (sent.length === 1) throw Object.assign(new Error('reset'), { code: 'ECONNRESET' })
+      return 'second'
+    })
+    expect(await session.getAccessToken()).toBe('second')
+    expect(sent).toEqual(['r1', 'r1'])
+    expect(time.clock.monotonic()).toBe(0)
+  })
+
+  test('an answer that is lost twice fails the refresh for now', async () => {
+    let calls = 0
+    const { session } = given(
+      () => {
+        calls++
+        throw Object.assign(new Error('reset'), { code: 'ECONNRESET' })
+      },
+      { retries: 5 },
+    )
+    expect(isSessionError(await failureOf(session.getAccessToken()), 'refresh_failed')).toBe(true)
+    expect(calls).toBe(2)
+    expect(session.state.status).toBe('signed-in')
+  })
+
+  test('a mistake in the configuration is not tried again', async () => {
+    for (const error of ['invalid_client', 'unauthorized_client', 'unsupported_grant_type']) {
+      let calls = 0
+      const { session } = given(
+        () => {
+          calls++
+          return json(400, { error })
+        },
+        { retries: 5 },
+      )
+      await failureOf(session.getAccessToken())
+      expect([error, calls]).toEqual([error, 1])
+    }
+  })
+})
+
+describe('a refresh that never settles (A7, B20)', () => {
+  test('waiters reject at the deadline, newcomers at their own, and the refresh token is not sent again', async () => {
+    let calls = 0
+    const { session, time } = given(() => {
+      calls++
+      return new Promise<string>(() => {})
+    })
+    const seen = watch(session)
+    const settled: string[] = []
+    const wait = (name: string): void => {
+      session
+        .getAccessToken()
+        .catch((error) => settled.push(`${name} ${error.code} at ${time.clock.monotonic()}`))
+    }
+    wait('first')
+    await time.advance(4_000)
+    wait('second')
+    await time.advance(9_000)
+    wait('third')
+    await time.advance(10_000)
+    expect(settled).toEqual([
+      'first refresh_timeout at 10000',
+      'second refresh_timeout at 14000',
+      'third refresh_timeout at 23000',
+    ])
+    expect(calls).toBe(1)
+    expect(session.state.refreshing).toBe(true)
+    expect(seen.of('refresh-started')).toHaveLength(1)
+    session.close()
+    await time.advance(0)
+    expect(time.pending).toBe(0)
+  })
+
+  test('after the lease another one is tried, and serves the next call', async () => {
+    const signals: AbortSignal[] = []
+    const { session, time } = given(({ signal }) => {
+      signals.push(signal)
+      return signals.length === 1 ? new Promise<string>(() => {}) : 'second'
+    })
+    const first = failureOf(session.getAccessToken())
+    await time.advance(59_999)
+    expect(isSessionError(await first, 'refresh_timeout')).toBe(true)
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false])
+    await time.advance(1)
+    expect(signals[0]?.aborted).toBe(true)
+    expect(await session.getAccessToken()).toBe('second')
+    expect(signals).toHaveLength(2)
+  })
+
+  test('one that hangs for ever, again and again, is tried again by the next call after lease and cooldown', async () => {
+    let calls = 0
+    const { session, time } = given(() => {
+      calls++
+      return calls < 3 ? new Promise<string>(() => {}) : 'third'
+    })
+    const first = failureOf(session.getAccessToken())
+    await time.advance(120_000)
+    expect(isSessionError(await first)).toBe(true)
+    expect(session.state).toMatchObject({ status: 'signed-in', refreshing: false })
+    expect(calls).toBe(2)
+    await time.advance(30_000)
+    expect(await session.getAccessToken()).toBe('third')
+  })
+
+  test('its late answer is committed, although nobody waits any more', async () => {
+    const answer = deferred<string>()
+    let calls = 0
+    const { session, time } = given(() => {
+      calls++
+      return answer.promise
+    })
+    const seen = watch(session)
+    const first = failureOf(session.getAccessToken())
+    await time.advance(30_000)
+    await first
+    answer.resolve('second')
+    await seen.until('refresh-succeeded')
+    expect(await session.getAccessToken()).toBe('second')
+    expect(calls).toBe(1)
+  })
+
+  test('an answer that comes after the end of the lease is committed: it may hold the only valid refresh token', async () => {
+    const answers = [deferred<string>(), deferred<string>()]
+    let calls = 0
+    const { session, time } = given(() => answers[calls++]?.promise ?? 'none')
+    const first = failureOf(session.getAccessToken())
+    await time.advance(60_000)
+    await first
+    expect(calls).toBe(2)
+    answers[0]?.resolve('late')
+    await time.advance(0)
+    expect(await session.getAccessToken()).toBe('late')
+    expect(session.state.status).toBe('signed-in')
+    answers[1]?.resolve('later')
+    await time.advance(0)
+    expect(await session.getAccessToken()).toBe('later')
+  })
+
+  test('a late answer beats the refusal of the attempt that came after it', async () => {
+    const answers = [deferred<string | Response>(), deferred<string | Response>()]
+    let calls = 0
+    const { session, time } = given(async () => answers[calls++]?.promise)
+    void failureOf(session.getAccessToken())
+    await time.advance(60_000)
+    answers[0]?.resolve('late')
+    await time.advance(0)
+    answers[1]?.resolve(json(400, { error: 'invalid_grant' }))
+    await time.advance(0)
+    expect(session.state).toMatchObject({ status: 'signed-in', refreshing: false })
+    expect(await session.getAccessToken()).toBe('late')
+  })
+
+  test('the signal of a refresh fires when the session is closed, and not when all have stopped waiting', async () => {
+    let signal: AbortSignal | undefined
+    const { session, time } = given((context) => {
+      signal = context.signal
+      return new Promise<string>(() => {})
+    })
+    const waiting = failureOf(session.getAccessToken())
+    await time.advance(10_000)
+    await waiting
+    expect(signal?.aborted).toBe(false)
+    await session.signOut()
+    expect(signal?.aborted).toBe(false)
+    session.close()
+    expect(signal?.aborted).toBe(true)
+  })
+})
+
+describe('a refresh that calls its own session (A6)', () => {
+  test('getAccessToken inside refresh, called directly, does not hang for ever', async () => {
+    const { session, time } = given(() => session.getAccessToken())
+    const outcome = failureOf(session.getAccessToken())
+    await time.advance(10_000)
+    expect(isSessionError(await outcome)).toBe(true)
+    await time.advance(120_000)
+    expect(session.state.refreshing).toBe(false)
+  })
+
+  test('session.refresh() inside refresh joins itself and ends at the deadline', async () => {
+    let calls = 0
+    const { session, time } = given(async () => {
+      calls++
+      await session.refresh()
+      return 'second'
+    })
+    const outcome = failureOf(session.getAccessToken())
+    await time.advance(10_000)
+    expect(isSessionError(await outcome)).toBe(true)
+    expect(calls).toBe(1)
+    expect(session.state.refreshing).toBe(false)
+  })
+})

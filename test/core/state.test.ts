@@ -1,0 +1,215 @@
+import { inspect } from 'node:util'
+import type { SessionEvent, SessionState } from 'refresh-once'
+import { describe, expect, test, vi } from 'vitest'
+import { deferred, failureOf, newClock, open, watch } from '../setup.ts'
+
+describe('session.state', () => {
+  test('goes from unknown through refreshing to signed in, and says when the token expires', async () => {
+    const time = newClock()
+    const answer = deferred<{ accessToken: string; expiresIn: number }>()
+    const session = open({ refresh: () => answer.promise, clock: time.clock })
+    expect(session.state).toMatchObject({ status: 'unknown', refreshing: false, generation: 0 })
+    const token = session.getAccessToken()
+    await time.advance(0)
+    expect(session.state).toMatchObject({ status: 'unknown', refreshing: true })
+    answer.resolve({ accessToken: 'first', expiresIn: 300 })
+    await token
+    expect(session.state).toEqual({
+      status: 'signed-in',
+      refreshing: false,
+      generation: 1,
+      expiresAt: time.clock.now() + 300_000,
+    })
+  })
+
+  test('starts with what the options say', () => {
+    const refresh = (): string => 'x'
+    expect(open({ refresh, tokens: null }).state.status).toBe('signed-out')
+    expect(open({ refresh, tokens: 'mine' }).state).toMatchObject({ status: 'signed-in', generation: 1 })
+  })
+
+  test('is frozen, and the same object until something changes', async () => {
+    const session = open({ refresh: () => 'second', tokens: 'first' })
+    const before = session.state
+    expect(Object.isFrozen(before)).toBe(true)
+    await session.getAccessToken()
+    expect(session.state).toBe(before)
+    await session.refresh()
+    expect(session.state).not.toBe(before)
+    expect(Object.isFrozen(session.state)).toBe(true)
+    expect(before).toMatchObject({ generation: 1 })
+    expect(session.state).toMatchObject({ generation: 2 })
+  })
+
+  test('grows its generation with each token set, and begins anew with each sign-in', async () => {
+    const session = open({ refresh: () => 'next', tokens: 'first' })
+    const generations: number[] = []
+    const step = async (work: Promise<unknown>): Promise<void> => {
+      await work
+      generations.push(session.state.generation)
+    }
+    await step(session.refresh())
+    await step(session.update('updated'))
+    await session.signOut()
+    await step(session.signIn('again'))
+    expect(generations).toEqual([2, 3, 1])
+  })
+
+  test('never holds a token, and neither does any event or error (D45)', async () => {
+    const secret = /(access|refresh)-secret/
+    const events: SessionEvent[] = []
+    const states: SessionState[] = []
+    const session = open({
+      refresh: ({ tokens }) => {
+        if (tokens?.accessToken === 'access-secret-2') {
+          throw Object.assign(new Error('the network is gone'), {
+            config: { data: tokens.refreshToken },
+            request: { body: tokens.refreshToken },
+          })
+        }
+        return { accessToken: 'access-secret-2', refreshToken: 'refresh-secret-2', expiresIn: 300 }
+      },
+      tokens: { accessToken: 'access-secret-1', refreshToken: 'refresh-secret-1', expiresIn: 300 },
+      retries: 0,
+    })
+    session.observe((event) => events.push(event))
+    session.subscribe((state) => states.push(state))
+    await session.refresh()
+    const error = await failureOf(session.refresh())
+    await session.signOut()
+    for (const value of [session, session.state, events, states, error]) {
+      expect(JSON.stringify(value)).not.toMatch(secret)
+      expect(inspect(value, { depth: 10, showHidden: true })).not.toMatch(secret)
+    }
+    expect(events.map(({ type }) => type)).toEqual([
+      'refresh-started',
+      'refresh-succeeded',
+      'refresh-started',
+      'refresh-failed',
+      'signed-out',
+    ])
+  })
+})
+
+describe('subscribe', () => {
+  test('tells of each change once, with the state that `session.state` then is', async () => {
+    const session = open({ refresh: () => 'second', tokens: 'first' })
+    const states: SessionState[] = []
+    const unsubscribe = session.subscribe((state) => {
+      expect(state).toBe(session.state)
+      states.push(state)
+    })
+    await session.getAccessToken()
+    expect(states).toEqual([])
+    await session.refresh()
+    await session.signOut()
+    expect(states).toMatchObject([
+      { status: 'signed-in', refreshing: true, generation: 1 },
+      { status: 'signed-in', refreshing: false, generation: 2 },
+      { status: 'signed-out', refreshing: false },
+    ])
+    unsubscribe()
+    await session.signIn('third')
+    expect(states).toHaveLength(3)
+  })
+
+  test('the same listener twice is two subscriptions, each ended by itself', async () => {
+    const session = open({ refresh: () => 'second', tokens: 'first' })
+    let heard = 0
+    const listener = (): void => void heard++
+    const first = session.subscribe(listener)
+    session.subscribe(listener)
+    await session.signOut()
+    expect(heard).toBe(2)
+    first()
+    first()
+    await session.signIn('again')
+    expect(heard).toBe(3)
+  })
+
+  test('a listener that throws harms neither the session nor the other listeners', async () => {
+    const session = open({ refresh: () => 'second', tokens: 'first' })
+    const reported = vi.spyOn(console, 'error').mockImplementation(() => {})
+    const heard: string[] = []
+    session.subscribe(() => {
+      throw new Error('a bug of the app')
+    })
+    session.observe(() => {
+      throw new Error('another bug of the app')
+    })
+    session.subscribe(({ status }) => heard.push(status))
+    await session.signOut()
+    await session.signIn('again')
+    expect(heard).toEqual(['signed-out', 'signed-in'])
+    expect(await session.getAccessToken()).toBe('again')
+    expect(reported).toHaveBeenCalledTimes(4)
+    reported.mockRestore()
+  })
+
+  test('a listener may use the session', async () => {
+    const session = open({ refresh: () => new Response(null, { status: 401 }), tokens: 'first' })
+    const unsubscribe = session.subscribe(({ status }) => {
+      if (status !== 'signed-out') return
+      unsubscribe()
+      void session.signIn('by the listener'.replaceAll(' ', '-'))
+    })
+    await failureOf(session.refresh())
+    expect(session.state.status).toBe('signed-in')
+    expect(await session.getAccessToken()).toBe('by-the-listener')
+  })
+})
+
+describe('observe', () => {
+  test('tells what happened and when', async () => {
+    const time = newClock()
+    let calls = 0
+    const session = open({
+      refresh: () => (++calls === 1 ? 'second' : new Response(null, { status: 503 })),
+      tokens: 'first',
+      clock: time.clock,
+      retries: 0,
+    })
+    const seen = watch(session)
+    await session.refresh()
+    await time.advance(5_000)
+    await failureOf(session.refresh())
+    await session.update('third')
+    await session.signOut()
+    const at = time.clock.now()
+    expect(seen.events).toMatchObject([
+      { type: 'refresh-started', reason: 'forced', at: at - 5_000 },
+      { type: 'refresh-succeeded', at: at - 5_000 },
+      { type: 'refresh-started', reason: 'forced', at },
+      {
+        type: 'refresh-failed',
+        code: 'refresh_failed',
+        message: expect.stringContaining('503'),
+        retryAt: at + 1_000,
+        at,
+      },
+      { type: 'updated', at },
+      { type: 'signed-out', reason: 'signed-out', at },
+    ])
+  })
+
+  test('ends with the function it returns', async () => {
+    const session = open({ refresh: () => 'second', tokens: 'first' })
+    const events: SessionEvent[] = []
+    const stop = session.observe((event) => events.push(event))
+    stop()
+    await session.refresh()
+    expect(events).toEqual([])
+  })
+
+  test('the end of a session is one event, however many learn of it (B17)', async () => {
+    const session = open({
+      refresh: () => Response.json({ error: 'invalid_grant' }, { status: 400 }),
+      tokens: { accessToken: 'old', expiresAt: 1 },
+    })
+    const seen = watch(session)
+    await Promise.allSettled([session.getAccessToken(), session.refresh(), session.getAccessToken()])
+    await failureOf(session.getAccessToken())
+    expect(seen.of('signed-out')).toMatchObject([{ reason: 'rejected' }])
+    expect(seen.of('refresh-started')).toHaveLength(1)
+  })
+})

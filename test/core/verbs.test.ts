@@ -1,0 +1,340 @@
+import {
+  createSession,
+  isSessionError,
+  type Session,
+  type SessionOptions,
+  type TokenInput,
+} from 'refresh-once'
+import { describe, expect, test } from 'vitest'
+import { deferred, failureOf, newClock, open, type TurnedClock, times, watch } from '../setup.ts'
+
+function given(options: Partial<SessionOptions> = {}): {
+  session: Session
+  time: TurnedClock
+  readonly calls: number
+} {
+  const time = newClock()
+  let calls = 0
+  const session = open({
+    refresh: () => {
+      calls++
+      return { accessToken: `refreshed-${calls}`, refreshToken: `r-${calls}`, expiresIn: 300 }
+    },
+    tokens: null,
+    clock: time.clock,
+    retries: 0,
+    ...options,
+  })
+  return {
+    session,
+    time,
+    get calls() {
+      return calls
+    },
+  }
+}
+
+describe('createSession', () => {
+  test('says at once what is wrong with an option, and what it got', () => {
+    const create = (options: unknown) => () => createSession(options as SessionOptions)
+    const refresh = (): string => 'x'
+    expect(create(undefined)).toThrow(TypeError)
+    expect(create({})).toThrow(/refresh.*function/)
+    expect(create({ refresh, deadline: -1 })).toThrow(/deadline.*-1/)
+    expect(create({ refresh, lease: '60' })).toThrow(/lease.*60/)
+    expect(create({ refresh, mode: 'cookies' })).toThrow(/mode.*cookies/)
+    expect(create({ refresh, tokens: { access_token: 42 } })).toThrow(/access token.*number/)
+  })
+
+  test('calls nothing before somebody needs a token', async () => {
+    const g = given({ tokens: undefined })
+    await g.time.advance(60_000)
+    expect(g.calls).toBe(0)
+    expect(g.session.state.status).toBe('unknown')
+  })
+})
+
+describe('getAccessToken', () => {
+  test('resolves with the token that is good now', async () => {
+    const g = given({ tokens: 'mine' })
+    expect(await g.session.getAccessToken()).toBe('mine')
+    expect(g.calls).toBe(0)
+  })
+
+  test('of a session that knows nothing asks for the first token, once for all callers', async () => {
+    const g = given({ tokens: undefined })
+    const tokens = await Promise.all(times(5, () => g.session.getAccessToken()))
+    expect(tokens).toEqual(times(5, () => 'refreshed-1'))
+    expect(g.calls).toBe(1)
+  })
+
+  test('rejects with session_expired when nobody is signed in, and asks nobody', async () => {
+    const g = given()
+    expect(isSessionError(await failureOf(g.session.getAccessToken()), 'session_expired')).toBe(true)
+    expect(
+      isSessionError(await failureOf(g.session.getAccessToken({ minValidity: 1 })), 'session_expired'),
+    ).toBe(true)
+    expect(g.calls).toBe(0)
+  })
+
+  test('is a mistake in cookie mode', async () => {
+    const g = given({ mode: 'cookie', tokens: undefined })
+    const error = await failureOf(g.session.getAccessToken())
+    expect(error).toBeInstanceOf(TypeError)
+    expect(error.message).toContain('cookie')
+  })
+})
+
+describe('signIn', () => {
+  test('is in effect at once', async () => {
+    const g = given()
+    const saved = g.session.signIn('mine')
+    expect(g.session.state).toMatchObject({ status: 'signed-in', generation: 1 })
+    expect(await g.session.getAccessToken()).toBe('mine')
+    await saved
+  })
+
+  test('takes a string, a token set and an OAuth token response', async () => {
+    const g = given()
+    const inputs: TokenInput[] = [
+      'a',
+      { accessToken: 'b', expiresIn: 300 },
+      { access_token: 'c', refresh_token: 'r', expires_in: 300, token_type: 'bearer' },
+    ]
+    const seen: string[] = []
+    for (const input of inputs) {
+      await g.session.signIn(input)
+      seen.push(await g.session.getAccessToken())
+    }
+    expect(seen).toEqual(['a', 'b', 'c'])
+  })
+
+  test('with something that is no token set rejects, and the session is what it was', async () => {
+    const g = given({ tokens: 'mine' })
+    for (const input of [undefined, null, 42, [], { token: 'x' }, 'with space', 'línea', 'a\r\nb', '']) {
+      expect(await failureOf(g.session.signIn(input as unknown as string))).toBeInstanceOf(TypeError)
+    }
+    expect(await g.session.getAccessToken()).toBe('mine')
+  })
+
+  test('after a session has expired begins a new one', async () => {
+    const g = given({
+      tokens: { accessToken: 'old', expiresAt: 1 },
+      refresh: () => new Response(null, { status: 401 }),
+    })
+    await failureOf(g.session.getAccessToken())
+    expect(g.session.state.status).toBe('signed-out')
+    await g.session.signIn('new')
+    expect(await g.session.getAccessToken()).toBe('new')
+  })
+
+  test('in cookie mode needs no tokens', async () => {
+    const g = given({ mode: 'cookie' })
+    await g.session.signIn()
+    expect(g.session.state.status).toBe('signed-in')
+  })
+})
+
+describe('update', () => {
+  test('replaces the token set of the same user, and keeps what the new one does not name', async () => {
+    const seen: unknown[] = []
+    const g = given({
+      refresh: ({ tokens }) => {
+        seen.push(tokens?.refreshToken, tokens?.scope)
+        return 'refreshed'
+      },
+    })
+    await g.session.signIn({ accessToken: 'one', refreshToken: 'r', scope: 'read' })
+    await g.session.update({ accessToken: 'two' })
+    expect(await g.session.getAccessToken()).toBe('two')
+    expect(g.session.state.generation).toBe(2)
+    await g.session.refresh()
+    expect(seen).toEqual(['r', 'read'])
+  })
+
+  test('waits for a refresh that is running, and wins over it', async () => {
+    const answer = deferred<TokenInput>()
+    const g = given({ refresh: () => answer.promise })
+    await g.session.signIn('one')
+    const refreshing = g.session.refresh()
+    await g.time.advance(0)
+    let updated = false
+    const update = g.session.update('updated').then(() => {
+      updated = true
+    })
+    await g.time.advance(0)
+    expect(updated).toBe(false)
+    answer.resolve('refreshed')
+    await Promise.all([refreshing, update])
+    expect(await g.session.getAccessToken()).toBe('updated')
+    expect(g.session.state.generation).toBe(3)
+  })
+
+  test('rejects when nobody is signed in, or somebody else has signed in meanwhile', async () => {
+    const g = given()
+    expect((await failureOf(g.session.update('x'))).message).toContain('signIn')
+    await g.session.signIn('alices')
+    const late = failureOf(g.session.update('alices-2'))
+    await g.session.signIn('bobs')
+    expect(isSessionError(await late, 'session_changed')).toBe(true)
+    expect(await g.session.getAccessToken()).toBe('bobs')
+  })
+})
+
+describe('signOut', () => {
+  test('is in effect at once, and asks nobody', async () => {
+    const g = given({ tokens: 'mine' })
+    const saved = g.session.signOut()
+    expect(g.session.state).toMatchObject({ status: 'signed-out', refreshing: false })
+    expect(isSessionError(await failureOf(g.session.getAccessToken()), 'session_expired')).toBe(true)
+    expect(isSessionError(await failureOf(g.session.refresh()), 'session_expired')).toBe(true)
+    await saved
+    expect(g.calls).toBe(0)
+  })
+
+  test('does not abort a refresh that is running', async () => {
+    let signal: AbortSignal | undefined
+    const answer = deferred<string>()
+    const g = given({
+      refresh: (context) => {
+        signal = context.signal
+        return answer.promise
+      },
+    })
+    await g.session.signIn('mine')
+    const refreshing = failureOf(g.session.refresh())
+    await g.time.advance(0)
+    await g.session.signOut()
+    expect(isSessionError(await refreshing)).toBe(true)
+    expect(signal?.aborted).toBe(false)
+    answer.resolve('late')
+    await g.time.advance(0)
+    expect(g.session.state.status).toBe('signed-out')
+  })
+
+  test('`server` runs only once no refresh is running, and its failure is the caller’s', async () => {
+    const answer = deferred<string>()
+    const g = given({ refresh: () => answer.promise })
+    await g.session.signIn('mine')
+    const order: string[] = []
+    const refreshing = failureOf(g.session.refresh())
+    await g.time.advance(0)
+    const out = g.session.signOut({
+      server: async () => {
+        order.push('server')
+        throw new Error('logout failed')
+      },
+    })
+    await g.time.advance(0)
+    expect(order).toEqual([])
+    expect(g.session.state.status).toBe('signed-out')
+    answer.resolve('late')
+    order.push('refreshed')
+    expect((await failureOf(out)).message).toBe('logout failed')
+    expect(order).toEqual(['refreshed', 'server'])
+    await refreshing
+    expect(g.session.state.status).toBe('signed-out')
+  })
+
+  test('twice is the same as once', async () => {
+    const g = given({ tokens: 'mine' })
+    const seen = watch(g.session)
+    await Promise.all([g.session.signOut(), g.session.signOut()])
+    await g.session.signOut()
+    expect(g.session.state.status).toBe('signed-out')
+    expect(seen.of('signed-in')).toHaveLength(0)
+  })
+})
+
+describe('refresh', () => {
+  test('forces one refresh for all who ask at the same time', async () => {
+    const g = given({ tokens: 'mine' })
+    await Promise.all(times(5, () => g.session.refresh()))
+    expect(g.calls).toBe(1)
+    expect(await g.session.getAccessToken()).toBe('refreshed-1')
+    await g.session.refresh()
+    expect(g.calls).toBe(2)
+  })
+
+  test('does not make callers wait whose token is still good', async () => {
+    const answer = deferred<string>()
+    const g = given({ refresh: () => answer.promise, tokens: 'mine' })
+    const forced = g.session.refresh()
+    await g.time.advance(0)
+    expect(await g.session.getAccessToken()).toBe('mine')
+    answer.resolve('second')
+    await forced
+    expect(await g.session.getAccessToken()).toBe('second')
+  })
+
+  test('rejects with the failure, and the session is kept', async () => {
+    const g = given({ refresh: () => new Response(null, { status: 503 }), tokens: 'mine' })
+    expect(isSessionError(await failureOf(g.session.refresh()), 'refresh_failed')).toBe(true)
+    expect(await g.session.getAccessToken()).toBe('mine')
+  })
+
+  test('rejects with session_expired where it is refused', async () => {
+    const g = given({ refresh: () => new Response(null, { status: 401 }), tokens: 'mine' })
+    expect(isSessionError(await failureOf(g.session.refresh()), 'session_expired')).toBe(true)
+    expect(g.session.state.status).toBe('signed-out')
+  })
+})
+
+describe('close', () => {
+  test('ends every use with session_closed, keeps the user signed in, and can be called twice', async () => {
+    const g = given({ tokens: 'mine', keepFresh: true })
+    await g.session.signIn({ accessToken: 'mine', expiresIn: 300 })
+    g.session.close()
+    g.session.close()
+    const uses = [
+      () => g.session.getAccessToken(),
+      () => g.session.refresh(),
+      () => g.session.signIn('x'),
+      () => g.session.update('x'),
+      () => g.session.signOut(),
+    ]
+    for (const use of uses) expect(isSessionError(await failureOf(use()), 'session_closed')).toBe(true)
+    expect(g.session.state.status).toBe('signed-in')
+    expect(g.time.pending).toBe(0)
+    expect(g.calls).toBe(0)
+  })
+
+  test('aborts the signal of a refresh that is running, and leaves no timer even if that never settles', async () => {
+    let signal: AbortSignal | undefined
+    const g = given({
+      tokens: 'mine',
+      refresh: (context) => {
+        signal = context.signal
+        return new Promise<string>(() => {})
+      },
+    })
+    const forced = failureOf(g.session.refresh())
+    await g.time.advance(0)
+    g.session.close()
+    expect(isSessionError(await forced, 'session_closed')).toBe(true)
+    await g.time.advance(0)
+    expect(signal?.aborted).toBe(true)
+    expect(g.time.pending).toBe(0)
+  })
+
+  test('between two tries ends the flight, and no other is made', async () => {
+    const g = given({
+      tokens: 'mine',
+      retries: 5,
+      refresh: () => Response.json({}, { status: 429, headers: { 'retry-after': '5' } }),
+    })
+    const forced = failureOf(g.session.refresh())
+    await g.time.advance(0)
+    expect(g.time.pending).toBeGreaterThan(0)
+    g.session.close()
+    expect(isSessionError(await forced, 'session_closed')).toBe(true)
+    await g.time.advance(0)
+    expect(g.time.pending).toBe(0)
+  })
+
+  test('comes by itself with `using`, where the runtime knows it', () => {
+    const g = given({ tokens: 'mine' })
+    if (Symbol.dispose === undefined) return
+    expect(g.session[Symbol.dispose]).toBeTypeOf('function')
+  })
+})

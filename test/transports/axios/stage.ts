@@ -1,0 +1,73 @@
+import axios, { type AxiosError, type AxiosInstance, type CreateAxiosDefaults } from 'axios'
+import type { Session, SessionOptions } from 'refresh-once'
+import { attachSession } from 'refresh-once/axios'
+import type {
+  ApiEntry,
+  AuthServer,
+  AuthServerOptions,
+  ReceivedRequest,
+  TokenResponse,
+} from 'refresh-once/testing'
+import { expired, failureOf, open, refreshAt, startServer } from '../../setup.ts'
+
+export interface StageOptions {
+  server?: AuthServerOptions
+  session?: Partial<SessionOptions>
+  /** Defaults of both axios instances. */
+  client?: CreateAxiosDefaults
+  /** Whether the session knows from the start that its access token has expired: requests are held. */
+  expired?: boolean
+}
+
+export interface Stage {
+  server: AuthServer
+  session: Session
+  /** In the care of the session. */
+  api: AxiosInstance
+  /** The same client without the session. */
+  bare: AxiosInstance
+  /** What arrived whole at guarded routes, byte for byte. */
+  received: ReceivedRequest[]
+  /** The first token set of the session. */
+  tokens: TokenResponse
+}
+
+/** A server, a session that is signed in there, and an axios instance in its care. */
+export async function stage(options: StageOptions = {}): Promise<Stage> {
+  const received: ReceivedRequest[] = []
+  const server = await startServer({ ...options.server, onRequest: (request) => received.push(request) })
+  const tokens = server.mint()
+  const session = open({
+    tokens: options.expired ? expired(tokens) : tokens,
+    refresh: refreshAt(server),
+    ...options.session,
+  })
+  const api = axios.create({ baseURL: server.url, ...options.client })
+  const bare = axios.create({ baseURL: server.url, ...options.client })
+  attachSession(api, session)
+  return { server, session, api, bare, received, tokens }
+}
+
+/** The error that a request rejects with. Call it at once: it also takes care of the rejection. */
+export async function errorOf(request: Promise<unknown>): Promise<AxiosError> {
+  const error = await failureOf(request)
+  if (axios.isAxiosError(error)) return error
+  throw new Error('expected an AxiosError', { cause: error })
+}
+
+/** The requests that came over the wire for a path and, if given, with the query parameter `id`. */
+export function onWire({ requests }: AuthServer, path: string, id?: string): ApiEntry[] {
+  return requests.filter((entry) => entry.path === path && (id === undefined || entry.id === id))
+}
+
+/** The same, once each of them has been answered or has lost its connection: the server learns it last. */
+export async function landed(server: AuthServer, path: string, id?: string): Promise<ApiEntry[]> {
+  const all = () => onWire(server, path, id)
+  await server.until(() => all().every(({ status, aborted }) => status !== undefined || aborted))
+  return all()
+}
+
+/** The Authorization header of a token set. */
+export function bearer({ access_token }: TokenResponse): { Authorization: string } {
+  return { Authorization: `Bearer ${access_token}` }
+}
