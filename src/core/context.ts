@@ -37,6 +37,8 @@ export interface Context {
   adopted: boolean
   /** When refreshes that a 401 asked for came home, since one has cured anything (by the monotonic clock). */
   uncured: number[]
+  /** How many requests observers have heard of. */
+  ids: number
   /** Names, in lower case, of the headers that hold credentials. */
   credentialHeaders: string[]
   /** What is sent while this is true is part of the refresh: the user's function has not come to its first await. */

@@ -103,9 +103,11 @@ function transmit(context: Context, request: AnyRequest): Promise<unknown> {
   }
   const credentials = applyToken(tokens, request)
   if (!(credentials instanceof Promise)) return dispatch(context, request, credentials)
-  // The signing took time: the session may be another one by now.
+  // The signing took time: the session may be another one by now, or closed.
   return credentials.then((signed) =>
-    context.record === record ? dispatch(context, request, signed) : hold(context, request),
+    context.record === record && !context.closing.signal.aborted
+      ? dispatch(context, request, signed)
+      : hold(context, request),
   )
 }
 
@@ -196,6 +198,7 @@ async function examine(
     return own()
   }
   const { record, validity } = context
+  if (context.closing.signal.aborted) return own('session_closed')
   if (request.epoch && request.epoch !== record?.version.epoch) return own('session_changed')
   // The session ended while it was on its way: it is not replayed as nobody.
   if (record?.ended) return own('session_expired')

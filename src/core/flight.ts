@@ -65,7 +65,7 @@ export async function fly(context: Context): Promise<Landing> {
         notBefore,
         clock.now() + Math.min(1000 * 2 ** context.failures, LONGEST_COOLDOWN),
       )
-      if (seen) await coolDown(context, seen, retryAt)
+      if (seen && !closing.signal.aborted) await coolDown(context, seen, retryAt)
       throw new SessionError('refresh_failed', `no new access token: ${cause.message}`, { cause, retryAt })
     }
     if (again) await pause(context, delay)
@@ -79,7 +79,7 @@ async function attempt(
   lease: Lease,
   reserved: Set<number>,
 ): Promise<Landing> {
-  const { store, nonce, cookie, events, settings } = context
+  const { store, nonce, cookie, events, settings, closing } = context
   const { clock } = settings
   const stored = await store.load()
   if (stored && overtakes(stored, seen)) return { record: stored }
@@ -102,6 +102,11 @@ async function attempt(
   if (lease.remaining() < Math.min(MARGIN, settings.lease / 10)) {
     await lease.clear(generation)
     throw new Setback('definite', new Error('the lease was nearly over'))
+  }
+  // Somebody signed in or out, or the session was closed, while the store was at work.
+  if (context.record !== seen || closing.signal.aborted) {
+    await lease.clear(generation).catch(() => {})
+    return { record: context.record ?? record }
   }
   const renewed = { version: { ...version, generation, nonce } }
   try {
@@ -168,7 +173,7 @@ function ask(context: Context, lease: Lease, { tokens }: Stored, renewed: Stored
       .then(async (fresh) => {
         resolve(fresh)
         // A late answer may hold the only valid refresh token.
-        if (over.signal.aborted) {
+        if (over.signal.aborted && !context.record?.ended) {
           const late = { ...renewed, tokens: fresh }
           become(context, await store.save(late).catch(() => late), 'refresh-succeeded')
         }

@@ -9,8 +9,9 @@ import type { SessionRequest } from './request.ts'
  * not occupy the one that the refresh needs.
  */
 export function recall(context: Context, generation: number): void {
+  const epoch = context.record?.version.epoch
   for (const request of context.wire) {
-    if (request.generation > generation || request.begun) continue
+    if (request.generation > generation || request.epoch !== epoch || request.begun) continue
     request.recalled = true
     note(context, request, { type: 'request-recalled' })
     request.recall()
@@ -18,8 +19,9 @@ export function recall(context: Context, generation: number): void {
 }
 
 /** Tells observers of a request. */
-export function note({ events }: Context, request: SessionRequest<unknown>, news: RequestNews): void {
-  if (!events.observers.size) return
+export function note(context: Context, request: SessionRequest<unknown>, news: RequestNews): void {
+  if (!context.events.observers.size) return
+  request.id ||= ++context.ids
   const { id, method, url, attempts: attempt, generation } = request
-  events.emit({ ...news, request: { id, method, url: withoutQuery(url), attempt, generation } })
+  context.events.emit({ ...news, request: { id, method, url: withoutQuery(url), attempt, generation } })
 }

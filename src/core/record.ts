@@ -18,7 +18,9 @@ export function endFlight(context: Context): void {
 export function become(context: Context, next: Stored, type: Arrival, error?: SessionError): boolean {
   const { record, held, settings } = context
   const difference = record ? compareVersions(next.version, record.version) : 1
-  if (difference < 0 || (!difference && (record?.ended || !next.ended))) return false
+  // Whoever has seen a session end does not see it live again: only another sign-in does that.
+  const over = record?.ended && record.version.epoch === next.version.epoch
+  if (difference < 0 || over || (!difference && !next.ended)) return false
   const { tokens, ended } = next
   context.record = next
   context.validity = validityOf(tokens, settings, settings.clock)

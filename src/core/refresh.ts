@@ -13,16 +13,20 @@ import type { Visitor } from './waiting-room.ts'
  * @throws SessionError where waiting would not help
  */
 export function gate(context: Context, visitor: Visitor): Promise<void> | undefined {
+  if (context.closing.signal.aborted) throw new SessionError('session_closed')
   const { validity, room, cookie } = context
   const left = validity.left()
   if (left <= validity.soft && left > validity.hard && !context.flight && !cooling(context))
     refreshOnce(context, 'ahead')
   const { record, flight } = context
-  if (context.closing.signal.aborted) throw new SessionError('session_closed')
   if (visitor.epoch && visitor.epoch !== record?.version.epoch) throw new SessionError('session_changed')
   if (context.restoring) return room.enter(visitor)
-  if (record?.tokens || record?.ended) visitor.epoch = record.version.epoch
-  if (record?.ended) return undefined
+  if (record?.ended) {
+    // Made by somebody who was signed in: it is not sent as nobody.
+    if (visitor.epoch) throw new SessionError('session_expired')
+    return undefined
+  }
+  if (record?.tokens) visitor.epoch = record.version.epoch
   if (record?.tokens ? left <= validity.hard : !cookie) {
     const error = cooling(context)
     if (error) throw error

@@ -90,6 +90,7 @@ export function createSession(options: SessionOptions): Session {
     failures: 0,
     adopted: false,
     uncured: [],
+    ids: 0,
     credentialHeaders: cookie ? [] : ['authorization'],
     insideRefresh: false,
     refreshSignal: undefined,
@@ -128,12 +129,17 @@ export function createSession(options: SessionOptions): Session {
   /** Another sign-in, or none: here at once, durable when it resolves. */
   async function replace(content: Omit<Stored, 'version'>): Promise<void> {
     ensureOpen()
-    const next = {
-      version: { epoch: newEpoch(clock, context.record?.version.epoch), generation: 1, nonce },
-      ...content,
+    let saved = context.record
+    for (let known = false; !known; ) {
+      const next = {
+        version: { epoch: newEpoch(clock, saved?.version.epoch), generation: 1, nonce },
+        ...content,
+      }
+      become(context, next, 'signed-in')
+      saved = await store.save(next)
+      // Once more where the store knows an epoch that our clock has not come to yet.
+      known = context.record !== next || saved.version.epoch <= next.version.epoch
     }
-    become(context, next, 'signed-in')
-    become(context, await store.save(next), 'signed-in')
   }
 
   function ensureOpen(): void {

@@ -82,7 +82,7 @@ export function attachSession(
   const attachment: Attachment = {
     instance,
     recalls: session.recalls,
-    node: nodeAdapter(),
+    node: adapterOf('http', instance.defaults),
     trusts(url) {
       if (url === known && url === instance.defaults.baseURL) return true
       const origin = parse(url)?.origin
@@ -113,9 +113,10 @@ export function attachSession(
   return () => instance.interceptors.request.eject(interceptor)
 }
 
-function nodeAdapter(): AxiosAdapter | undefined {
+/** The adapter of that name, where this runtime has it. */
+function adapterOf(name: string, config: unknown): AxiosAdapter | undefined {
   try {
-    return getAdapter('http')
+    return (getAdapter as (name: string, config: unknown) => AxiosAdapter)(name, config)
   } catch {
     return undefined
   }
@@ -273,9 +274,12 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
         addEventListener: (_: string, listener: () => void) =>
           (token as unknown as Subscribable).subscribe(listener),
       })
-      ours.onDownloadProgress = (event) => {
-        this.begun = true
-        onDownloadProgress?.(event)
+      // The fetch adapter would wrap the response for it, also one that cannot have a body.
+      if (onDownloadProgress || this.#adapter !== adapterOf('fetch', config)) {
+        ours.onDownloadProgress = (event) => {
+          this.begun = true
+          onDownloadProgress?.(event)
+        }
       }
     }
     for (const key in ours) {
@@ -296,8 +300,13 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
       else Object.assign(config, { [key]: callers[key] })
     }
     // The caller knows the whole timeout, not what was left of it.
-    if (left !== config.timeout && Object(outcome).message === timedOut(left))
-      Object(outcome).message = this.#timedOut
+    if (
+      left !== config.timeout &&
+      outcome instanceof AxiosError &&
+      /^E(TIMEDOUT|CONNABORTED)$/.test(String(outcome.code))
+    ) {
+      outcome.message = outcome.message.replace(String(left), String(config.timeout))
+    }
   }
 
   recall(): void {
@@ -327,7 +336,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
   blame(outcome: unknown, cause: SessionError): void {
     // The last in the chain of causes: old fetch adapters wrap their errors.
     let last = outcome
-    while (last instanceof Error && last.cause) last = last.cause
+    while (last instanceof Error && last.cause instanceof Error) last = last.cause
     if (last instanceof Error) last.cause = cause
   }
 
@@ -344,7 +353,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
 
   get #timedOut(): string {
     const { timeoutErrorMessage, timeout } = this.#config
-    return timeoutErrorMessage ?? timedOut(timeout)
+    return timeoutErrorMessage ?? `timeout of ${timeout}ms exceeded`
   }
 
   onLeave(leave: (reason: unknown) => void): (() => void) | undefined {
@@ -376,11 +385,6 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
 
 function hasUserinfo(url = ''): boolean {
   return url.includes('@') && USERINFO.test(url)
-}
-
-/** As axios says it. */
-function timedOut(timeout: number | undefined): string {
-  return `timeout of ${timeout}ms exceeded`
 }
 
 /** The response that an outcome is, or holds. */

@@ -186,6 +186,10 @@ describe('bodies that are gone once they have been sent', () => {
     for (const part of PARTS) yield Buffer.from(part)
   }
 
+  class Source {
+    [Symbol.asyncIterator] = generate
+  }
+
   const asItIs = [(data: unknown) => data]
   const oneShots = {
     'a Node stream through the http adapter': {
@@ -203,6 +207,10 @@ describe('bodies that are gone once they have been sent', () => {
     'an async iterable': {
       config: { adapter: 'fetch', headers: OCTETS, transformRequest: asItIs },
       make: generate,
+    },
+    'an async iterable that is no generator': {
+      config: { adapter: 'fetch', headers: OCTETS, transformRequest: asItIs },
+      make: () => new Source(),
     },
   }
   const kinds = Object.entries(oneShots)

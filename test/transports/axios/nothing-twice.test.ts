@@ -1,5 +1,5 @@
 import { Agent, request as nodeRequest, type RequestOptions, type ServerResponse } from 'node:http'
-import axios, { type AxiosResponse } from 'axios'
+import axios, { type AxiosResponse, getAdapter, type InternalAxiosRequestConfig } from 'axios'
 import { findSessionError } from 'refresh-once'
 import type { AuthServer, Gate, TestClock } from 'refresh-once/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -329,8 +329,8 @@ describe.each(ADAPTERS)('nothing is executed twice (%s adapter)', (adapter) => {
       const rejected = api.get('/api/items')
       await refreshes.untilArrived()
       await time.advance(250)
-      await seen.until('request-recalled')
       await server.until(() => onWire(server, '/api/late', 'recalled')[0]?.aborted === true)
+      expect(seen.of('request-recalled')).toHaveLength(1)
       refreshes.release()
       slow.release()
       await Promise.all([kept, stale, rejected])
@@ -410,6 +410,40 @@ describe.each(ADAPTERS)('nothing is executed twice (%s adapter)', (adapter) => {
         expect(server.count.refreshes).toBe(1)
       },
     )
+
+    test('(C29) while the adapter has not let go of it yet, and the refresh is done: it is not replayed', async () => {
+      const { server, api, time } = await recallStage(adapter)
+      const controller = new AbortController()
+      const recalled = deferred<void>()
+      const letGo = deferred<void>()
+      const own = async (config: InternalAxiosRequestConfig) => {
+        try {
+          return await getAdapter(adapter)(config)
+        } catch (error) {
+          recalled.resolve()
+          await letGo.promise
+          throw error
+        }
+      }
+      const slow = server.hold('/api/late')
+      const refreshes = server.hold('/token')
+      const cancelled = errorOf(api.get('/api/late', { signal: controller.signal, adapter: own }))
+      await slow.untilArrived()
+      server.expireAccessTokens()
+      const rejected = api.get('/api/items')
+      await refreshes.untilArrived()
+      await time.advance(250)
+      await recalled.promise
+      controller.abort()
+      refreshes.release()
+      slow.release()
+      await rejected
+      letGo.resolve()
+      expect(axios.isCancel(await cancelled)).toBe(true)
+      expect((await api.get('/api/items')).status).toBe(200)
+      expect(onWire(server, '/api/late')).toHaveLength(1)
+      expect(server.count.refreshes).toBe(1)
+    })
 
     test("(C29) the caller's abort of an in-flight request before the recall is the caller's, too", async () => {
       const { server, api, time } = await recallStage(adapter)

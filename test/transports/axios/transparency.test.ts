@@ -722,6 +722,31 @@ describe.each(ADAPTERS)("the caller's cancellation (%s adapter)", (adapter) => {
       expect(server.count.refreshes).toBe(1)
     })
 
+    test('after the answer nothing of ours listens any more', async () => {
+      const { server, api } = await stage({ client: { adapter }, session: { recall: 'safe' } })
+      const { token } = axios.CancelToken.source()
+      const subscribable = token as typeof token &
+        Record<'subscribe' | 'unsubscribe', (listener: unknown) => void>
+      const listeners = new Set<unknown>()
+      const { subscribe, unsubscribe } = subscribable
+      subscribable.subscribe = (listener) => {
+        listeners.add(listener)
+        subscribe.call(token, listener)
+      }
+      subscribable.unsubscribe = (listener) => {
+        listeners.delete(listener)
+        unsubscribe.call(token, listener)
+      }
+      const { signal } = new AbortController()
+      server.expireAccessTokens()
+      const own = means === 'signal' ? { signal } : { cancelToken: token }
+      await Promise.all(times(3, () => api.get('/api/items', own)))
+      await errorOf(api.get('/api/status/500', own))
+      await vi.waitFor(() => expect(getEventListeners(signal, 'abort')).toEqual([]))
+      await vi.waitFor(() => expect([...listeners]).toEqual([]))
+      expect(server.count.refreshes).toBe(1)
+    })
+
     test('after the answer: nothing happens', async () => {
       const { server, api } = await stage({ client: { adapter }, session: { recall: 'safe' } })
       const { own, cancel } = cancellation()

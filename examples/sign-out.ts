@@ -1,0 +1,15 @@
+import type { Session } from 'refresh-once'
+
+/** Ends the session here and, once no refresh is running any more, on the server. */
+export async function signOut(session: Session): Promise<void> {
+  await session.signOut({
+    server: () => fetch('/logout', { method: 'POST', credentials: 'include' }),
+  })
+}
+
+/** Shows the login when the session has ended, whoever ended it. */
+export function followSignOut(session: Session, showLogin: (reason: string) => void): () => void {
+  return session.observe((event) => {
+    if (event.type === 'signed-out') showLogin(event.reason)
+  })
+}

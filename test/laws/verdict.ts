@@ -1,0 +1,73 @@
+import { findSessionError, type SessionErrorCode } from 'refresh-once'
+import { DEADLINE, LEASE, type Logged, type Trial } from './trial.ts'
+
+/** What the laws say of a request that is about to be sent. */
+export function checkSend(
+  { cookie, server, fault }: Trial,
+  { id, request, context, sends, stamp, outcome }: Logged,
+  token: string | undefined,
+): void {
+  const last = sends.at(-1)
+  if (outcome) fault(`L3: request ${id} is sent after it was settled`)
+  if (last) {
+    if (context.closed) fault(`L3: request ${id} is sent again after the session was closed`)
+    if (last.end === undefined) fault(`L6: request ${id} is on the wire twice`)
+    if (!request.replayable) fault(`L6: request ${id} cannot be replayed, and is sent again`)
+    if (last.end !== 401 && !(last.end === 'recalled' && request.method === 'GET'))
+      fault(`L6: request ${id} is sent again after ${last.end}`)
+  }
+  if (cookie) return
+  if (token && last?.end === 401 && last.token === token)
+    fault(`L3: request ${id} is sent again with the token that was refused`)
+  const objection = context.view.objection(stamp, token, server.grantOfAccess(token))
+  if (objection) fault(`${objection} (request ${id}${last ? ', replayed' : ''})`)
+  if (!token || context.used.at(-1) === token) return
+  if (context.used.includes(token)) fault(`L2: request ${id} carries a token that was replaced before`)
+  context.used.push(token)
+}
+
+/** Whether the caller of a request got what it should have got. */
+export function checkOutcome(trial: Trial, logged: Logged): void {
+  const { fault, tally } = trial
+  const { id, kind, request, sends, stamp, outcome } = logged
+  if (!outcome) return
+  const { code, status, error } = outcome
+  const last = sends.at(-1)
+  if (code === 'session_changed') tally.changed++
+  if (code && !isJustified(trial, logged, code)) fault(`L3: request ${id} ends with ${code}, for no reason`)
+  if (request.abandoned || code) return
+  if (!last) fault(`L3: request ${id} was never sent, and ends with ${String(error)}`)
+  else if (last.end !== status) fault(`L3: request ${id} was answered ${last.end}, and ends with ${status}`)
+  const refusals = sends.filter(({ end, token }) => end === 401 && token)
+  if (status === 401 && kind !== 'locked' && request.replayable && stamp.floor?.grant && refusals.length < 2)
+    fault(`L3: request ${id} got 401 with a token, and was not replayed`)
+}
+
+/** Whether something has happened that this error tells of. */
+function isJustified(
+  { happened, time: { clock } }: Trial,
+  { context, request, since, stamp }: Logged,
+  code: SessionErrorCode,
+): boolean {
+  switch (code) {
+    case 'session_expired':
+      return happened.refused > 0 || context.view.signedOut
+    case 'refresh_failed':
+      // Stores that are slow use up a lease, too.
+      return happened.failed > 0 || happened.jumps > 0 || clock.monotonic() >= LEASE
+    case 'refresh_timeout':
+      return clock.monotonic() - since >= DEADLINE
+    case 'refresh_loop':
+      return happened.renewed >= 5
+    case 'session_changed':
+      return context.view.changedSince(stamp)
+    case 'session_closed':
+      return context.closed
+    case 'not_replayable':
+      return !request.replayable
+  }
+}
+
+export function codeOf(error: unknown): SessionErrorCode | undefined {
+  return findSessionError(error)?.code
+}
