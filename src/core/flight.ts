@@ -83,7 +83,8 @@ async function attempt(
   const { clock } = settings
   const stored = await store.load()
   if (stored && overtakes(stored, seen)) return { record: stored }
-  const own = seen ?? stored ?? { version: { epoch: newEpoch(clock), generation: 0, nonce } }
+  // Nothing is known, and nobody has signed in: whoever does so now comes after us.
+  const own = seen ?? stored ?? { version: { epoch: newEpoch(clock, '', 0), generation: 0, nonce } }
   // An empty store is not a sign-out: somebody has cleared it, and the session goes on in memory.
   const fenced = stored ?? !seen
   // An older record is one that could not be saved last time: it holds a refresh token that was spent.

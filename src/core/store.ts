@@ -87,8 +87,8 @@ export function join(a: Stored, b: Stored): Stored {
 const TIME_DIGITS = 15
 
 /** Names a new sign-in, greater than any that was seen and shared with nobody who signs in at the same time. */
-export function newEpoch(clock: Clock, seen = ''): string {
-  const time = Math.max(clock.now(), Number(seen.slice(0, TIME_DIGITS)) + 1)
+export function newEpoch(clock: Clock, seen = '', now: number = clock.now()): string {
+  const time = Math.max(now, Number(seen.slice(0, TIME_DIGITS)) + 1)
   return String(Math.ceil(time)).padStart(TIME_DIGITS, '0') + newNonce(clock)
 }
 
