@@ -135,11 +135,9 @@ async function attempt(
   }
 }
 
-/** Whether somebody else has come before us. */
+/** Whether somebody else has come before us. What is older, another sign-in's too, only waits to be saved over. */
 function overtakes(stored: Stored, seen: Stored | undefined): boolean {
-  return seen
-    ? stored.version.epoch !== seen.version.epoch || compareVersions(stored.version, seen.version) > 0
-    : stored.tokens !== undefined
+  return seen ? compareVersions(stored.version, seen.version) > 0 : stored.tokens !== undefined
 }
 
 /** Runs `refresh` and reads what comes of it, for as long as the lease lasts. */
