@@ -10,7 +10,7 @@ import { type SessionOptions, settingsOf } from './options.ts'
 import { become, endFlight } from './record.ts'
 import { gate, refreshOnce } from './refresh.ts'
 import type { SessionRequest } from './request.ts'
-import { newEpoch, newNonce, type SessionStore, type Stored } from './store.ts'
+import { newEpoch, newNonce, type SessionStore, type Stored, type Version } from './store.ts'
 import { readTokens, type TokenInput, validityOf } from './tokens.ts'
 import { createWaitingRoom, type Visitor } from './waiting-room.ts'
 
@@ -129,17 +129,21 @@ export function createSession(options: SessionOptions): Session {
   /** Another sign-in, or none: here at once, durable when it resolves. */
   async function replace(content: Omit<Stored, 'version'>): Promise<void> {
     ensureOpen()
-    let saved = context.record
-    for (let known = false; !known; ) {
-      const next = {
-        version: { epoch: newEpoch(clock, saved?.version.epoch), generation: 1, nonce },
-        ...content,
-      }
-      become(context, next, 'signed-in')
-      saved = await store.save(next)
-      // Once more where the store knows an epoch that our clock has not come to yet.
-      known = context.record !== next || saved.version.epoch <= next.version.epoch
+    const known = context.record
+    const next = { version: newVersion(known), ...content }
+    become(context, next, 'signed-in')
+    const saved = await store.save(next)
+    if (known || context.record !== next || saved.version.nonce === nonce) become(context, saved, 'signed-in')
+    else {
+      // The store had not been read yet, and knows an epoch that our clock has not come to.
+      const later = { version: newVersion(saved), ...content }
+      become(context, later, 'signed-in')
+      await store.save(later)
     }
+  }
+
+  function newVersion(seen: Stored | undefined): Version {
+    return { epoch: newEpoch(clock, seen?.version.epoch), generation: 1, nonce }
   }
 
   function ensureOpen(): void {

@@ -36,7 +36,11 @@ export async function hold(
     for (const key of Object.keys(tally) as (keyof Tally)[]) sum[key] = (sum[key] ?? 0) + tally[key]
   })
   try {
-    await fc.assert(property, { numRuns, seed })
+    await fc.assert(property, {
+      numRuns,
+      seed,
+      ...(process.env.LAWS_PATH ? { path: process.env.LAWS_PATH } : {}),
+    })
   } finally {
     const counts = Object.entries(sum).map(([key, count]) => `${key} ${count}`)
     console.log(

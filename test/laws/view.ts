@@ -90,18 +90,25 @@ export function createLocalView(renewed: () => Grant | undefined): View {
 
 /** What all contexts of one store have in common: which sign-in and which version a token belongs to. */
 export interface Registry {
-  saved(stored: Stored): void
+  /** Whether any of them was given tokens that came another way. */
+  updated: boolean
+  /** Whether a sign-in or sign-out is saved that nobody has saved before. */
+  saved(stored: Stored): boolean
   versionOf(token: string): Stored | undefined
 }
 
 export function createRegistry(): Registry {
   const byToken = new Map<string, Stored>()
+  const epochs = new Set<string>()
   return {
+    updated: false,
     saved(stored) {
-      const token = stored.tokens?.accessToken
-      if (!token) return
-      const known = byToken.get(token)
-      if (!known || compare(stored.version, known.version) > 0) byToken.set(token, stored)
+      const { version, tokens, ended } = stored
+      const isNew = !epochs.has(version.epoch)
+      epochs.add(version.epoch)
+      const known = byToken.get(tokens?.accessToken ?? '')
+      if (tokens && (!known || compare(version, known.version) > 0)) byToken.set(tokens.accessToken, stored)
+      return isNew && (tokens !== undefined || ended !== undefined)
     },
     versionOf: (token) => byToken.get(token),
   }
@@ -123,7 +130,6 @@ export function createSharedView(
   /** The newest that it may go by. */
   let ceiling: Stored | undefined
   let signingIn = false
-  let updated = false
   /** The epochs that were seen to end by a refusal. */
   const ended = new Set<string>()
 
@@ -162,9 +168,9 @@ export function createSharedView(
       const { epoch } = record.version
       if (stamp.floor && stamp.ceiling && (epoch < stamp.floor.order || epoch > stamp.ceiling.order))
         return `L4: it was made by ${name(stamp.floor)}, and carries a token of ${name({ grant })}`
-      if (stamp.floor && !stamp.floor.grant && epoch === stamp.floor.order && !updated)
+      if (stamp.floor && !stamp.floor.grant && epoch === stamp.floor.order && !registry.updated)
         return 'L5: nobody was signed in when it was made, and it carries a token'
-      if (ended.has(epoch) && !updated) return 'L5: it carries a token of a sign-in that has ended'
+      if (ended.has(epoch) && !registry.updated) return 'L5: it carries a token of a sign-in that has ended'
       if (floor && epoch < floor.version.epoch)
         return `L5: ${name(placeOf(floor))} is signed in, and it carries a token of ${name({ grant })}`
       if (floor && compare(record.version, floor.version) < 0)
@@ -183,10 +189,10 @@ export function createSharedView(
     },
     signIn() {
       signingIn = true
-      updated = false
+      registry.updated = false
     },
     update() {
-      updated = true
+      registry.updated = true
     },
     signOut() {
       signingIn = true
@@ -197,9 +203,8 @@ export function createSharedView(
       if (state.status === 'signed-in' && ceiling?.tokens && floor?.ended) know(ceiling)
     },
     saving(stored) {
-      registry.saved(stored)
       // A sign-in or sign-out is in effect as soon as it is asked for.
-      if (signingIn) know(stored)
+      if (registry.saved(stored)) know(stored)
       else hear(stored)
       signingIn = false
     },
