@@ -1,11 +1,11 @@
-import axios from 'axios'
-import { createSession } from 'refresh-once'
+import axios, { type AxiosInstance } from 'axios'
+import { createSession, type Session } from 'refresh-once'
 import { attachSession } from 'refresh-once/axios'
 
-export const session = createSession({
+export const session: Session = createSession({
   // The refresh token is an HttpOnly cookie; the answer holds the access token.
   refresh: ({ signal }) => fetch('/refresh', { method: 'POST', credentials: 'include', signal }),
 })
 
-export const api = axios.create({ baseURL: 'https://app.example.com' })
+export const api: AxiosInstance = axios.create({ baseURL: 'https://app.example.com' })
 attachSession(api, session)

@@ -1,8 +1,8 @@
-import axios from 'axios'
-import { createSession } from 'refresh-once'
+import axios, { type AxiosInstance } from 'axios'
+import { createSession, type Session } from 'refresh-once'
 import { attachSession } from 'refresh-once/axios'
 
-export const session = createSession({
+export const session: Session = createSession({
   refresh: ({ signal }) => fetch('/refresh', { method: 'POST', credentials: 'include', signal }),
   async shouldRefresh(response) {
     // The API says 200, and in the body that the token has expired.
@@ -13,5 +13,5 @@ export const session = createSession({
   },
 })
 
-export const api = axios.create({ baseURL: 'https://app.example.com' })
+export const api: AxiosInstance = axios.create({ baseURL: 'https://app.example.com' })
 attachSession(api, session)

@@ -1,12 +1,12 @@
-import axios from 'axios'
-import { createSession } from 'refresh-once'
+import axios, { type AxiosInstance } from 'axios'
+import { createSession, type Session } from 'refresh-once'
 import { attachSession } from 'refresh-once/axios'
 
-export const session = createSession({
+export const session: Session = createSession({
   mode: 'cookie',
   // The answer sets the new cookies; what it says besides is not needed.
   refresh: ({ signal }) => fetch('/refresh?cookie', { method: 'POST', credentials: 'include', signal }),
 })
 
-export const api = axios.create({ baseURL: 'https://app.example.com', withCredentials: true })
+export const api: AxiosInstance = axios.create({ baseURL: 'https://app.example.com', withCredentials: true })
 attachSession(api, session)

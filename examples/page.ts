@@ -1,4 +1,4 @@
-import axios, { type AxiosAdapter, getAdapter } from 'axios'
+import axios, { type AxiosResponse, getAdapter, type InternalAxiosRequestConfig } from 'axios'
 import { type AuthServer, type AuthServerOptions, createAuthServer } from 'refresh-once/testing'
 import { vi } from 'vitest'
 
@@ -47,11 +47,11 @@ export async function openPage(options?: AuthServerOptions): Promise<Page> {
 }
 
 /** One axios request to the server behind the name. What comes back tells of the name alone. */
-const visit = async (
-  config: Parameters<AxiosAdapter>[0],
+async function visit(
+  config: InternalAxiosRequestConfig,
   own: (url: string) => string,
   cookies: Map<string, string>,
-): ReturnType<AxiosAdapter> => {
+): Promise<AxiosResponse> {
   const { baseURL = '', url = '' } = config
   const sent = { ...config, baseURL: own(baseURL), url: own(url), proxy: false as const }
   if (cookies.size) sent.headers.set('cookie', written(cookies))

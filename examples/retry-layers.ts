@@ -10,7 +10,7 @@ axiosRetry(api, {
 })
 
 // TanStack Query would try three times more, whatever the error.
-export const queries = new QueryClient({
+export const queries: QueryClient = new QueryClient({
   defaultOptions: {
     queries: { retry: (failures, error) => !isSessionError(error) && failures < 3 },
   },

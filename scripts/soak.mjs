@@ -2,7 +2,7 @@
  * `npm run soak`: the laws, as often as it takes to believe them. What it prints is kept in
  * soak/laws.txt, without colours, paths and durations, so that two runs of one seed compare.
  *
- * SOAK_RUNS and SOAK_SEED choose the number of runs and the seed.
+ * SOAK_RUNS and SOAK_SEED choose the number of runs, over all laws, and the seed.
  */
 import { spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
@@ -40,7 +40,7 @@ const code = await new Promise((resolve) => child.on('close', resolve))
 const header = [
   `date  ${new Date().toISOString().slice(0, 10)}`,
   `node  ${process.version}`,
-  `runs  ${runs} of each law`,
+  `runs  at least ${runs}, over all laws`,
   `seed  ${seed}`,
   `exit  ${code}`,
 ]

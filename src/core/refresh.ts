@@ -15,6 +15,7 @@ import type { Visitor } from './waiting-room.ts'
 export function gate(context: Context, visitor: Visitor): Promise<void> | undefined {
   if (context.closing.signal.aborted) throw new SessionError('session_closed')
   const { validity, room, cookie } = context
+  if (context.record?.tokens) visitor.epoch ??= context.record.version.epoch
   const left = validity.left()
   if (left <= validity.soft && left > validity.hard && !context.flight && !cooling(context))
     refreshOnce(context, 'ahead')
@@ -26,7 +27,6 @@ export function gate(context: Context, visitor: Visitor): Promise<void> | undefi
     if (visitor.epoch) throw new SessionError('session_expired')
     return undefined
   }
-  if (record?.tokens) visitor.epoch = record.version.epoch
   if (record?.tokens ? left <= validity.hard : !cookie) {
     const error = cooling(context)
     if (error) throw error

@@ -247,9 +247,8 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     // Node follows redirects itself: with the token to subdomains, and with custom headers anywhere.
     if (set && this.#adapter === this.#attachment.node) {
       const { beforeRedirect } = config
-      const home = parse(this.url)?.origin
       ours.beforeRedirect = (options, ...details) => {
-        if (parse(options.href)?.origin !== home) {
+        if (parse(options.href)?.origin !== parse(this.url)?.origin) {
           const sent = AxiosHeaders.from(options.headers)
           sent.delete(Object.keys(set))
           options.headers = sent.toJSON()

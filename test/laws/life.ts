@@ -57,8 +57,6 @@ export const liveWell: Law = async (plan, script, scheduler) => {
 export const liveUneventfully: Law = async (plan, script, scheduler) => {
   const world = await createWorld(plan, scheduler)
   const { cookie, log, tally, server, wire, fault, time } = world
-  // Into the window in which a refresh begins, and nobody waits for it.
-  if (plan.refreshAhead) world.perform({ do: 'sleep', ms: 12_500 })
   world.schedules(script, (command) => {
     const request = log.at(-1)
     if (command.do !== 'send' || !request) return

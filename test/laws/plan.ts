@@ -18,6 +18,8 @@ export interface Plan {
   rules: ServerRules
   recalls: boolean
   refreshAhead: number | undefined
+  /** The access token is old enough for a refresh in the background. */
+  aged: boolean
   /** Credentials are made by an asynchronous `applyToken`. */
   signsSlowly: boolean
   /** Responses are looked at by an asynchronous `shouldRefresh`. */
@@ -198,9 +200,9 @@ export const uneventful: fc.Arbitrary<Command[]> = sequence([
 
 /** Somebody who acts from inside an event. */
 export const intruder: fc.Arbitrary<Intruder> = fc.record({
-  on: fc.constantFrom(...EVENTS),
+  on: fc.constantFrom('refresh-started', ...EVENTS),
   nth: fc.nat({ max: 2 }),
-  does: fc.constantFrom('sign-in', 'sign-out', 'refresh', 'send'),
+  does: fc.constantFrom('sign-in', 'sign-in', 'sign-out', 'refresh', 'send'),
 })
 
 const rules: fc.Arbitrary<ServerRules> = fc.record({
@@ -228,6 +230,7 @@ export function plans(fixed: Partial<Record<keyof Plan, fc.Arbitrary<unknown>>>)
     rules,
     recalls: fc.boolean(),
     refreshAhead: fc.constantFrom(undefined, 0, 10_000),
+    aged: rarely,
     signsSlowly: rarely,
     looksSlowly: rarely,
     heedsSignal: fc.boolean(),

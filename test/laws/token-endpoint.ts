@@ -29,6 +29,8 @@ export function refresh(
     overrun: () => signal.aborted || clock.monotonic() >= until,
   }
   const { id } = call
+  // With a storage the turn has come some time before the refresh is sent.
+  const leaseEnds = plan.store === 'default' ? clock.monotonic() + LEASE : plan.store === 'shared' ? until : 0
   if (signal.aborted) fault(`L1: refresh ${id} starts, and its signal has aborted`)
   if (context.closed) fault(`L3: refresh ${id} starts after the session was closed`)
   if (context.view.signedOut) fault(`L5: refresh ${id} starts, and nobody is signed in`)
@@ -66,6 +68,7 @@ export function refresh(
       })
 
     signal.addEventListener('abort', () => {
+      if (!context.closed && clock.monotonic() < leaseEnds) fault(`L1: refresh ${id} is given up too early`)
       // What a late answer is still worth is for the session to decide.
       call.lost = true
       if (plan.heedsSignal) end(true, () => reject(signal.reason))

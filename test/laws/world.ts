@@ -35,6 +35,9 @@ interface Call {
 type SendCommand = Command & { do: 'send' }
 type SessionCommand = Extract<Command, { of: number }>
 
+/** Milliseconds into the shorter of the lifetimes. */
+const AGE = 12_500
+
 /** Where a run that does not come to rest is stopped. */
 const MOST_STEPS = 20_000
 
@@ -376,6 +379,7 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
       time.pass(1)
       await settle()
     }
+    if (plan.aged) time.sleep(AGE)
     for (let index = 1; index < plan.contexts; index++) open(index)
   }
 
