@@ -33,6 +33,8 @@ export interface Context {
   failure: { error: SessionError; until: number } | undefined
   /** How many flights in a row have failed. */
   failures: number
+  /** The generation that this context has reserved last. */
+  reserved: number
   /** Whether the newest token set came from somebody else. */
   adopted: boolean
   /** When refreshes that a 401 asked for came home, since one has cured anything (by the monotonic clock). */

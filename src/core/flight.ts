@@ -47,11 +47,10 @@ const SAVE_AFTER = [0, 50, 500]
 export async function fly(context: Context): Promise<Landing> {
   const { store, record: seen, closing, settings } = context
   const { clock, retries, deadline } = settings
-  const reserved = new Set<number>()
   for (let tries = 0, doubts = 0; ; ) {
     let setback: Setback
     try {
-      return await store.exclusive((lease) => attempt(context, seen, lease, reserved))
+      return await store.exclusive((lease) => attempt(context, seen, lease))
     } catch (thrown) {
       setback = thrown instanceof Setback ? thrown : new Setback('definite', thrown)
     }
@@ -73,12 +72,7 @@ export async function fly(context: Context): Promise<Landing> {
 }
 
 /** One turn at the store. Throws a setback where there is nothing newer at its end. */
-async function attempt(
-  context: Context,
-  seen: Stored | undefined,
-  lease: Lease,
-  reserved: Set<number>,
-): Promise<Landing> {
+async function attempt(context: Context, seen: Stored | undefined, lease: Lease): Promise<Landing> {
   const { store, nonce, cookie, events, settings, closing } = context
   const { clock } = settings
   const stored = await store.load()
@@ -92,14 +86,17 @@ async function attempt(
     fenced && !(stored && compareVersions(stored.version, own.version) >= 0) ? await store.save(own) : own
   if (record.ended) return { record }
   const { notBefore = 0, version } = stored ?? record
-  const wait = notBefore - clock.now()
+  const { failure } = context
+  // Our own cooldown is measured by a clock that cannot be set back.
+  const wait =
+    failure?.error.retryAt === notBefore ? failure.until - clock.monotonic() : notBefore - clock.now()
   if (wait > 0 && wait <= LONGEST_WAIT)
     throw new Setback('definite', new Error('the last refresh failed'), notBefore)
   // The cookie jar has no fence: two answers could overwrite each other in any order.
   if (cookie) yieldTo(record)
 
   const generation = fenced ? await lease.begin() : version.generation + 1
-  reserved.add(generation)
+  context.reserved = generation
   if (lease.remaining() < Math.min(MARGIN, settings.lease / 10)) {
     await lease.clear(generation)
     throw new Setback('definite', new Error('the lease was nearly over'))
@@ -129,7 +126,7 @@ async function attempt(
   }
 
   function yieldTo({ pending }: Stored): void {
-    if (pending && !reserved.has(pending.generation) && pending.until > clock.now()) {
+    if (pending && pending.generation !== context.reserved && pending.until > clock.now()) {
       throw new Setback('wait', new Error('another context is refreshing'), pending.until)
     }
   }

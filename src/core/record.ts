@@ -27,6 +27,7 @@ export function become(context: Context, next: Stored, type: Arrival, error?: Se
   context.bearer = undefined
   context.restoring = false
   context.failure = undefined
+  if (record?.version.epoch !== next.version.epoch) context.reserved = 0
   context.failures = 0
   if (tokens?.accessToken) held.push(tokens.accessToken)
   if (held.length > REMEMBERED) held.splice(1, 1)

@@ -88,6 +88,7 @@ export function createSession(options: SessionOptions): Session {
     flight: undefined,
     failure: undefined,
     failures: 0,
+    reserved: 0,
     adopted: false,
     uncured: [],
     ids: 0,
