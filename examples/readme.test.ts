@@ -16,8 +16,8 @@ function say(line: string): string {
   return line
     .trim()
     .replace(/^export (?=const|async|function)/, '')
-    .replace(/^(const \w+): [^=]+ = /, '$1 = ')
-    .replace(/, type \w+|type \w+, /g, '')
+    .replace(/^(const \w+): .+? = /, '$1 = ')
+    .replace(/, \{ type \w+ \}|, type \w+|type \w+, /g, '')
 }
 
 test('every TypeScript block of the README names its example', () => {
@@ -37,8 +37,13 @@ test.each(blocks)('%s: the README shows lines of it, in their order', (file, cod
 
 test.each(pages)('%s: its links lead somewhere', (page) => {
   const text = read(page)
-  const slug = (title: string): string => title.toLowerCase().replace(/[^\w\- ]/g, '').replace(/ /g, '-')
-  const anchors = (of: string): string[] => [...of.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) => slug(title))
+  const slug = (title: string): string =>
+    title
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, '')
+      .replace(/ /g, '-')
+  const anchors = (of: string): string[] =>
+    [...of.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) => slug(title))
   for (const [, link = ''] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
     if (/^https?:/.test(link)) continue
     const [path = '', anchor] = link.split('#')

@@ -82,10 +82,10 @@ async function attempt(context: Context, seen: Stored | undefined, lease: Lease)
   // An empty store is not a sign-out: somebody has cleared it, and the session goes on in memory.
   const fenced = stored ?? !seen
   // An older record is one that could not be saved last time: it holds a refresh token that was spent.
-  const record =
-    fenced && !(stored && compareVersions(stored.version, own.version) >= 0) ? await store.save(own) : own
+  const current = stored && compareVersions(stored.version, own.version) >= 0 ? stored : undefined
+  const record = current ?? (fenced ? await store.save(own) : own)
   if (record.ended) return { record }
-  const { notBefore = 0, version } = stored ?? record
+  const { notBefore = 0, version } = record
   const { failure } = context
   // Our own cooldown is measured by a clock that cannot be set back.
   const wait =

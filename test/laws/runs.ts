@@ -39,7 +39,7 @@ export async function hold(
     await fc.assert(property, {
       numRuns,
       seed,
-      ...(process.env.LAWS_PATH ? { path: process.env.LAWS_PATH } : {}),
+      ...(process.env.LAWS_PATH ? { path: process.env.LAWS_PATH, endOnFailure: true } : {}),
     })
   } finally {
     const counts = Object.entries(sum).map(([key, count]) => `${key} ${count}`)
