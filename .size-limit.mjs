@@ -1,6 +1,8 @@
 /**
  * Minified and brotli. As an ES module, because that is what bundlers make of it: in the default format
  * every import of axios would cost a `require` of our own.
+ *
+ * The limits are what there is, rounded up: they keep it from growing unnoticed.
  */
 const asBundlersDo = (config) => ({ ...config, format: 'esm' })
 
@@ -9,13 +11,13 @@ export default [
     name: 'createSession + attachSession (axios external)',
     path: 'bench/size/axios.mjs',
     ignore: ['axios'],
-    limit: '6.5 kB',
+    limit: '9.5 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {
     name: 'createSession',
     path: 'bench/size/core.mjs',
-    limit: '6 kB',
+    limit: '7.6 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
 ]

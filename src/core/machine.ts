@@ -10,7 +10,7 @@ export interface SessionState {
   readonly status: 'unknown' | 'restoring' | 'signed-in' | 'signed-out'
   /** Whether a refresh is running. */
   readonly refreshing: boolean
-  /** Grows with every new token set of one sign-in; 0 before the first. */
+  /** Grows with every new token set of one sign-in; 0 while nothing is known. Without meaning when signed out. */
   readonly generation: number
   /** When the access token expires, in epoch milliseconds, where that is known. */
   readonly expiresAt?: number | undefined

@@ -117,15 +117,16 @@ const NUMBERS = /^(refreshAhead|leeway|deadline|lease|retries|recallAfter|replay
 
 /** @throws TypeError that names the option, and what it is */
 export function settingsOf(options: SessionOptions): Settings {
+  if (typeof options?.refresh !== 'function') throw new TypeError('createSession: refresh must be a function')
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
   for (const [name, value] of given) {
     if (
       (NUMBERS.test(name) && !(typeof value === 'number' && value >= 0)) ||
-      (name === 'mode' && !/^(token|cookie)$/.test(String(value)))
+      (name === 'mode' && !/^(token|cookie)$/.test(String(value))) ||
+      (name === 'recall' && !/^(safe|none)$/.test(String(value)))
     ) {
       throw new TypeError(`createSession: ${name} cannot be ${String(value)}`)
     }
   }
-  if (typeof options.refresh !== 'function') throw new TypeError('createSession: refresh must be a function')
   return { ...DEFAULTS, ...(Object.fromEntries(given) as unknown as SessionOptions) } as Settings
 }

@@ -60,7 +60,8 @@ export function refreshOnce(context: Context, reason: RefreshReason): void {
     ({ record: landed, cause }) => {
       const ours = landed.version.nonce === nonce
       let expired: SessionError | undefined
-      if (context.flight === mine) {
+      const current = context.flight === mine
+      if (current) {
         endFlight(context)
         context.adopted = !ours
         if (landed.ended) {
@@ -76,7 +77,7 @@ export function refreshOnce(context: Context, reason: RefreshReason): void {
         } else if (mine.holds) context.uncured.push(clock.monotonic())
       }
       if (!become(context, landed, ours ? 'refresh-succeeded' : 'refresh-adopted', expired))
-        room.empty(expired)
+        if (current) room.empty(expired)
     },
     (error: SessionError) => {
       if (context.flight !== mine) return

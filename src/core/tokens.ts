@@ -71,7 +71,7 @@ export function readTokens(
   // Visible ASCII without spaces: anything else would break the header, or smuggle another one (RFC 9110 §5.5).
   if (!cookie && !(typeof token === 'string' && /^[!-~]+$/.test(token))) {
     throw new TypeError(
-      `expected an access token, got ${input === undefined ? 'nothing: is a return missing?' : token ? typeof token : token}`,
+      `expected an access token, got ${input === undefined ? 'nothing: is a return missing?' : token === '' ? 'an empty string' : typeof token}`,
     )
   }
   if (!/^(bearer|dpop|undefined)$/i.test(String(rest.token_type)))

@@ -105,7 +105,7 @@ export type Command =
   | { do: 'refresh-fault'; fault: RefreshFault }
 
 /** Milliseconds that an access token lives in these worlds. */
-export const LIFETIMES = [20_000, 300_000] as const
+const LIFETIMES = [20_000, 300_000] as const
 
 const of = fc.nat({ max: 2 })
 const duration = fc.constantFrom(1, 260, 4_000, 15_000, 16_500, 19_500, 61_000, 250_000, 301_000)

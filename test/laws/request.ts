@@ -132,7 +132,7 @@ export class LawRequest extends SessionRequest<Reply> {
 }
 
 /** The reply that an outcome is, or holds. */
-export function replyOf(outcome: unknown): Reply | undefined {
+function replyOf(outcome: unknown): Reply | undefined {
   if (outcome instanceof StatusError) return outcome.reply
   return outcome instanceof Error ? undefined : (outcome as Reply | undefined)
 }

@@ -12,7 +12,7 @@ export interface ServerRules {
 }
 
 /** Milliseconds within which a refresh token may be shown again, where there is grace. */
-export const GRACE = 30_000
+const GRACE = 30_000
 
 /** One sign-in at the authorization server, and the family of tokens that came of it. */
 export interface Grant {
@@ -34,7 +34,7 @@ export interface RefreshCall {
 }
 
 /** A refresh token was shown that had been spent before: by whom then, and by whom now. */
-export interface Reuse {
+interface Reuse {
   readonly spentBy: RefreshCall
   readonly by: RefreshCall
   readonly explained: boolean

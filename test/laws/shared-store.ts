@@ -2,7 +2,7 @@ import type { Clock, Lease, SessionStore, Stored, Version } from 'refresh-once'
 import type { Schedule } from './time.ts'
 
 /** What a context gets to know through its store, and when. */
-export interface StoreSpy {
+interface StoreSpy {
   /** It has asked for `next` to be saved. */
   saving(context: number, next: Stored): void
   /** An operation has told it of a record. */
