@@ -1,5 +1,5 @@
 import type { RefreshContext, TokenInput } from 'refresh-once'
-import type { RefreshCall, TokenAnswer } from './server.ts'
+import type { Grant, RefreshCall, TokenAnswer } from './server.ts'
 import { type Context, DEADLINE, LEASE, type Trial } from './trial.ts'
 
 /** What a client like axios makes of an answer. */
@@ -38,6 +38,7 @@ export function refresh(
     if (grant && other.grant === grant && !other.overrun())
       fault(`L1: refresh ${id} starts while refresh ${other.id} has no answer`)
   }
+  if (!isWanted(trial, grant)) fault(`L1: refresh ${id} starts, and nobody needs it`)
   outstanding.add(call)
   const trouble = trial.refreshFaults.shift()
 
@@ -91,6 +92,14 @@ export function refresh(
       else schedule(`answer to refresh ${id}`, () => deliver(renewed))
     })
   })
+}
+
+/** Whether a token of this sign-in was refused or may be about to expire, or somebody has asked for another. */
+function isWanted({ plan, wire, server, happened, inJar }: Trial, grant: Grant | undefined): boolean {
+  if (inJar || !grant || plan.rules.announces || happened.asked > 0) return true
+  return wire.some(({ sends }) =>
+    sends.some(({ end, token }) => end === 401 && server.grantOfAccess(token) === grant),
+  )
 }
 
 /** What a script gets to see where the refresh token is a cookie. */

@@ -77,8 +77,8 @@ export interface Trial {
   /** The requests in the order in which they went on the wire. */
   readonly wire: Logged[]
   readonly tally: Tally
-  /** What errors may be blamed on. */
-  readonly happened: { refused: number; failed: number; renewed: number; jumps: number }
+  /** What refreshes and errors may be blamed on; `asked`: calls that ask for a refresh. */
+  readonly happened: { asked: number; refused: number; failed: number; renewed: number; jumps: number }
   readonly apiFaults: ApiFault[]
   readonly refreshFaults: RefreshFault[]
   readonly cookie: boolean
@@ -119,7 +119,7 @@ export function createTrial(plan: Plan, scheduler: Scheduler): Trial {
       reuses: 0,
       explained: 0,
     },
-    happened: { refused: 0, failed: 0, renewed: 0, jumps: 0 },
+    happened: { asked: 0, refused: 0, failed: 0, renewed: 0, jumps: 0 },
     apiFaults: [],
     refreshFaults: [],
     cookie,

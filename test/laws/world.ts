@@ -221,6 +221,7 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
         if (!cookie) getToken(context, command.minValidity)
         break
       case 'refresh':
+        happened.asked++
         expect('refresh', session.refresh())
         break
       case 'sign-in': {
@@ -285,6 +286,7 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
 
   function getToken({ session, view }: Context, minValidity: number): void {
     const stamp = view.stamp()
+    if (minValidity) happened.asked++
     expect('getAccessToken', session.getAccessToken({ minValidity }), (token) => {
       const objection = view.objection(stamp, token, server.grantOfAccess(token))
       // It was handed out a little earlier: whoever signed out in between was too late.
