@@ -55,7 +55,8 @@ export function refreshOnce(context: Context, reason: RefreshReason): void {
     )
   }
   events.emit({ type: joined ? 'refresh-joined' : 'refresh-started', reason })
-  if (joined) return
+  // A listener may have signed somebody in or out: then nobody needs it any more.
+  if (joined || context.flight !== mine) return
   fly(context).then(
     ({ record: landed, cause }) => {
       const ours = landed.version.nonce === nonce
