@@ -29,8 +29,11 @@ export interface Context {
   restoring: boolean
   /** The refresh that is running. `holds`: a 401 has asked for it, so requests wait although the token has not expired. */
   flight: { holds: boolean; timer: unknown } | undefined
-  /** Why the last flight failed. Until then (by the monotonic clock) nobody asks again. */
-  failure: { error: SessionError; until: number } | undefined
+  /**
+   * Why the last flight failed. Until then (by the monotonic clock) nobody asks again; `announced` is the latest
+   * time (by the wall clock) that was told to others.
+   */
+  failure: { error: SessionError; until: number; announced: number } | undefined
   /** How many flights in a row have failed. */
   failures: number
   /** The generation that this context has reserved last. */

@@ -88,10 +88,11 @@ async function attempt(context: Context, seen: Stored | undefined, lease: Lease)
   const { notBefore = 0, version } = record
   const { failure } = context
   // Our own cooldown is measured by a clock that cannot be set back.
-  const wait =
-    failure?.error.retryAt === notBefore ? failure.until - clock.monotonic() : notBefore - clock.now()
-  if (wait > 0 && wait <= LONGEST_WAIT)
-    throw new Setback('definite', new Error('the last refresh failed'), notBefore)
+  const announced = failure && notBefore <= failure.announced
+  const wait = announced ? failure.until - clock.monotonic() : notBefore - clock.now()
+  if (notBefore && wait > 0 && wait <= LONGEST_WAIT) {
+    throw new Setback('definite', new Error('the last refresh failed'), clock.now() + wait)
+  }
   // The cookie jar has no fence: two answers could overwrite each other in any order.
   if (cookie) yieldTo(record)
 

@@ -85,7 +85,11 @@ export function refreshOnce(context: Context, reason: RefreshReason): void {
       endFlight(context)
       const { code, message, retryAt = 0 } = error
       context.failures++
-      context.failure = { error, until: clock.monotonic() + retryAt - clock.now() }
+      context.failure = {
+        error,
+        until: clock.monotonic() + retryAt - clock.now(),
+        announced: Math.max(retryAt, context.failure?.announced ?? 0),
+      }
       events.emit({ type: 'refresh-failed', code, message, retryAt })
       room.empty(error)
     },
