@@ -197,6 +197,8 @@ export function createSession(options: SessionOptions): Session {
         return store.save({ version, tokens: readTokens(tokens, clock, cookie, true, record.tokens) })
       })
       become(context, saved, 'updated')
+      // A refresh was refused meanwhile: the session is over, and these tokens with it.
+      if (context.record?.ended) throw signedOut()
     },
 
     async signOut({ server } = {}) {
