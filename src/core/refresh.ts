@@ -31,6 +31,8 @@ export function gate(context: Context, visitor: Visitor): Promise<void> | undefi
     const error = cooling(context)
     if (error) throw error
     refreshOnce(context, record?.tokens ? 'expired' : 'unknown')
+    // A listener may have made it needless: there is nothing to wait for.
+    if (!context.flight) return gate(context, visitor)
   } else if (!flight?.holds) return undefined
   return room.enter(visitor)
 }

@@ -175,7 +175,8 @@ export function createSession(options: SessionOptions): Session {
       const { record } = context
       if (record?.ended) throw signedOut()
       refreshOnce(context, 'forced')
-      await room.enter(callerOf('refresh', signal))
+      if (context.flight) await room.enter(callerOf('refresh', signal))
+      ensureOpen()
       if (record && record.version.epoch !== context.record?.version.epoch)
         throw new SessionError('session_changed')
     },

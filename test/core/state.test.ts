@@ -146,6 +146,28 @@ describe('subscribe', () => {
     reported.mockRestore()
   })
 
+  test('a listener that signs somebody in when a refresh starts: nobody waits for that refresh', async () => {
+    const time = newClock()
+    const session = open({ refresh: () => new Promise(() => {}), clock: time.clock })
+    const stop = session.observe(({ type }) => {
+      if (type !== 'refresh-started') return
+      stop()
+      void session.signIn('by-the-listener')
+    })
+    expect(await session.getAccessToken()).toBe('by-the-listener')
+  })
+
+  test('a listener that signs somebody in when a forced refresh starts: the caller learns it at once', async () => {
+    const time = newClock()
+    const session = open({ refresh: () => new Promise(() => {}), clock: time.clock, tokens: 'first' })
+    const stop = session.observe(({ type }) => {
+      if (type !== 'refresh-started') return
+      stop()
+      void session.signIn('second')
+    })
+    expect(await failureOf(session.refresh())).toMatchObject({ code: 'session_changed' })
+  })
+
   test('a listener may use the session', async () => {
     const session = open({ refresh: () => new Response(null, { status: 401 }), tokens: 'first' })
     const unsubscribe = session.subscribe(({ status }) => {

@@ -11,7 +11,8 @@ export const live: Law = async (plan, script, scheduler) => {
   world.schedules(script)
   await world.settle()
   world.heal()
-  world.perform({ do: 'pass', ms: 301_000 })
+  // What was said to last until then lasts longer where the clock was set back.
+  world.perform({ do: 'pass', ms: 301_000 + world.happened.setBack })
   await world.settle()
   const before = log.length
   for (const { index, session } of contexts) {

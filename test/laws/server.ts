@@ -11,6 +11,12 @@ export interface ServerRules {
   announces: boolean
 }
 
+/** Where the refresh token is kept. */
+export interface Carrier {
+  /** In a cookie, of which nobody knows whose answer it came with. */
+  inJar: boolean
+}
+
 /** Milliseconds within which a refresh token may be shown again, where there is grace. */
 const GRACE = 30_000
 
@@ -55,6 +61,8 @@ interface AccessToken {
 
 interface RefreshToken {
   readonly grant: Grant
+  /** The refresh that it was the answer to. */
+  readonly issuedTo: RefreshCall | undefined
   spent: { at: number; call: RefreshCall } | undefined
 }
 
@@ -75,7 +83,7 @@ export interface Server {
   grantOfRefresh(token: string | undefined): Grant | undefined
 }
 
-export function createServer(rules: ServerRules): Server {
+export function createServer(rules: ServerRules & Carrier): Server {
   const access = new Map<string, AccessToken>()
   const renewal = new Map<string, RefreshToken>()
   const reuses: Reuse[] = []
@@ -87,9 +95,9 @@ export function createServer(rules: ServerRules): Server {
     return { access_token: token, ...(rules.announces && { expires_in: rules.lifetime / 1000 }) }
   }
 
-  function issue(grant: Grant, now: number): TokenAnswer {
+  function issue(grant: Grant, now: number, issuedTo?: RefreshCall): TokenAnswer {
     const token = `refresh-${renewal.size + 1}-of-${grant.user}`
-    renewal.set(token, { grant, spent: undefined })
+    renewal.set(token, { grant, issuedTo, spent: undefined })
     return { ...issueAccess(grant, now), refresh_token: token }
   }
 
@@ -104,15 +112,21 @@ export function createServer(rules: ServerRules): Server {
       if (!shown || shown.grant.revoked) return undefined
       if (rules.rotation === 'none') return issueAccess(shown.grant, now)
       if (!shown.spent) shown.spent = { at: now, call }
-      else if (rules.rotation === 'strict' || now - shown.spent.at > GRACE) {
+      else if (rules.rotation === 'grace' && now - shown.spent.at <= GRACE) {
+        // Whoever has got another one meanwhile holds a spent one from now on: one token of a family is good.
+        for (const other of renewal.values())
+          if (other.grant === shown.grant) other.spent ??= { at: now, call }
+      } else {
         const spentBy = shown.spent.call
-        // The one came after the other's answer was lost, or they overlapped because a lease was over.
-        const explained = spentBy.lost || spentBy.overrun() || call.overrun()
+        // The one came after the other's answer was lost, or they overlapped because a lease was over. Then a
+        // cookie may be the older one's, too: whichever answer comes last is kept.
+        const outOfTurn = rules.inJar && shown.issuedTo?.overrun() === true
+        const explained = spentBy.lost || spentBy.overrun() || call.overrun() || outOfTurn
         reuses.push({ spentBy, by: call, explained })
         shown.grant.revoked = true
         return undefined
       }
-      return issue(shown.grant, now)
+      return issue(shown.grant, now, call)
     },
     exchange: issueAccess,
     revoke(grant) {

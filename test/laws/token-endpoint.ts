@@ -16,7 +16,7 @@ export function refresh(
   outstanding: Set<RefreshCall>,
   { tokens, signal }: RefreshContext,
 ): Promise<TokenInput | Answer | undefined> {
-  const { plan, schedule, server, time, tally, happened, cookie, inJar, jar, fault } = trial
+  const { plan, schedule, server, time, tally, happened, cookie, inJar, jar, doubts, fault } = trial
   const { clock } = time
   const token = inJar ? jar.refresh : tokens?.refreshToken
   const grant = server.grantOfRefresh(token)
@@ -39,6 +39,10 @@ export function refresh(
       fault(`L1: refresh ${id} starts while refresh ${other.id} has no answer`)
   }
   if (!isWanted(trial, grant)) fault(`L1: refresh ${id} starts, and nobody needs it`)
+  // An update counts as news, after which the token is shown anew.
+  const counts = plan.contexts === 1 && !inJar && !happened.jumps && !happened.updated
+  if (counts && isHasty(trial, token))
+    fault(`L1: refresh ${id} shows a token that was in doubt twice, without a pause`)
   outstanding.add(call)
   const trouble = trial.refreshFaults.shift()
 
@@ -51,9 +55,22 @@ export function refresh(
       if (lost) happened.failed++
       settle()
     }
+    let inDoubt = false
+    const doubt = () => {
+      if (inDoubt || call.answered || !token) return
+      inDoubt = true
+      doubts.set(token, [...(doubts.get(token) ?? []), clock.monotonic()])
+    }
     const answer = (status: number, data: unknown, headers: Answer['headers'] = {}) =>
-      schedule(`answer ${status} to refresh ${id}`, () => end(true, () => resolve({ status, headers, data })))
-    const fail = (error: Error) => schedule(`refresh ${id} fails`, () => end(true, () => reject(error)))
+      schedule(`answer ${status} to refresh ${id}`, () => {
+        if (status !== 429 && status !== 503) doubt()
+        end(true, () => resolve({ status, headers, data }))
+      })
+    const fail = (error: Error) =>
+      schedule(`refresh ${id} fails`, () => {
+        if (!('code' in error)) doubt()
+        end(true, () => reject(error))
+      })
     const deliver = (renewed: TokenAnswer | undefined) =>
       end(!renewed || call.lost, () => {
         if (!renewed) {
@@ -61,6 +78,7 @@ export function refresh(
           return resolve({ status: 400, headers: {}, data: { error: 'invalid_grant' } })
         }
         happened.renewed++
+        doubts.delete(token ?? '')
         context.renewed = grant
         if (!inJar) return resolve(renewed)
         // The cookies of a former sign-in do not replace those of a later one.
@@ -70,6 +88,7 @@ export function refresh(
 
     signal.addEventListener('abort', () => {
       if (!context.closed && clock.monotonic() < leaseEnds) fault(`L1: refresh ${id} is given up too early`)
+      doubt()
       // What a late answer is still worth is for the session to decide.
       call.lost = true
       if (plan.heedsSignal) end(true, () => reject(signal.reason))
@@ -92,6 +111,12 @@ export function refresh(
       else schedule(`answer to refresh ${id}`, () => deliver(renewed))
     })
   })
+}
+
+/** Whether a refresh token whose last two uses ended in doubt has not been left alone for a second. */
+function isHasty({ doubts, time: { clock } }: Trial, token: string | undefined): boolean {
+  const lastButOne = doubts.get(token ?? '')?.at(-2)
+  return lastButOne !== undefined && clock.monotonic() - lastButOne < 1_000
 }
 
 /** Whether a token of this sign-in was refused or may be about to expire, or somebody has asked for another. */

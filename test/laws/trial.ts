@@ -18,6 +18,8 @@ export interface Context {
   readonly session: Session
   readonly view: View
   closed: boolean
+  /** Before the last step there was something to wait for: a refresh, or the store. */
+  waits: boolean
   /** Until when it may refresh, by the monotonic clock. */
   leasedUntil: number
   /** The access tokens that it has sent, in the order of their first use. */
@@ -78,7 +80,18 @@ export interface Trial {
   readonly wire: Logged[]
   readonly tally: Tally
   /** What refreshes and errors may be blamed on; `asked`: calls that ask for a refresh. */
-  readonly happened: { asked: number; refused: number; failed: number; renewed: number; jumps: number }
+  readonly happened: {
+    asked: number
+    updated: number
+    refused: number
+    failed: number
+    renewed: number
+    jumps: number
+    /** Milliseconds by which the wall clock was set back. */
+    setBack: number
+  }
+  /** When uses of a refresh token ended in doubt whether it was spent, by the monotonic clock. */
+  readonly doubts: Map<string, number[]>
   readonly apiFaults: ApiFault[]
   readonly refreshFaults: RefreshFault[]
   readonly cookie: boolean
@@ -97,6 +110,7 @@ export function createTrial(plan: Plan, scheduler: Scheduler): Trial {
   const broken: string[] = []
   const jar: Trial['jar'] = { access: undefined, refresh: undefined }
   const cookie = plan.mode === 'cookie'
+  const inJar = cookie || plan.start === 'unknown' || plan.start === 'anonymous'
   const now = Promise.resolve()
   const schedule: Schedule = (label, run) => void scheduler.schedule(now, label).then(run)
 
@@ -104,7 +118,7 @@ export function createTrial(plan: Plan, scheduler: Scheduler): Trial {
     plan,
     schedule,
     time: createTime(schedule, () => scheduler.count() === 0, plan.pace, plan.seed),
-    server: createServer(plan.rules),
+    server: createServer({ ...plan.rules, inJar }),
     log: [],
     wire: [],
     tally: {
@@ -119,11 +133,12 @@ export function createTrial(plan: Plan, scheduler: Scheduler): Trial {
       reuses: 0,
       explained: 0,
     },
-    happened: { asked: 0, refused: 0, failed: 0, renewed: 0, jumps: 0 },
+    happened: { asked: 0, updated: 0, setBack: 0, refused: 0, failed: 0, renewed: 0, jumps: 0 },
+    doubts: new Map(),
     apiFaults: [],
     refreshFaults: [],
     cookie,
-    inJar: cookie || plan.start === 'unknown' || plan.start === 'anonymous',
+    inJar,
     jar,
     keep({ access_token, refresh_token }) {
       jar.access = access_token

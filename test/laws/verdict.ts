@@ -51,12 +51,12 @@ function isJustified(
 ): boolean {
   switch (code) {
     case 'session_expired':
-      return happened.refused > 0 || context.view.signedOut
+      return happened.refused > 0 || context.view.signedOut || context.view.changedSince(stamp)
     case 'refresh_failed':
       // Stores that are slow use up a lease, too.
       return happened.failed > 0 || happened.jumps > 0 || clock.monotonic() >= LEASE
     case 'refresh_timeout':
-      return clock.monotonic() - since >= DEADLINE
+      return clock.monotonic() - since >= DEADLINE && context.waits
     case 'refresh_loop':
       return happened.renewed >= 5
     case 'session_changed':

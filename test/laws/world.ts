@@ -35,6 +35,9 @@ interface Call {
 type SendCommand = Command & { do: 'send' }
 type SessionCommand = Extract<Command, { of: number }>
 
+/** Events by which a flight comes home, or is no longer waited for. */
+const ENDS_FLIGHT = /^(refresh-(succeeded|adopted|failed)|signed-in|signed-out|updated|restored)$/
+
 /** Milliseconds into the shorter of the lifetimes. */
 const AGE = 12_500
 
@@ -139,6 +142,7 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
       session,
       view,
       closed: false,
+      waits: false,
       leasedUntil: Number.POSITIVE_INFINITY,
       used: [],
       renewed: undefined,
@@ -160,9 +164,14 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
     session.subscribe(hear)
     if (!observed && !intruder) return
     let seen = 0
+    let flying = false
     session.observe((event) => {
       hear()
       tally.events++
+      if (event.type === 'refresh-started') {
+        if (flying) fault('L1: a flight starts, and the last one has not come home')
+        flying = true
+      } else if (ENDS_FLIGHT.test(event.type)) flying = false
       if (healed || index > 0 || event.type !== intruder?.on || seen++ !== intruder.nth) return
       if (intruder.does === 'sign-in') perform({ do: 'sign-in', of: index, user: 'Eve' })
       else if (intruder.does === 'sign-out') perform({ do: 'sign-out', of: index, server: false })
@@ -189,6 +198,7 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
         // Who signs in before the store has been read, by a clock that was set back, is older than what is stored.
         if (contexts.some(({ session }) => session.state.status === 'restoring')) break
         happened.jumps++
+        happened.setBack += Math.max(-command.ms, 0)
         time.jump(command.ms)
         break
       case 'sleep':
@@ -237,6 +247,7 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
       case 'update':
         if (!view.grant || cookie || closed) break
         view.update()
+        happened.updated++
         expect('update', session.update(server.exchange(view.grant, time.now())))
         break
       case 'sign-out':
@@ -338,6 +349,10 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
       while (scheduler.count() > 0) {
         if (++tally.steps > MOST_STEPS) fault(`L3: no rest after ${MOST_STEPS} steps`)
         verify()
+        for (const context of contexts) {
+          const { refreshing, status } = context.session.state
+          context.waits = refreshing || status === 'restoring'
+        }
         await scheduler.waitNext(1)
         await macrotask()
       }
