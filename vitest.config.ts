@@ -1,14 +1,7 @@
-import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { sourceAliases } from './scripts/subpaths.ts'
 
-const src = (path: string): string => fileURLToPath(new URL(`./src/${path}`, import.meta.url))
-
-/** The package's own names lead to its source, so that tests and examples import what users import. */
-const alias = [
-  { find: /^refresh-once$/, replacement: src('index.ts') },
-  { find: /^refresh-once\/axios$/, replacement: src('transports/axios.ts') },
-  { find: /^refresh-once\/testing$/, replacement: src('testing/index.ts') },
-]
+const alias = sourceAliases()
 
 /** For a machine that is busy with something else. */
 const testTimeout = 30_000

@@ -92,27 +92,33 @@ export function build() {
   return built
 }
 
-export const browserAdvice =
-  'The browser tests need Chromium or Google Chrome: install one, or name its program in CHROMIUM_PATH.'
+/** Path of a Chromium to drive. */
+export function ensureChromium() {
+  return ensureProgram({
+    find: findChromium,
+    packages: ['chromium', 'fonts-liberation'],
+    advice:
+      'The browser tests need Chromium or Google Chrome: install one, or name its program in CHROMIUM_PATH.',
+  })
+}
 
-/** Path of a Chromium to drive. As root on Debian and its kin one is installed; else undefined, with advice. */
-export async function ensureChromium() {
-  const found = await findChromium()
+/**
+ * Path of a program that the tests run. As root on Debian and its kin the `packages` that hold it are
+ * installed; else it is undefined where `find` finds none, and the `advice` is printed.
+ */
+async function ensureProgram({ find, packages, advice }) {
+  const found = await find()
   if (found) return found
   if (process.getuid?.() === 0 && onPath('apt-get')) {
-    console.log('Installing Chromium …')
+    console.log(`Installing ${packages.join(', ')} …`)
     const env = { DEBIAN_FRONTEND: 'noninteractive' }
     const patient = ['-o', 'DPkg::Lock::Timeout=300', '-o', 'Dpkg::Use-Pty=0', '-qq']
     run('apt-get', [...patient, 'update'], env)
-    run(
-      'apt-get',
-      [...patient, 'install', '-y', '--no-install-recommends', 'chromium', 'fonts-liberation'],
-      env,
-    )
-    const installed = await findChromium()
+    run('apt-get', [...patient, 'install', '-y', '--no-install-recommends', ...packages], env)
+    const installed = await find()
     if (installed) return installed
   }
-  console.log(browserAdvice)
+  console.log(advice)
   return undefined
 }
 

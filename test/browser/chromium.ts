@@ -4,6 +4,7 @@ import type { SessionEvent } from 'refresh-once'
 import type { AuthServer, AuthServerOptions, ReceivedRequest, TokenResponse } from 'refresh-once/testing'
 import { build } from 'vite'
 import { onTestFinished } from 'vitest'
+import { sourceAliases } from '../../scripts/subpaths.ts'
 import { startServer } from '../setup.ts'
 import type { Beginning } from './entry.ts'
 
@@ -14,12 +15,7 @@ async function bundle(): Promise<string> {
   const result = await build({
     configFile: false,
     logLevel: 'silent',
-    resolve: {
-      alias: [
-        { find: /^refresh-once$/, replacement: file('../../src/index.ts') },
-        { find: /^refresh-once\/axios$/, replacement: file('../../src/transports/axios.ts') },
-      ],
-    },
+    resolve: { alias: sourceAliases() },
     build: {
       write: false,
       minify: false,
