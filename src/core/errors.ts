@@ -49,13 +49,14 @@ export class SessionError extends Error {
 }
 
 /**
- * The session error behind `error`: the error itself or one in its chain of causes, also when it was made
- * in another realm or by another copy of this package.
+ * The session error behind `error`: the error itself, one in its chain of causes, or the reason why a response
+ * that it holds (or is) is a 401. Also when it was made in another realm or by another copy of this package.
  */
 export function findSessionError(error: unknown): SessionError | undefined {
   for (let depth = 0; error && depth < 9; depth++) {
     if ((error as Error).name === 'SessionError') return error as SessionError
-    error = (error as Error).cause
+    const { cause, response } = error as { cause?: unknown; response?: unknown }
+    error = cause ?? response
   }
   return undefined
 }

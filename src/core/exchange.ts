@@ -75,6 +75,7 @@ function resume(context: Context, request: AnyRequest): Promise<unknown> {
 }
 
 async function refuse(context: Context, request: AnyRequest, error: unknown): Promise<never> {
+  request.release()
   const ours = error instanceof SessionError
   note(context, request, {
     type: 'request-settled',
@@ -156,6 +157,7 @@ function settle(
 ): unknown {
   if (request.replays && !refused && request.statusOf(outcome)) context.uncured = []
   if (cause) request.blame(outcome, cause)
+  request.release()
   if (context.events.observers.size) {
     note(context, request, {
       type: 'request-settled',

@@ -1,16 +1,48 @@
+import type { Credentials } from './request.ts'
+
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/
 
 /**
- * The origin that a developer wrote down as one that may get the token.
+ * Decides who may get the token: the origins that a developer wrote down, and one at `home` (a base URL, or
+ * the page).
  *
- * @throws TypeError where it is no URL, or plain http to another machine
+ * @throws TypeError where an origin is no URL, or plain http to another machine; where nobody may get it; where
+ * the runtime has no URL that could tell
  */
-export function trustedOrigin(written: string | URL): string {
+export function allowList(
+  origins: readonly (string | URL)[],
+  home: () => string | undefined,
+): (url: string) => boolean {
+  if (parse('HTTPS://A:443/')?.origin !== 'https://a') {
+    throw new TypeError(
+      'origins: URL is incomplete here; on React Native import react-native-url-polyfill/auto',
+    )
+  }
+  const trusted = new Set(origins.map(trustedOrigin))
+  if (!trusted.size && !home())
+    throw new TypeError('origins: who may get the token? There is no base URL, and no page')
+  return (url) => {
+    const origin = parse(url)?.origin
+    return origin !== undefined && (trusted.has(origin) || origin === home())
+  }
+}
+
+function trustedOrigin(written: string | URL): string {
   const url = parse(String(written))
   if (!url || (url.protocol === 'http:' && !LOOPBACK.test(url.hostname))) {
     throw new TypeError(`origins: expected https or loopback, got ${JSON.stringify(String(written))}`)
   }
   return url.origin
+}
+
+/**
+ * Whether fetch would carry these credentials to another origin after a redirect: only of Authorization it
+ * knows that it is nobody else's.
+ */
+export function travels({ headers = {} }: Credentials): boolean {
+  return Object.entries(headers).some(
+    ([name, value]) => value !== undefined && !/^authorization$/i.test(name),
+  )
 }
 
 /**
@@ -24,6 +56,11 @@ export function parse(url: string, base: string | undefined = globalThis.documen
   } catch {
     return undefined
   }
+}
+
+/** Adds parameters to a URL. A fragment is never sent, and would swallow them. */
+export function withQuery(url: string, query: Record<string, string>): string {
+  return `${url.split('#')[0]}${url.includes('?') ? '&' : '?'}${new URLSearchParams(query)}`
 }
 
 /** Scheme, host and path of a URL: what may be told about a request. Queries and fragments hold secrets. */

@@ -87,6 +87,8 @@ export abstract class SessionRequest<Reply> implements Visitor, CredentialTarget
   abstract blame(outcome: unknown, cause: SessionError): void
   /** Lets go of an outcome that nobody will get. */
   abstract discard(outcome: unknown): void
+  /** Called when it will not be sent again. */
+  release(): void {}
   /** The error with which a request that was never sent is refused. */
   abstract refusal(cause: SessionError): unknown
   /** Tells when the caller stops waiting: by abort, or by a timeout that covers hold, send and replay. */

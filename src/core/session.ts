@@ -12,7 +12,7 @@ import { gate, refreshOnce } from './refresh.ts'
 import type { SessionRequest } from './request.ts'
 import { newEpoch, newNonce, type SessionStore, type Stored, type Version } from './store.ts'
 import { readTokens, type TokenInput, validityOf } from './tokens.ts'
-import { createWaitingRoom, type Visitor } from './waiting-room.ts'
+import { createWaitingRoom, leaveWith, type Visitor } from './waiting-room.ts'
 
 /** One user's signed-in state. Any number of HTTP clients share it. */
 export interface Session {
@@ -46,6 +46,8 @@ export interface Session {
   send<Reply>(request: SessionRequest<Reply>): Promise<Reply>
   /** Whether requests may be recalled; for transports. */
   readonly recalls: boolean
+  /** Whether requests may be replayed; for transports. */
+  readonly replays: boolean
   /** Ends all waiting with `session_closed`. The user stays signed in. */
   close(): void
   /** `close()`, where the runtime knows `using`. */
@@ -156,6 +158,7 @@ export function createSession(options: SessionOptions): Session {
       return events.state
     },
     recalls: recall === 'safe',
+    replays: settings.replays > 0,
     subscribe: (listener) => listen(events.subscribers, listener),
     observe: (listener) => listen(events.observers, listener),
     send: ((request) => send(context, request)) as Session['send'],
@@ -236,14 +239,5 @@ function seedOf(
 
 /** A call of the session's own methods that waits. */
 function callerOf(label: string, signal: AbortSignal | undefined): Visitor {
-  return {
-    epoch: undefined,
-    label,
-    onLeave(leave) {
-      const abort = () => leave(signal?.reason)
-      signal?.addEventListener('abort', abort)
-      if (signal?.aborted) abort()
-      return () => signal?.removeEventListener('abort', abort)
-    },
-  }
+  return { epoch: undefined, label, onLeave: (leave) => leaveWith(signal, leave) }
 }

@@ -10,20 +10,12 @@ import axios, {
 } from 'axios'
 import type { SessionError } from '../core/errors.ts'
 import type { IgnoreReason } from '../core/machine.ts'
-import { parse, trustedOrigin } from '../core/origins.ts'
+import { allowList, parse, travels, withQuery } from '../core/origins.ts'
 import { type Credentials, SessionRequest, type SessionResponse } from '../core/request.ts'
 import type { Session } from '../core/session.ts'
-import { isOneShot } from './replay.ts'
+import { isOneShot, isSafe, type RequestSession } from './replay.ts'
 
-/** What a single request may say about the session's care. */
-export interface RequestSession {
-  /** `false`: the caller gets the 401; the refresh takes place all the same. @default true where the body can be sent again */
-  replay?: boolean
-  /** Whether it may be taken off the wire while it has a stale token and no answer. @default by method, see `SessionOptions.recall` */
-  recall?: boolean
-  /** Makes the body anew for each send, so that streams and form-data can be replayed. */
-  body?: () => unknown
-}
+export type { RequestSession }
 
 declare module 'axios' {
   interface AxiosRequestConfig<D> {
@@ -74,19 +66,18 @@ export function attachSession(
   session: Session,
   { origins = [] }: AttachOptions = {},
 ): () => void {
-  const trusted = new Set(origins.map(trustedOrigin))
-  const home = () => parse(instance.defaults.baseURL ?? '/', globalThis.location?.href)?.origin
+  const allows = allowList(
+    origins,
+    () => parse(instance.defaults.baseURL ?? '/', globalThis.location?.href)?.origin,
+  )
   let known: string | undefined
-  if (!home() && !trusted.size)
-    throw new TypeError('attachSession: no `baseURL` and no `origins`: who may get the token?')
   const attachment: Attachment = {
     instance,
     recalls: session.recalls,
     node: adapterOf('http', instance.defaults),
     trusts(url) {
       if (url === known && url === instance.defaults.baseURL) return true
-      const origin = parse(url)?.origin
-      if (!origin || !(trusted.has(origin) || origin === home())) return false
+      if (!allows(url)) return false
       known = url
       return true
     },
@@ -165,7 +156,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     this.#since = timeout ? performance.now() : 0
     this.#url = String(url)
     this.method = method.toUpperCase()
-    const { recall = attachment.recalls && /^(GET|HEAD|OPTIONS)$/.test(this.method) } = session || {}
+    const { recall = attachment.recalls && isSafe(this.method) } = session || {}
     this.recallable = recall
   }
 
@@ -230,7 +221,8 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
    * Puts into the config what this send needs. The headers are a copy each time: adapters write into them, and
    * a multipart boundary of the first send must not meet the body of the second.
    */
-  #dress(config: Config, { headers: set, query }: Credentials): void {
+  #dress(config: Config, credentials: Credentials): void {
+    const { headers: set, query } = credentials
     const { body } = this.#options || {}
     const url = this.#url
     const headers: AxiosHeaders = Object.assign(new AxiosHeaders(), config.headers)
@@ -239,8 +231,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     config.headers = Object.assign(headers, set)
     const ours: Partial<Config> = {}
     if (config.url && config.url !== url) ours.url = url
-    // A fragment is never sent, and would swallow the query.
-    if (query) ours.url = `${url.split('#')[0]}${url.includes('?') ? '&' : '?'}${new URLSearchParams(query)}`
+    if (query) ours.url = withQuery(url, query)
     if (body) ours.data = body()
     const spent = Math.floor(this.#since && performance.now() - this.#since)
     if (spent) ours.timeout = Math.max(1, Number(config.timeout) - spent)
@@ -255,8 +246,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
         }
         beforeRedirect?.(options, ...details)
       }
-    } else if (set && (!set.Authorization || Object.keys(set).length > 1)) {
-      // Only of Authorization fetch knows that it is nobody else's.
+    } else if (travels(credentials)) {
       ours.fetchOptions = { redirect: 'error', ...config.fetchOptions }
     }
     if (this.recallable) {

@@ -1,0 +1,229 @@
+import type { SessionError } from '../core/errors.ts'
+import type { IgnoreReason } from '../core/machine.ts'
+import { allowList, parse, travels, withQuery } from '../core/origins.ts'
+import { type Credentials, SessionRequest, type SessionResponse } from '../core/request.ts'
+import type { Session } from '../core/session.ts'
+import { leaveWith } from '../core/waiting-room.ts'
+import { isOneShot, isSafe, type RequestSession } from './replay.ts'
+
+export type { RequestSession }
+
+type Input = Parameters<typeof fetch>[0]
+
+/** What a guarded fetch takes besides what fetch takes. */
+export interface SessionRequestInit extends RequestInit {
+  /** `false`: the session leaves this request alone. */
+  session?: false | RequestSession
+}
+
+/** A `fetch`, with the `session` member of its `init`. */
+export type SessionFetch = typeof fetch & ((input: Input, init?: SessionRequestInit) => Promise<Response>)
+
+/** Options of {@link withSession}. */
+export interface FetchOptions {
+  /** Origins that may get the token, besides the page's own in browsers: https, or loopback. @default none */
+  origins?: readonly (string | URL)[]
+  /** What sends the requests. @default the global fetch, looked up at each call */
+  fetch?: typeof fetch
+}
+
+/**
+ * Makes a `fetch` whose requests are under the care of a session: they carry the access token, wait for a
+ * refresh where one is needed, and are replayed once after a 401. Everything else is as with fetch itself: the
+ * same arguments, answers and errors. For whatever takes a `fetch`: ky, ofetch, openapi-fetch and others.
+ *
+ * A request that the session cannot send rejects with a `SessionError`. One that has a 401 of its own resolves
+ * with it, and `findSessionError(response)` tells why.
+ *
+ * @throws TypeError where nothing says which origin may get the token
+ *
+ * @example
+ * const authFetch = withSession(session, { origins: ['https://api.example.com'] })
+ * const response = await authFetch('https://api.example.com/items')
+ */
+export function withSession(session: Session, { origins = [], fetch: own }: FetchOptions = {}): SessionFetch {
+  const attachment: Attachment = {
+    session,
+    trusts: allowList(origins, () => parse('/', globalThis.location?.href)?.origin),
+    // Called as a function: browsers object to a fetch that is the method of somebody else.
+    send: (input, init) => (own ?? globalThis.fetch)(input, init),
+  }
+  return ((input, init) => {
+    try {
+      return session.send(new FetchRequest(attachment, input, init))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }) as SessionFetch
+}
+
+/** What all requests of one guarded fetch share. */
+interface Attachment {
+  session: Session
+  trusts(url: string): boolean
+  send(input: Input, init: RequestInit | undefined): Promise<Response>
+}
+
+/** The members of `init` that types do not tell: a factory of bodies, and what a stream needs. */
+type Members = Omit<SessionRequestInit, 'body'> & { body?: unknown; duplex?: string }
+
+/** One call of fetch. */
+class FetchRequest extends SessionRequest<Response> {
+  readonly begun = false
+  readonly method: string
+  readonly url: string
+  readonly signal: AbortSignal | undefined
+  readonly recallable: boolean
+  readonly replayable: boolean
+  readonly exempt: IgnoreReason | undefined
+  readonly #attachment: Attachment
+  /** The caller's arguments. */
+  readonly #input: Input
+  readonly #init: SessionRequestInit | undefined
+  /** `init` as it was at the call: fetch, too, looks at it only then. */
+  readonly #members: Members
+  readonly #headers: Headers | undefined
+  readonly #body: (() => unknown) | undefined
+  /** A copy of the caller's `Request`, whose body can be read once. */
+  #spare: Request | undefined = undefined
+  #recall: AbortController | undefined = undefined
+
+  constructor(attachment: Attachment, input: Input, init: SessionRequestInit | undefined) {
+    super()
+    const request = requestIn(input)
+    const url = parse(request ? request.url : String(input))
+    const members = membersOf(init)
+    const { session = {}, headers = request?.headers, signal = request?.signal, body } = members
+    const { replay, recall, body: make = typeof body === 'function' && body } = session || {}
+    this.#attachment = attachment
+    this.#input = input
+    this.#init = init
+    this.#members = members
+    this.#headers = headers && new Headers(headers)
+    this.#body = (make || undefined) as (() => unknown) | undefined
+    this.url = url?.href ?? String(input)
+    this.method = (members.method ?? request?.method ?? 'GET').toUpperCase()
+    this.signal = signal ?? undefined
+    this.exempt = session ? (this.trusts(this.url) ? undefined : 'foreign-origin') : 'opted-out'
+    this.replayable = replay !== false && (Boolean(make) || !isOneShot(body))
+    this.recallable = this.replayable && (recall ?? (attachment.session.recalls && isSafe(this.method)))
+  }
+
+  get abandoned(): boolean {
+    return this.signal?.aborted === true
+  }
+
+  /** fetch refuses user names in URLs by itself; not every stand-in does. */
+  get conflict(): boolean {
+    return this.url.includes('@') && Boolean(parse(this.url)?.username || parse(this.url)?.password)
+  }
+
+  trusts(url: string): boolean {
+    return this.#attachment.trusts(url)
+  }
+
+  header(name: string): string | undefined {
+    return this.#headers?.get(name) ?? undefined
+  }
+
+  transmit(credentials: Credentials | undefined): Promise<Response> {
+    try {
+      return credentials ? this.#send(credentials) : this.#attachment.send(this.#input, this.#init)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #send(credentials: Credentials): Promise<Response> {
+    const members = this.#members
+    const request = requestIn(this.#input)
+    const headers = new Headers(this.#headers)
+    for (const [name, value] of Object.entries(credentials.headers ?? {})) {
+      if (value === undefined) headers.delete(name)
+      else headers.set(name, value)
+    }
+    const init: Members = { ...members, headers }
+    if (this.#body) Object.assign(init, { duplex: 'half', ...members, body: this.#body(), headers })
+    if (travels(credentials)) init.redirect ??= 'error'
+    if (this.recallable) {
+      this.#recall = new AbortController()
+      init.signal = either(this.signal, this.#recall)
+    }
+    const { query } = credentials
+    const url = query ? withQuery(this.url, query) : this.url
+    if (!request) return this.#attachment.send(url, init as RequestInit)
+    // An `init` of ours takes the referrer out of a Request that came without one.
+    if (!this.#init)
+      Object.assign(init, { referrer: request.referrer, referrerPolicy: request.referrerPolicy })
+    const sent = this.#spare ?? request
+    const { replays } = this.#attachment.session
+    const repeats =
+      replays && this.replayable && init.body === undefined && sent.body !== null && !sent.bodyUsed
+    this.#spare = repeats ? sent.clone() : undefined
+    const target = query ? new Request(url, { duplex: 'half', ...membersOf(sent) } as RequestInit) : sent
+    return this.#attachment.send(target, init as RequestInit)
+  }
+
+  land(): void {}
+
+  recall(): void {
+    this.#recall?.abort()
+  }
+
+  statusOf(outcome: unknown): number {
+    return isResponse(outcome) ? outcome.status : 0
+  }
+
+  responseOf(outcome: unknown): SessionResponse {
+    const response = outcome as Response
+    const { status, headers, url } = response
+    const json = async () => response.clone().json()
+    return { status, headers, url: url || undefined, json: () => json().catch(() => undefined) }
+  }
+
+  blame(outcome: unknown, cause: SessionError): void {
+    if (isResponse(outcome)) Object.defineProperty(outcome, 'cause', { value: cause, configurable: true })
+  }
+
+  discard(outcome: unknown): void {
+    // A body that nobody reads keeps its connection.
+    if (isResponse(outcome)) outcome.body?.cancel().catch(() => {})
+  }
+
+  override release(): void {
+    this.#spare?.body?.cancel().catch(() => {})
+  }
+
+  refusal(cause: SessionError): SessionError {
+    return cause
+  }
+
+  onLeave(leave: (reason: unknown) => void): (() => void) | undefined {
+    return leaveWith(this.signal, leave)
+  }
+}
+
+/** Not `instanceof`: there are polyfills, and other realms. A URL has no `url`. */
+function requestIn(input: Input): Request | undefined {
+  return (input as Partial<Request>).url ? (input as Request) : undefined
+}
+
+function isResponse(outcome: unknown): outcome is Response {
+  return outcome instanceof Object && 'headers' in outcome
+}
+
+/** Not a spread: a `Request` serves as `init`, too, and has its members by inheritance. */
+function membersOf(init: object | undefined): Members {
+  const members: Record<string, unknown> = {}
+  for (const name in init) members[name] = init[name as keyof typeof init]
+  return members
+}
+
+/** A signal that aborts with the caller's, and with ours. */
+function either(callers: AbortSignal | undefined, ours: AbortController): AbortSignal {
+  if (!callers) return ours.signal
+  if (AbortSignal.any) return AbortSignal.any([callers, ours.signal])
+  // For good: the caller's abort also ends the reading of the body.
+  leaveWith(callers, (reason) => ours.abort(reason))
+  return ours.signal
+}
