@@ -38,6 +38,8 @@ export interface Context {
   failures: number
   /** The generation that this context has reserved last. */
   reserved: number
+  /** New tokens that the store has not taken yet. */
+  unsaved: Stored | undefined
   /** Whether the newest token set came from somebody else. */
   adopted: boolean
   /** When refreshes that a 401 asked for came home, since one has cured anything (by the monotonic clock). */

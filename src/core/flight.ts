@@ -181,16 +181,32 @@ function ask(context: Context, lease: Lease, { tokens }: Stored, renewed: Stored
   })
 }
 
-/** Saves the new tokens. Where the store has failed for good they are served from memory. */
+/** Saves the new tokens. Where the store has failed for good they are served from memory until it works again. */
 async function commit(context: Context, next: Stored): Promise<Stored> {
   for (const delay of SAVE_AFTER) {
     if (delay) await pause(context, delay)
     try {
-      return await context.store.save(next)
+      const saved = await context.store.save(next)
+      context.unsaved = undefined
+      return saved
     } catch {}
   }
   context.events.emit({ type: 'degraded', reason: 'the new tokens were not saved' })
+  context.unsaved = next
+  void keepSaving(context)
   return next
+}
+
+/** Others who share the store would spend the former refresh token again. */
+async function keepSaving(context: Context): Promise<void> {
+  for (let delay = 1000; context.unsaved && !context.closing.signal.aborted; delay *= 2) {
+    await pause(context, Math.min(delay, LONGEST_COOLDOWN))
+    const { unsaved } = context
+    const saved = unsaved && (await context.store.save(unsaved).catch(() => undefined))
+    if (!saved) continue
+    if (context.unsaved === unsaved) context.unsaved = undefined
+    become(context, saved, 'refresh-adopted')
+  }
 }
 
 /** Shares a cooldown with everybody who shares the store. */

@@ -48,6 +48,8 @@ export interface Session {
   readonly recalls: boolean
   /** Whether requests may be replayed; for transports. */
   readonly replays: boolean
+  /** Whether closing it now would lose something: a refresh is running, somebody waits, or new tokens are not saved. */
+  readonly busy: boolean
   /** Ends all waiting with `session_closed`. The user stays signed in. */
   close(): void
   /** `close()`, where the runtime knows `using`. */
@@ -91,6 +93,7 @@ export function createSession(options: SessionOptions): Session {
     failure: undefined,
     failures: 0,
     reserved: 0,
+    unsaved: undefined,
     adopted: false,
     uncured: [],
     ids: 0,
@@ -121,7 +124,14 @@ export function createSession(options: SessionOptions): Session {
 
   function begin(): void {
     if (context.record) return
-    if (seed) void replace(seed).catch(() => {})
+    if (seed?.tokens) void replace(seed).catch(() => {})
+    // Not saved: whoever signs in elsewhere at this moment comes after us.
+    else if (seed)
+      become(
+        context,
+        { version: { epoch: newEpoch(clock, '', 0), generation: 1, nonce }, ...seed },
+        'restored',
+      )
     else {
       context.restoring = false
       events.emit({ type: 'restored' })
@@ -156,6 +166,9 @@ export function createSession(options: SessionOptions): Session {
   const session: Session = {
     get state() {
       return events.state
+    },
+    get busy() {
+      return Boolean(context.flight || context.unsaved || room.size)
     },
     recalls: recall === 'safe',
     replays: settings.replays > 0,
@@ -214,7 +227,13 @@ export function createSession(options: SessionOptions): Session {
       if (closing.signal.aborted) return
       closing.abort()
       unwatch()
-      store.close()
+      const { unsaved } = context
+      if (unsaved)
+        void store
+          .save(unsaved)
+          .catch(() => {})
+          .then(store.close)
+      else store.close()
       endFlight(context)
       room.empty(new SessionError('session_closed'))
     },

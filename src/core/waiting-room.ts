@@ -15,6 +15,8 @@ export interface Visitor {
 export interface WaitingRoom {
   /** Resolves when the room is emptied; rejects when it is emptied with an error, at the deadline, or when the visitor leaves. */
   enter(visitor: Visitor): Promise<void>
+  /** How many wait. */
+  readonly size: number
   /** Lets everybody go, in the order of their arrival. */
   empty(error?: SessionError): void
 }
@@ -63,6 +65,9 @@ export function createWaitingRoom(clock: Clock, deadline: number): WaitingRoom {
         if (!seats.has(settle)) undo?.()
         timer ??= clock.setTimeout(watch, deadline)
       })
+    },
+    get size() {
+      return seats.size
     },
     empty(error) {
       clock.clearTimeout(timer)

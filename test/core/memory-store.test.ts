@@ -137,6 +137,13 @@ for (const [name, newStorage] of [
       expect(await second.getAccessToken()).toBe('signed-in')
     })
 
+    test('that nobody is signed in, by the options, is not written: a sign-in of somebody else comes after it', async () => {
+      const storage = newStorage()
+      const session = open({ refresh: refuse, store: memoryStore({ storage }), tokens: null })
+      expect(await failureOf(session.getAccessToken())).toMatchObject({ code: 'session_expired' })
+      expect(storage.content.size).toBe(0)
+    })
+
     test('one that is cleared while the session runs does not sign anybody out', async () => {
       const storage = newStorage()
       let calls = 0

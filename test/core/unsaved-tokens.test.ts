@@ -1,0 +1,84 @@
+import { memoryStore, type Session, type SessionStore, type Stored } from 'refresh-once'
+import { expect, test } from 'vitest'
+import { newClock, open, type TurnedClock, watch } from '../setup.ts'
+
+/** A session over a store that can be made to refuse every save of tokens, as a full disk does. */
+function given(): {
+  session: Session
+  time: TurnedClock
+  store: SessionStore
+  /** What saves have been tried with, refused ones included. */
+  tried: Stored[]
+  refuse(yes: boolean): void
+} {
+  const time = newClock()
+  const memory = memoryStore({ clock: time.clock })
+  const tried: Stored[] = []
+  let refuses = false
+  const store: SessionStore = {
+    ...memory,
+    async save(next) {
+      tried.push(next)
+      if (refuses) throw new Error('no space left')
+      return memory.save(next)
+    },
+  }
+  let calls = 0
+  const refresh = () => ({ accessToken: `access-${++calls}`, refreshToken: `refresh-${calls}` })
+  const session = open({ refresh, store, tokens: 'first', clock: time.clock })
+  return { session, time, store, tried, refuse: (yes) => void (refuses = yes) }
+}
+
+/** A session whose newest tokens are in its memory only. */
+async function unsaved() {
+  const g = given()
+  await g.session.getAccessToken()
+  g.refuse(true)
+  const refreshed = g.session.refresh()
+  await g.time.advance(1_000)
+  await refreshed
+  return g
+}
+
+test('new tokens that the store refuses are served, and reported', async () => {
+  const g = given()
+  await g.session.getAccessToken()
+  g.refuse(true)
+  const seen = watch(g.session)
+  const refreshed = g.session.refresh()
+  await g.time.advance(1_000)
+  await refreshed
+  expect(await g.session.getAccessToken()).toBe('access-1')
+  expect(seen.of('degraded')).toHaveLength(1)
+  expect(g.session.busy).toBe(true)
+})
+
+test('new tokens that the store refuses are saved as soon as it works again, without another refresh', async () => {
+  const g = await unsaved()
+  expect((await g.store.load())?.tokens?.accessToken).toBe('first')
+  await g.time.advance(60_000)
+  g.refuse(false)
+  await g.time.advance(60_000)
+  expect((await g.store.load())?.tokens).toMatchObject({ accessToken: 'access-1', refreshToken: 'refresh-1' })
+  expect(g.session.busy).toBe(false)
+  const { length } = g.tried
+  await g.time.advance(600_000)
+  expect(g.tried).toHaveLength(length)
+})
+
+test('new tokens that have not been saved are saved when the session is closed', async () => {
+  const g = await unsaved()
+  g.refuse(false)
+  g.session.close()
+  await g.time.advance(0)
+  expect((await g.store.load())?.tokens?.accessToken).toBe('access-1')
+})
+
+test('a sign-out is not undone by tokens that are saved late', async () => {
+  const g = await unsaved()
+  g.refuse(false)
+  await g.session.signOut()
+  await g.time.advance(120_000)
+  expect(await g.store.load()).toMatchObject({ ended: 'signed-out' })
+  expect(g.session.state.status).toBe('signed-out')
+})
