@@ -199,8 +199,10 @@ async function commit(context: Context, next: Stored): Promise<Stored> {
 
 /** Others who share the store would spend the former refresh token again. */
 async function keepSaving(context: Context): Promise<void> {
-  for (let delay = 1000; context.unsaved && !context.closing.signal.aborted; delay *= 2) {
+  for (let delay = 1000; context.unsaved; delay *= 2) {
     await pause(context, Math.min(delay, LONGEST_COOLDOWN))
+    // Closing the session saves them a last time.
+    if (context.closing.signal.aborted) return
     const { unsaved } = context
     const saved = unsaved && (await context.store.save(unsaved).catch(() => undefined))
     if (!saved) continue
