@@ -26,7 +26,15 @@ function given(): {
   let calls = 0
   const refresh = () => ({ accessToken: `access-${++calls}`, refreshToken: `refresh-${calls}` })
   const session = open({ refresh, store, tokens: 'first', clock: time.clock })
-  return { session, time, store, tried, refuse: (yes) => void (refuses = yes) }
+  return {
+    session,
+    time,
+    store,
+    tried,
+    refuse(yes) {
+      refuses = yes
+    },
+  }
 }
 
 /** A session whose newest tokens are in its memory only. */

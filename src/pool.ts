@@ -1,0 +1,193 @@
+import { type Clock, systemClock } from './core/clock.ts'
+import { SessionError } from './core/errors.ts'
+import type { RefreshContext } from './core/flight.ts'
+import type { RefreshResult, SessionOptions } from './core/options.ts'
+import { createSession, type Session } from './core/session.ts'
+import type { SessionStore } from './core/store.ts'
+
+/** Options of {@link createSessionPool}: those of every session of the pool, and the pool's own. */
+export interface SessionPoolOptions extends Omit<SessionOptions, 'refresh' | 'store'> {
+  /** Obtains the next token set of one session. Where its store holds no record, nobody is signed in: it is not asked. */
+  refresh: (context: RefreshContext & { id: string }) => RefreshResult | Promise<RefreshResult>
+  /** Where the record of one session lives, for example `redisStores({ client })`. */
+  store: (id: string) => SessionStore
+  /** How many sessions are kept in memory, besides those in use. @default 10_000 */
+  max?: number | undefined
+  /** Milliseconds after its last use at which a session is let go. @default 300_000 */
+  idle?: number | undefined
+}
+
+/** What a pool is doing. */
+export interface SessionPoolStats {
+  /** Sessions in memory, in use or not. */
+  readonly sessions: number
+  /** Sessions that some `use` works with now. */
+  readonly inUse: number
+  /** Sessions that were made, since the pool was. */
+  readonly opened: number
+  /** Sessions that were let go. */
+  readonly letGo: number
+  /** Refreshes that were started. */
+  readonly refreshes: number
+}
+
+/** The sessions of many users in one process, by id. */
+export interface SessionPool {
+  /**
+   * Runs `work` with the session of this id, which is kept as long as `work` runs. Do not keep the session
+   * beyond it: it may be let go.
+   *
+   * Rejects with `session_closed` when the pool is closed.
+   */
+  use<T>(id: string, work: (session: Session) => Promise<T> | T): Promise<T>
+  readonly stats: SessionPoolStats
+  /** Takes no more work, waits for what runs, and lets go of all sessions. Nobody is signed out. */
+  close(): Promise<void>
+}
+
+/** A session, and who works with it. */
+interface Seat {
+  readonly session: Session
+  users: number
+  /** When the last one left, by the monotonic clock. */
+  since: number
+}
+
+/** How many idle sessions are looked at when there are too many: more than one comes in at a time. */
+const LOOKS = 4
+
+/**
+ * Keeps the sessions of many users in one process: made when they are first used, and let go when they have not
+ * been used for a while, or when there are too many. What is let go is read from its store the next time; a session
+ * is never let go while somebody works with it, a refresh runs, or new tokens are not saved yet.
+ *
+ * One timer serves the whole pool, and none runs while it is empty.
+ *
+ * @throws TypeError where an option is missing or cannot be used
+ *
+ * @example
+ * const pool = createSessionPool({ store: redisStores({ client }), refresh: ({ id, tokens }) => renew(id, tokens) })
+ * const token = await pool.use(sessionId, (session) => session.getAccessToken())
+ */
+export function createSessionPool(options: SessionPoolOptions): SessionPool {
+  const { refresh, store, max = 10_000, idle = 300_000, ...shared } = options
+  if (typeof refresh !== 'function') throw new TypeError('createSessionPool: refresh must be a function')
+  if (typeof store !== 'function')
+    throw new TypeError('createSessionPool: store must be a function of the id')
+  if (!(max >= 1)) throw new TypeError(`createSessionPool: max cannot be ${String(max)}`)
+  if (!(idle >= 0)) throw new TypeError(`createSessionPool: idle cannot be ${String(idle)}`)
+  const clock: Clock = options.clock ?? systemClock
+  const used = new Map<string, Seat>()
+  /** The least recently used first. */
+  const resting = new Map<string, Seat>()
+  let closing: Promise<void> | undefined
+  let left: (() => void) | undefined
+  let timer: unknown
+  let opened = 0
+  let letGo = 0
+  let refreshes = 0
+
+  function open(id: string): Session {
+    opened++
+    return createSession({
+      tokens: null,
+      ...shared,
+      store: store(id),
+      refresh: (context) => {
+        refreshes++
+        return refresh({ ...context, id })
+      },
+    })
+  }
+
+  function take(id: string): Seat {
+    const seat = used.get(id) ?? resting.get(id) ?? { session: open(id), users: 0, since: 0 }
+    resting.delete(id)
+    used.set(id, seat)
+    seat.users++
+    shrink(LOOKS)
+    return seat
+  }
+
+  function leave(id: string, seat: Seat): void {
+    if (--seat.users) return
+    used.delete(id)
+    seat.since = clock.monotonic()
+    resting.set(id, seat)
+    if (closing && !used.size) left?.()
+    shrink(LOOKS)
+    timer ??= later(idle)
+  }
+
+  /** Lets go of those at rest, the oldest first: as many as are too many, and all that left before `deadline`. */
+  function shrink(looks: number, deadline = Number.NEGATIVE_INFINITY): void {
+    for (const [id, seat] of resting) {
+      if (looks-- <= 0 || (used.size + resting.size <= max && seat.since > deadline)) return
+      resting.delete(id)
+      if (seat.session.busy) resting.set(id, seat)
+      else {
+        letGo++
+        seat.session.close()
+      }
+    }
+  }
+
+  function later(ms: number): unknown {
+    const timer = clock.setTimeout(sweep, ms)
+    // Sessions at rest keep no process alive.
+    ;(timer as { unref?(): void }).unref?.()
+    return timer
+  }
+
+  function sweep(): void {
+    shrink(resting.size, clock.monotonic() - idle)
+    const [oldest] = resting.values()
+    timer = oldest && later(Math.max(oldest.since + idle - clock.monotonic(), idle / 10))
+  }
+
+  async function finish(): Promise<void> {
+    if (used.size) {
+      await new Promise<void>((resolve) => {
+        left = resolve
+      })
+    }
+    clock.clearTimeout(timer)
+    await Promise.all(Array.from(resting.values(), ({ session }) => landed(session).then(session.close)))
+    letGo += resting.size
+    resting.clear()
+  }
+
+  return {
+    async use(id, work) {
+      if (closing) throw new SessionError('session_closed', 'the pool is closed')
+      if (!id || typeof id !== 'string')
+        throw new TypeError(`use: expected the id of a session, got ${String(id)}`)
+      const seat = take(id)
+      try {
+        return await work(seat.session)
+      } finally {
+        leave(id, seat)
+      }
+    },
+    get stats() {
+      return { sessions: used.size + resting.size, inUse: used.size, opened, letGo, refreshes }
+    },
+    close() {
+      closing ??= finish()
+      return closing
+    },
+  }
+}
+
+/** Resolves when no refresh runs: its answer may hold the only valid refresh token. */
+function landed(session: Session): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = session.subscribe(look)
+    function look(): void {
+      if (session.state.refreshing) return
+      stop()
+      resolve()
+    }
+    look()
+  })
+}

@@ -1,0 +1,241 @@
+import { setImmediate as macrotask } from 'node:timers/promises'
+import { memoryStore, type SessionStore } from 'refresh-once'
+import { withSession } from 'refresh-once/fetch'
+import { createSessionPool, type SessionPool, type SessionPoolOptions } from 'refresh-once/pool'
+import type { AuthServer } from 'refresh-once/testing'
+import { afterEach, describe, expect, test } from 'vitest'
+import { deferred, failureOf, newClock, refreshAt, startServer, type TurnedClock, times } from './setup.ts'
+
+const pools: SessionPool[] = []
+
+afterEach(async () => {
+  await Promise.all(pools.splice(0).map((pool) => pool.close()))
+})
+
+/** Stores that outlive the sessions of a pool, as Redis does. */
+function keptStores(time: TurnedClock): { store: (id: string) => SessionStore; open: Set<string> } {
+  const kept = new Map<string, SessionStore>()
+  const open = new Set<string>()
+  return {
+    open,
+    store(id) {
+      const memory = kept.get(id) ?? memoryStore({ clock: time.clock })
+      kept.set(id, memory)
+      open.add(id)
+      return { ...memory, close: () => void open.delete(id) }
+    },
+  }
+}
+
+function given(options: Partial<SessionPoolOptions> = {}): {
+  pool: SessionPool
+  time: TurnedClock
+  /** The sessions whose stores are open. */
+  open: Set<string>
+  refreshed: string[]
+} {
+  const time = newClock()
+  const { store, open } = keptStores(time)
+  const refreshed: string[] = []
+  const pool = createSessionPool({
+    store,
+    clock: time.clock,
+    refresh: ({ id, tokens }) => {
+      refreshed.push(`${id} with ${tokens?.refreshToken}`)
+      return { accessToken: `${id}-${refreshed.length}`, refreshToken: `r${refreshed.length}` }
+    },
+    ...options,
+  })
+  pools.push(pool)
+  return { pool, time, open, refreshed }
+}
+
+const signIn = (pool: SessionPool, id: string) =>
+  pool.use(id, (session) => session.signIn({ accessToken: `${id}-0`, refreshToken: 'r0' }))
+
+describe('a pool', () => {
+  test('gives everybody who names an id the same session', async () => {
+    const { pool } = given()
+    const [first, second] = await Promise.all([
+      pool.use('a', (session) => session),
+      pool.use('a', (session) => session),
+    ])
+    expect(first).toBe(second)
+    expect(await pool.use('b', (session) => session)).not.toBe(first)
+    expect(pool.stats).toEqual({ sessions: 2, inUse: 0, opened: 2, letGo: 0, refreshes: 0 })
+  })
+
+  test('asks nobody for tokens of an id that nobody has signed in', async () => {
+    const { pool, refreshed } = given()
+    const refused = pool.use('unheard-of', (session) => session.getAccessToken())
+    expect(await failureOf(refused)).toMatchObject({ code: 'session_expired' })
+    expect(refreshed).toEqual([])
+  })
+
+  test('tells refresh whose tokens are asked for', async () => {
+    const { pool, refreshed } = given()
+    await Promise.all(['a', 'b'].map((id) => signIn(pool, id)))
+    await Promise.all(['a', 'b'].map((id) => pool.use(id, (session) => session.refresh())))
+    expect(refreshed).toEqual(['a with r0', 'b with r0'])
+    expect(pool.stats.refreshes).toBe(2)
+  })
+
+  test('lets go of the least recently used when there are too many, and finds their tokens again', async () => {
+    const { pool, open, refreshed } = given({ max: 2 })
+    for (const id of ['a', 'b', 'c']) await signIn(pool, id)
+    expect([...open]).toEqual(['b', 'c'])
+    expect(pool.stats).toMatchObject({ sessions: 2, letGo: 1 })
+    expect(await pool.use('a', (session) => session.getAccessToken())).toBe('a-0')
+    expect([...open]).toEqual(['c', 'a'])
+    expect(refreshed).toEqual([])
+  })
+
+  test('lets go of those that have not been used for a while, with one timer for all', async () => {
+    const { pool, time, open } = given({ idle: 60_000 })
+    for (const id of times(50, String)) await signIn(pool, id)
+    await time.advance(30_000)
+    expect(time.pending).toBe(1)
+    await signIn(pool, '7')
+    await time.advance(30_000)
+    expect([...open]).toEqual(['7'])
+    await time.advance(60_000)
+    expect(pool.stats).toMatchObject({ sessions: 0, opened: 50, letGo: 50 })
+    expect(time.pending).toBe(0)
+  })
+
+  test('never lets go of a session that somebody works with', async () => {
+    const { pool, time, open } = given({ max: 1, idle: 1_000 })
+    await signIn(pool, 'a')
+    const work = deferred<void>()
+    const running = pool.use('a', async (session) => {
+      await work.promise
+      return session.getAccessToken()
+    })
+    for (const id of times(10, String)) await signIn(pool, id)
+    await time.advance(10_000)
+    expect([...open]).toEqual(['a'])
+    work.resolve()
+    expect(await running).toBe('a-0')
+  })
+
+  test('never lets go of a session whose refresh is running, though nobody waits for it', async () => {
+    const answer = deferred<string>()
+    const { pool, time, open } = given({ max: 1, idle: 1_000, refresh: () => answer.promise })
+    await signIn(pool, 'a')
+    const left = new AbortController()
+    const waited = pool.use('a', (session) => session.refresh({ signal: left.signal }))
+    left.abort()
+    await failureOf(waited)
+    await signIn(pool, 'b')
+    await time.advance(10_000)
+    expect(open.has('a')).toBe(true)
+    answer.resolve('fresh')
+    await time.advance(10_000)
+    expect(open.has('a')).toBe(false)
+    expect(await pool.use('a', (session) => session.getAccessToken())).toBe('fresh')
+  })
+
+  test('never lets go of new tokens that its store has not taken', async () => {
+    const time = newClock()
+    const { store, open } = keptStores(time)
+    let full = false
+    const { pool } = given({
+      clock: time.clock,
+      idle: 1_000,
+      store: (id) => {
+        const whole = store(id)
+        return {
+          ...whole,
+          async save(next) {
+            if (full) throw new Error('no space left')
+            return whole.save(next)
+          },
+        }
+      },
+    })
+    await signIn(pool, 'a')
+    full = true
+    const refreshed = pool.use('a', (session) => session.refresh())
+    await time.advance(1_000)
+    await refreshed
+    await time.advance(10_000)
+    expect(open.has('a')).toBe(true)
+    full = false
+    await time.advance(60_000)
+    expect(open.has('a')).toBe(false)
+    expect(await pool.use('a', (session) => session.getAccessToken())).toBe('a-1')
+  })
+
+  test('stays small while all its sessions are in use, and when they leave', async () => {
+    const { pool } = given({ max: 10 })
+    const work = deferred<void>()
+    const running = times(1_000, (index) => pool.use(String(index), () => work.promise))
+    expect(pool.stats).toMatchObject({ sessions: 1_000, inUse: 1_000 })
+    work.resolve()
+    await Promise.all(running)
+    expect(pool.stats).toMatchObject({ sessions: 10, inUse: 0, letGo: 990 })
+  })
+
+  test('says at once what is wrong with an option or an id', async () => {
+    expect(() => given({ max: 0 })).toThrow(/max.*0/)
+    expect(() => given({ idle: -1 })).toThrow(/idle.*-1/)
+    const broken: object[] = [{ store: undefined }, { refresh: undefined }]
+    for (const options of broken) expect(() => given(options)).toThrow(TypeError)
+    expect(await failureOf(given().pool.use('', () => 1))).toBeInstanceOf(TypeError)
+  })
+})
+
+describe('closing a pool', () => {
+  test('waits for the work that runs and for the refreshes, and keeps what they bring', async () => {
+    const answer = deferred<string>()
+    const time = newClock()
+    const { store, open } = keptStores(time)
+    const { pool } = given({ store, clock: time.clock, refresh: () => answer.promise })
+    await signIn(pool, 'a')
+    const left = new AbortController()
+    const waited = pool.use('a', (session) => session.refresh({ signal: left.signal }))
+    left.abort()
+    await failureOf(waited)
+    const closed = pool.close()
+    expect(await failureOf(pool.use('a', (session) => session))).toMatchObject({ code: 'session_closed' })
+    await macrotask()
+    expect(open.has('a')).toBe(true)
+    answer.resolve('fresh')
+    await closed
+    expect(open.size).toBe(0)
+    expect((await store('a').load())?.tokens?.accessToken).toBe('fresh')
+  })
+})
+
+describe('a pool at a real server', () => {
+  async function population(server: AuthServer, count: number, max: number) {
+    const time = newClock()
+    const { store } = keptStores(time)
+    const { pool } = given({
+      store,
+      max,
+      clock: time.clock,
+      refresh: refreshAt(server),
+    })
+    const users = times(count, (index) => `user-${index}`)
+    await Promise.all(users.map((user) => pool.use(user, (session) => session.signIn(server.mint(user)))))
+    return { pool, users }
+  }
+
+  test('hundreds of sessions that all expire are refreshed once each, and every answer is its own user’s', async () => {
+    const server = await startServer()
+    const { pool, users } = await population(server, 300, 50)
+    server.expireAccessTokens()
+    const ask = (user: string) =>
+      pool.use(user, async (session) => {
+        const api = withSession(session, { origins: [server.url] })
+        const answers = await Promise.all(times(2, () => api(`${server.url}/api/items?id=${user}`)))
+        return answers.map(({ status }) => status)
+      })
+    for (const statuses of await Promise.all(users.map(ask))) expect(statuses).toEqual([200, 200])
+    expect(server.count).toMatchObject({ refreshes: 300, refreshRequests: 300, reuses: 0 })
+    const strangers = server.requests.filter(({ id, user, status }) => status === 200 && id !== user)
+    expect(strangers).toEqual([])
+    expect(pool.stats).toMatchObject({ sessions: 50, refreshes: 300 })
+  })
+})
