@@ -13,7 +13,8 @@ export interface Context {
   readonly store: SessionStore
   /** Names this context in the versions of the token sets that it obtains. */
   readonly nonce: string
-  readonly closing: AbortController
+  /** `close()` was called. */
+  closed: boolean
   readonly events: Events
   /** Whoever waits for a token; emptied with every change of the record and every end of a flight. */
   readonly room: WaitingRoom
@@ -29,6 +30,8 @@ export interface Context {
   restoring: boolean
   /** The refresh that is running. `holds`: a 401 has asked for it, so requests wait although the token has not expired. */
   flight: { holds: boolean; timer: unknown } | undefined
+  /** Gives up the refresh that has been sent. */
+  giveUp: (() => void) | undefined
   /**
    * Why the last flight failed. Until then (by the monotonic clock) nobody asks again; `announced` is the latest
    * time (by the wall clock) that was told to others.

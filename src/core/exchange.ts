@@ -106,7 +106,7 @@ function transmit(context: Context, request: AnyRequest): Promise<unknown> {
   if (!(credentials instanceof Promise)) return dispatch(context, request, credentials)
   // The signing took time: the session may be another one by now, or closed.
   return credentials.then((signed) =>
-    context.record === record && !context.closing.signal.aborted
+    context.record === record && !context.closed
       ? dispatch(context, request, signed)
       : hold(context, request),
   )
@@ -200,7 +200,7 @@ async function examine(
     return own()
   }
   const { record, validity } = context
-  if (context.closing.signal.aborted) return own('session_closed')
+  if (context.closed) return own('session_closed')
   if (request.epoch && request.epoch !== record?.version.epoch) return own('session_changed')
   // The session ended while it was on its way: it is not replayed as nobody.
   if (record?.ended) return own('session_expired')

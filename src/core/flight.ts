@@ -45,7 +45,7 @@ const SAVE_AFTER = [0, 50, 500]
  * @throws SessionError `refresh_failed`: the tokens are kept
  */
 export async function fly(context: Context): Promise<Landing> {
-  const { store, record: seen, closing, settings } = context
+  const { store, record: seen, settings } = context
   const { clock, retries, deadline } = settings
   for (let tries = 0, doubts = 0; ; ) {
     let setback: Setback
@@ -59,12 +59,12 @@ export async function fly(context: Context): Promise<Landing> {
     const again = kind === 'wait' || (kind === 'definite' && tries++ < retries && delay <= deadline)
     // The first time in doubt the same token is sent again at once: within any server's grace for reuse.
     const atOnce = kind === 'doubt' && !doubts++
-    if (closing.signal.aborted || !(again || atOnce)) {
+    if (context.closed || !(again || atOnce)) {
       const retryAt = Math.max(
         notBefore,
         clock.now() + Math.min(1000 * 2 ** context.failures, LONGEST_COOLDOWN),
       )
-      if (seen && !closing.signal.aborted) await coolDown(context, seen, retryAt)
+      if (seen && !context.closed) await coolDown(context, seen, retryAt)
       throw new SessionError('refresh_failed', `no new access token: ${cause.message}`, { cause, retryAt })
     }
     if (again) await pause(context, delay)
@@ -73,7 +73,7 @@ export async function fly(context: Context): Promise<Landing> {
 
 /** One turn at the store. Throws a setback where there is nothing newer at its end. */
 async function attempt(context: Context, seen: Stored | undefined, lease: Lease): Promise<Landing> {
-  const { store, nonce, cookie, events, settings, closing } = context
+  const { store, nonce, cookie, events, settings } = context
   const { clock } = settings
   const stored = await store.load()
   if (stored && overtakes(stored, seen)) return { record: stored }
@@ -103,7 +103,7 @@ async function attempt(context: Context, seen: Stored | undefined, lease: Lease)
     throw new Setback('definite', new Error('the lease was nearly over'))
   }
   // Somebody signed in or out, or the session was closed, while the store was at work.
-  if (context.record !== seen || closing.signal.aborted) {
+  if (context.record !== seen || context.closed) {
     await lease.clear(generation).catch(() => {})
     return { record: context.record ?? record }
   }
@@ -140,14 +140,14 @@ function overtakes(stored: Stored, seen: Stored | undefined): boolean {
 
 /** Runs `refresh` and reads what comes of it, for as long as the lease lasts. */
 function ask(context: Context, lease: Lease, { tokens }: Stored, renewed: Stored): Promise<TokenSet> {
-  const { closing, cookie, settings, store } = context
+  const { cookie, settings, store } = context
   const { clock, refresh, isTerminal } = settings
   return new Promise((resolve, reject) => {
     const over = new AbortController()
-    const signals = [lease.signal, closing.signal]
     const release = () => {
       clock.clearTimeout(timer)
-      for (const signal of signals) signal.removeEventListener('abort', end)
+      lease.signal.removeEventListener('abort', end)
+      if (context.giveUp === end) context.giveUp = undefined
     }
     const end = () => {
       release()
@@ -155,7 +155,8 @@ function ask(context: Context, lease: Lease, { tokens }: Stored, renewed: Stored
       reject(new Setback('doubt', new Error('not answered before the lease ended')))
     }
     const timer = clock.setTimeout(end, settings.lease)
-    for (const signal of signals) signal.addEventListener('abort', end)
+    lease.signal.addEventListener('abort', end)
+    context.giveUp = end
     // Asynchronous, so that a `refresh` that throws at once rejects like any other.
     const run = async () => {
       context.refreshSignal = over.signal
@@ -202,7 +203,7 @@ async function keepSaving(context: Context): Promise<void> {
   for (let delay = 1000; context.unsaved; delay *= 2) {
     await pause(context, Math.min(delay, LONGEST_COOLDOWN))
     // Closing the session saves them a last time.
-    if (context.closing.signal.aborted) return
+    if (context.closed) return
     const { unsaved } = context
     const saved = unsaved && (await context.store.save(unsaved).catch(() => undefined))
     if (!saved) continue

@@ -13,7 +13,7 @@ import type { Visitor } from './waiting-room.ts'
  * @throws SessionError where waiting would not help
  */
 export function gate(context: Context, visitor: Visitor): Promise<void> | undefined {
-  if (context.closing.signal.aborted) throw new SessionError('session_closed')
+  if (context.closed) throw new SessionError('session_closed')
   const { validity, room, cookie } = context
   if (context.record?.tokens) visitor.epoch ??= context.record.version.epoch
   const left = validity.left()

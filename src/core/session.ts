@@ -72,13 +72,12 @@ export function createSession(options: SessionOptions): Session {
   const nonce = newNonce(clock)
   const store = options.store ?? inProcessStore(clock, lease)
   const restoring = options.store !== undefined
-  const closing = new AbortController()
   const context: Context = {
     settings,
     cookie,
     store,
     nonce,
-    closing,
+    closed: false,
     events: createEvents(clock, stateOf({ record: undefined, restoring, flight: undefined }), () =>
       stateOf(context),
     ),
@@ -90,6 +89,7 @@ export function createSession(options: SessionOptions): Session {
     bearer: undefined,
     restoring,
     flight: undefined,
+    giveUp: undefined,
     failure: undefined,
     failures: 0,
     reserved: 0,
@@ -107,7 +107,7 @@ export function createSession(options: SessionOptions): Session {
     (stored) => void become(context, stored, 'refresh-adopted'),
     (reason) => events.emit({ type: 'degraded', reason }),
   )
-  if (options.keepFresh) keepFresh(context)
+  const stop = options.keepFresh ? keepFresh(context) : undefined
   if (options.store) void restore(options.store)
   else begin()
 
@@ -160,7 +160,7 @@ export function createSession(options: SessionOptions): Session {
   }
 
   function ensureOpen(): void {
-    if (closing.signal.aborted) throw new SessionError('session_closed')
+    if (context.closed) throw new SessionError('session_closed')
   }
 
   const session: Session = {
@@ -224,9 +224,11 @@ export function createSession(options: SessionOptions): Session {
     },
 
     close() {
-      if (closing.signal.aborted) return
-      closing.abort()
+      if (context.closed) return
+      context.closed = true
+      context.giveUp?.()
       unwatch()
+      stop?.()
       const { unsaved } = context
       if (unsaved)
         void store
@@ -235,7 +237,7 @@ export function createSession(options: SessionOptions): Session {
           .then(store.close)
       else store.close()
       endFlight(context)
-      room.empty(new SessionError('session_closed'))
+      room.empty(room.size ? new SessionError('session_closed') : undefined)
     },
   }
   if (Symbol.dispose) session[Symbol.dispose] = session.close
