@@ -20,7 +20,7 @@ export function send(context: Context, request: AnyRequest): Promise<unknown> {
   const reason = exempt(context, request)
   if (reason) return ignore(context, request, reason)
   try {
-    if (request.conflict)
+    if (request.conflict && !context.cookie)
       throw new TypeError('Basic credentials would replace those of the session: use session: false')
     const wait = gate(context, request)
     return wait ? hold(context, request, wait) : transmit(context, request)
@@ -190,7 +190,7 @@ async function examine(
   const response = request.responseOf(outcome)
   const { status, headers } = response
   const challenge = headers.get('www-authenticate') ?? ''
-  const asked = await shouldRefresh?.(response)
+  const asked = await shouldRefresh?.(response, outcome)
   if (!asked && status !== 401) return settle(context, request, outcome, failed)
   note(context, request, { type: 'request-rejected', status, challenge })
   const remedy = asked === undefined ? remedyOf(challenge) : asked ? 'refresh' : 'none'

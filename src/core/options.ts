@@ -76,10 +76,11 @@ export interface SessionOptions {
   skip?: ((url: string, method: string) => boolean) | undefined
   /**
    * Looks at every response: `true` asks for a refresh and a replay, `false` for none, `undefined` leaves it
-   * to the default rule (a 401 whose challenge a new token would cure).
+   * to the default rule (a 401 whose challenge a new token would cure). `outcome` is what the client's own promise
+   * was settled with, for example an AxiosResponse or an AxiosError.
    */
   shouldRefresh?:
-    | ((response: SessionResponse) => boolean | undefined | Promise<boolean | undefined>)
+    | ((response: SessionResponse, outcome: unknown) => boolean | undefined | Promise<boolean | undefined>)
     | undefined
   /** Whether a failed refresh ends the session; `undefined` leaves it to the default rule. */
   isTerminal?: IsTerminal | undefined

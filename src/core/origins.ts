@@ -2,6 +2,9 @@ import type { Credentials } from './request.ts'
 
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/
 
+/** Origins, or `'*'` for all of them: only where the session holds no token that could go astray (cookie mode). */
+export type Origins = readonly (string | URL)[] | '*'
+
 /**
  * Decides who may get the token: the origins that a developer wrote down, and one at `home` (a base URL, or
  * the page).
@@ -10,9 +13,14 @@ const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/
  * the runtime has no URL that could tell
  */
 export function allowList(
-  origins: readonly (string | URL)[],
+  origins: Origins,
   home: () => string | undefined,
+  mode: 'token' | 'cookie',
 ): (url: string) => boolean {
+  if (origins === '*') {
+    if (mode === 'token') throw new TypeError("origins: '*' is for sessions without a token (cookie mode)")
+    return () => true
+  }
   if (parse('HTTPS://A:443/')?.origin !== 'https://a') {
     throw new TypeError(
       'origins: URL is incomplete here; on React Native import react-native-url-polyfill/auto',

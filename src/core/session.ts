@@ -44,6 +44,8 @@ export interface Session {
   observe(listener: (event: SessionEvent) => void): () => void
   /** Sends a client's request through the session; for transports. */
   send<Reply>(request: SessionRequest<Reply>): Promise<Reply>
+  /** `cookie`: it holds no token that could go astray; for transports. */
+  readonly mode: 'token' | 'cookie'
   /** Whether requests may be recalled; for transports. */
   readonly recalls: boolean
   /** Whether requests may be replayed; for transports. */
@@ -170,6 +172,7 @@ export function createSession(options: SessionOptions): Session {
     get busy() {
       return Boolean(context.flight || context.unsaved || room.size)
     },
+    mode: cookie ? 'cookie' : 'token',
     recalls: recall === 'safe',
     replays: settings.replays > 0,
     subscribe: (listener) => listen(events.subscribers, listener),

@@ -10,7 +10,7 @@ import axios, {
 } from 'axios'
 import type { SessionError } from '../core/errors.ts'
 import type { IgnoreReason } from '../core/machine.ts'
-import { allowList, parse, travels, withQuery } from '../core/origins.ts'
+import { allowList, type Origins, parse, travels, withQuery } from '../core/origins.ts'
 import { type Credentials, SessionRequest, type SessionResponse } from '../core/request.ts'
 import type { Session } from '../core/session.ts'
 import { isOneShot, isSafe, type RequestSession } from './replay.ts'
@@ -26,8 +26,17 @@ declare module 'axios' {
 
 /** Options of {@link attachSession}. */
 export interface AttachOptions {
-  /** Origins that may get the token besides that of the instance's relative URLs: https, or loopback. @default none */
-  origins?: readonly (string | URL)[]
+  /**
+   * Origins that may get the token besides that of the instance's relative URLs: https, or loopback.
+   * @default none
+   */
+  origins?: Origins
+  /**
+   * Puts a request on the wire, each time that it is sent: for what has to be made anew for a replay. It may send
+   * a copy of the config.
+   * @default (config, adapter) => adapter(config)
+   */
+  transmit?: (config: InternalAxiosRequestConfig, adapter: AxiosAdapter) => Promise<AxiosResponse>
 }
 
 /** The adapter that stands in front of the instance's own, for one request. */
@@ -44,6 +53,7 @@ interface Attachment {
   recalls: boolean
   /** Node's adapter, which follows redirects by itself. */
   node: AxiosAdapter | undefined
+  transmit: NonNullable<AttachOptions['transmit']>
 }
 
 /**
@@ -64,17 +74,19 @@ interface Attachment {
 export function attachSession(
   instance: AxiosInstance,
   session: Session,
-  { origins = [] }: AttachOptions = {},
+  { origins = [], transmit = (config, adapter) => adapter(config) }: AttachOptions = {},
 ): () => void {
   const allows = allowList(
     origins,
     () => parse(instance.defaults.baseURL ?? '/', globalThis.location?.href)?.origin,
+    session.mode,
   )
   let known: string | undefined
   const attachment: Attachment = {
     instance,
     recalls: session.recalls,
     node: adapterOf('http', instance.defaults),
+    transmit,
     trusts(url) {
       if (url === known && url === instance.defaults.baseURL) return true
       if (!allows(url)) return false
@@ -211,7 +223,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     const config = this.#config
     try {
       if (credentials) this.#dress(config, credentials)
-      return this.#adapter(config)
+      return this.#attachment.transmit(config, this.#adapter)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -285,8 +297,11 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     const callers = this.#callers
     this.#callers = undefined
     for (const key in callers) {
-      if (callers[key] === undefined) delete config[key as keyof Config]
-      else Object.assign(config, { [key]: callers[key] })
+      // Whoever stands before the adapter may have sent a copy.
+      for (const sent of [config, Object(Object(outcome).config)]) {
+        if (callers[key] === undefined) delete sent[key]
+        else sent[key] = callers[key]
+      }
     }
     // The caller knows the whole timeout, not what was left of it.
     if (
@@ -331,8 +346,9 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
 
   discard(outcome: unknown): void {
     const { data } = answerOf(outcome)
-    if (data?.destroy) data.destroy()
-    else data?.cancel?.().catch(() => {})
+    const end = data?.destroy ?? data?.cancel
+    // A parsed body may have members of these names.
+    if (typeof end === 'function') Promise.resolve(end.call(data)).catch(() => {})
   }
 
   refusal(cause: SessionError): AxiosError {

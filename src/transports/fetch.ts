@@ -1,6 +1,6 @@
 import type { SessionError } from '../core/errors.ts'
 import type { IgnoreReason } from '../core/machine.ts'
-import { allowList, parse, travels, withQuery } from '../core/origins.ts'
+import { allowList, type Origins, parse, travels, withQuery } from '../core/origins.ts'
 import { type Credentials, SessionRequest, type SessionResponse } from '../core/request.ts'
 import type { Session } from '../core/session.ts'
 import { leaveWith } from '../core/waiting-room.ts'
@@ -22,7 +22,7 @@ export type SessionFetch = typeof fetch & ((input: Input, init?: SessionRequestI
 /** Options of {@link withSession}. */
 export interface FetchOptions {
   /** Origins that may get the token, besides the page's own in browsers: https, or loopback. @default none */
-  origins?: readonly (string | URL)[]
+  origins?: Origins
   /** What sends the requests. @default the global fetch, looked up at each call */
   fetch?: typeof fetch
 }
@@ -44,7 +44,7 @@ export interface FetchOptions {
 export function withSession(session: Session, { origins = [], fetch: own }: FetchOptions = {}): SessionFetch {
   const attachment: Attachment = {
     session,
-    trusts: allowList(origins, () => parse('/', globalThis.location?.href)?.origin),
+    trusts: allowList(origins, () => parse('/', globalThis.location?.href)?.origin, session.mode),
     // Called as a function: browsers object to a fetch that is the method of somebody else.
     send: (input, init) => (own ?? globalThis.fetch)(input, init),
   }

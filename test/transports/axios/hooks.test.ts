@@ -1,0 +1,121 @@
+import axios, { type InternalAxiosRequestConfig } from 'axios'
+import { attachSession } from 'refresh-once/axios'
+import { withSession } from 'refresh-once/fetch'
+import { describe, expect, test } from 'vitest'
+import { open, startServer } from '../../setup.ts'
+import { errorOf, stage } from './stage.ts'
+
+describe('`transmit`', () => {
+  test('is called for each send, and may send a copy: what we put into it is taken out again', async () => {
+    const { server, session, tokens } = await stage({ session: { recall: 'safe' } })
+    const sent: InternalAxiosRequestConfig[] = []
+    const api = axios.create({ baseURL: server.url, timeout: 30_000 })
+    attachSession(api, session, {
+      transmit(config, adapter) {
+        sent.push({ ...config })
+        return adapter(Object.assign({ ...config }, { attempt: sent.length }))
+      },
+    })
+    server.expireAccessTokens()
+    const { data, config } = await api.get('/api/items')
+    expect(data.generation).toBe(2)
+    expect(sent.map(({ headers }) => headers.Authorization)).toEqual([
+      `Bearer ${tokens.access_token}`,
+      expect.stringMatching(/^Bearer /),
+    ])
+    expect(sent.map(({ cancelToken }) => cancelToken !== undefined)).toEqual([true, true])
+    expect(config).toMatchObject({ attempt: 2, timeout: 30_000 })
+    expect(config).not.toHaveProperty('cancelToken')
+    expect(config).not.toHaveProperty('onDownloadProgress')
+  })
+
+  test('that throws rejects the request', async () => {
+    const { server, session } = await stage()
+    const api = axios.create({ baseURL: server.url })
+    attachSession(api, session, {
+      transmit() {
+        throw new Error('not today')
+      },
+    })
+    await expect(api.get('/api/items')).rejects.toThrow('not today')
+    expect(server.count.api).toBe(0)
+  })
+})
+
+describe("`origins: '*'`", () => {
+  test('is refused where the session holds a token', async () => {
+    const session = open({ refresh: () => 'token', tokens: 'first' })
+    const refusal = /^origins: '\*' is for sessions without a token/
+    expect(() => attachSession(axios.create(), session, { origins: '*' })).toThrow(refusal)
+    expect(() => withSession(session, { origins: '*' })).toThrow(refusal)
+  })
+
+  test('in cookie mode makes the 401 of any origin the session’s', async () => {
+    const server = await startServer()
+    let calls = 0
+    const session = open({
+      mode: 'cookie',
+      refresh() {
+        calls++
+        return undefined
+      },
+    })
+    const api = axios.create()
+    attachSession(api, session, { origins: '*' })
+    expect((await errorOf(api.get(`${server.url}/api/never`))).response?.status).toBe(401)
+    expect(calls).toBe(1)
+    expect((await withSession(session, { origins: '*' })(`${server.url}/api/never`)).status).toBe(401)
+    expect(calls).toBe(2)
+    expect(server.count.api).toBe(4)
+  })
+})
+
+describe('in cookie mode', () => {
+  test('Basic credentials replace nothing of ours, and are sent', async () => {
+    const server = await startServer()
+    const session = open({ mode: 'cookie', refresh: () => undefined })
+    const api = axios.create({ baseURL: server.url })
+    attachSession(api, session)
+    const { data } = await api.get('/public/echo', { auth: { username: 'user', password: 'pass' } })
+    expect(data.headers.authorization).toBe(`Basic ${btoa('user:pass')}`)
+  })
+})
+
+describe('`shouldRefresh`', () => {
+  test('is given the client’s own outcome, too', async () => {
+    const outcomes: unknown[] = []
+    const { api } = await stage({
+      session: {
+        shouldRefresh(_, outcome) {
+          outcomes.push(outcome)
+          return undefined
+        },
+      },
+    })
+    const answer = await api.get('/api/items')
+    const error = await errorOf(api.get('/api/status/500'))
+    expect(outcomes).toEqual([answer, error])
+    expect(outcomes[0]).toBe(answer)
+    expect(outcomes[1]).toBe(error)
+  })
+})
+
+test('a refused answer whose parsed body has members called `destroy` and `cancel` is let go of', async () => {
+  const { server, session } = await stage()
+  const api = axios.create({ baseURL: server.url })
+  let sends = 0
+  attachSession(api, session, {
+    async transmit(config, adapter) {
+      const parse = (text: unknown) => (sends++ ? text : { destroy: true, cancel: 'no' })
+      try {
+        return await adapter(config)
+      } catch (error) {
+        if (axios.isAxiosError(error) && error.response) error.response.data = parse(error.response.data)
+        throw error
+      }
+    },
+  })
+  server.expireAccessTokens()
+  expect((await api.get('/api/items')).data.generation).toBe(2)
+  expect(sends).toBe(1)
+})
