@@ -24,7 +24,7 @@ export default defineConfig({
         test: {
           name: 'oldest axios',
           testTimeout,
-          include: ['test/transports/axios/**/*.test.ts'],
+          include: ['test/transports/axios/**/*.test.ts', 'test/compat/**/*.test.ts'],
           exclude: ['test/browser/**'],
         },
       },

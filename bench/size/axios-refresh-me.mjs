@@ -1,0 +1,1 @@
+export { createFactory, default } from '../../dist/compat/axios-refresh-me.js'
