@@ -40,7 +40,7 @@ export default defineConfig({
     ],
     coverage: {
       provider: 'v8',
-      include: ['src/core/**', 'src/transports/**', 'src/stores/**'],
+      include: ['src/core/**', 'src/transports/**', 'src/stores/**', 'src/compat/**'],
       reporter: ['text'],
     },
   },

@@ -3,15 +3,15 @@ import { expect, test } from 'vitest'
 
 const root = new URL('../', import.meta.url)
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8')
-const readme = read('README.md')
 const pages = ['README.md', ...readdirSync(new URL('docs/', root)).map((name) => `docs/${name}`)]
 
-/** Each code block of the README that says which example it is. */
-const blocks = [...readme.matchAll(/<!-- (examples\/\S+) -->\n+```ts\n(.*?)```/gs)].map(
-  ([, file = '', code = '']) => [file, code] as const,
-)
+/** Each code block of a page that says which example it is. */
+function blocksOf(page: string): (readonly [page: string, file: string, code: string])[] {
+  const found = read(page).matchAll(/<!-- (examples\/\S+) -->\n+```ts\n(.*?)```/gs)
+  return [...found].map(([, file = '', code = '']) => [page, file, code] as const)
+}
 
-/** What a line says: the README leaves out types that are inferred, indentation, and `export`. */
+/** What a line says: the pages leave out types that are inferred, indentation, and `export`. */
 function say(line: string): string {
   return line
     .trim()
@@ -20,11 +20,11 @@ function say(line: string): string {
     .replace(/, \{ type \w+ \}|, type \w+|type \w+, /g, '')
 }
 
-test('every TypeScript block of the README names its example', () => {
-  expect(readme.match(/```ts\n/g)).toHaveLength(blocks.length)
+test.each(pages)('%s: every TypeScript block names its example', (page) => {
+  expect(read(page).match(/```ts\n/g) ?? []).toHaveLength(blocksOf(page).length)
 })
 
-test.each(blocks)('%s: the README shows lines of it, in their order', (file, code) => {
+test.each(pages.flatMap(blocksOf))('%s: %s has the lines that are shown, in their order', (_, file, code) => {
   const lines = read(file).split('\n').map(say)
   let at = 0
   for (const line of code.split('\n').map(say)) {

@@ -145,5 +145,5 @@ function guard(instance: AxiosInstance, session: Session, on: AxiosClientInterce
   return instance
 }
 
-const AxiosInstanceFactory: AxiosInstanceFactory = createFactory()
-export default AxiosInstanceFactory
+const factory: AxiosInstanceFactory = createFactory()
+export default factory
