@@ -1,4 +1,5 @@
 import axios from 'axios'
+import axiosRetry from 'axios-retry'
 import { createFactory } from 'refresh-once/axios-refresh-me'
 import { describe, expect, test } from 'vitest'
 import { closedPort, startServer, times } from '../../setup.ts'
@@ -116,6 +117,7 @@ describe('the request handler', () => {
     factory.interceptor.request.use(async (config) => {
       seen.push({ data: config.data, url: config.url, count: config._retryCount })
       config.headers.Authorization = `Bearer ${storage.accessToken}`
+      config.headers.set('x-seen', `${config.headers.get('x-seen') ?? ''}+`)
       config.data = { ...config.data, seen: seen.length }
       config.url = `/api${config.url}`
       return config
@@ -127,6 +129,7 @@ describe('the request handler', () => {
       { data: { a: 1 }, url: '/echo', count: 1 },
     ])
     expect(received.map(({ body }) => String(body))).toEqual(['{"a":1,"seen":1}', '{"a":1,"seen":2}'])
+    expect(received.map(({ headers }) => headers['x-seen'])).toEqual(['+', '+'])
     expect(data.headers['content-type']).toBe('application/json')
     expect(config).toMatchObject({ url: '/api/echo', data: '{"a":1,"seen":2}', _retryCount: 1 })
   })
@@ -257,6 +260,39 @@ describe('what leads to a refresh', () => {
     expect(refreshes()).toBe(1)
   })
 
+  test('not a 401 that no new token would cure, unless `shouldRefresh` says so', async () => {
+    const scope = {
+      status: 401,
+      headers: { 'www-authenticate': 'Bearer error="insufficient_scope"' },
+    }
+    for (const [options, count] of [
+      [{}, 0],
+      [{ shouldRefresh: (): boolean => true }, 1],
+    ] as const) {
+      const { server, api, refreshes } = await stage(options)
+      server.api('/api/scope', () => scope)
+      expect((await errorOf(api.get('/api/scope'))).response?.status).toBe(401)
+      expect(refreshes()).toBe(count)
+    }
+  })
+
+  test('not a 401 that `validateStatus` accepts', async () => {
+    const { server, api, refreshes } = await stage()
+    expect((await api.get('/api/never', { validateStatus: () => true })).status).toBe(401)
+    expect(refreshes()).toBe(0)
+    expect(server.count.api).toBe(1)
+  })
+
+  test('whatever `refreshHandler` returns, it has succeeded', async () => {
+    const { server, api, refreshes } = await stage()
+    const { server: other, api: theirs } = await stage({
+      refreshHandler: () => ({ token_type: 'mac', status: 401 }),
+    })
+    await Promise.all([errorOf(api.get('/api/never')), errorOf(theirs.get('/api/never'))])
+    expect([server.count.api, other.count.api]).toEqual([2, 2])
+    expect(refreshes()).toBe(1)
+  })
+
   test('an answer of any origin, as the handler signs requests to any', async () => {
     const { server, factory, refreshes } = await stage()
     const elsewhere = await startServer()
@@ -264,6 +300,33 @@ describe('what leads to a refresh', () => {
     expect((await errorOf(api.get(`${elsewhere.url}/api/items`))).response?.status).toBe(401)
     expect(refreshes()).toBe(1)
     expect((await api.get(`${server.url}/api/items`)).data.generation).toBe(2)
+  })
+})
+
+describe('what axios can do besides', () => {
+  test.each(['http', 'fetch'] as const)('an answer without a body, by the %s adapter', async (adapter) => {
+    const { server, api } = await stage()
+    server.expireAccessTokens()
+    expect((await api.get('/api/status/204', { adapter })).status).toBe(204)
+  })
+
+  test('axios-retry sends the request once more, whole, and with the token of then', async () => {
+    const { server, api, received, refreshes } = await stage()
+    axiosRetry(api, { retries: 1, retryCondition: () => true })
+    server.fault('503', { on: '/api/echo' })
+    const sent = api.post('/api/echo', { a: 1 })
+    await server.until('fault')
+    server.expireAccessTokens()
+    expect((await sent).data.headers['content-type']).toBe('application/json')
+    expect(received.map(({ body }) => String(body))).toEqual(received.map(() => '{"a":1}'))
+    expect(refreshes()).toBe(1)
+  })
+
+  test('a body that `session.body` makes anew', async () => {
+    const { server, api, received } = await stage()
+    server.expireAccessTokens()
+    await api.post('/api/echo', undefined, { session: { body: () => ({ made: 'anew' }) } })
+    expect(received.map(({ body }) => String(body))).toEqual(['{"made":"anew"}', '{"made":"anew"}'])
   })
 })
 
