@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { build, ensureChromium, ensurePackages, root, run, tool } from './setup.mjs'
+import { compareReadme } from './tables.mjs'
 
 const inCi = Boolean(process.env.CI)
 const total = { passed: 0, failed: 0 }
@@ -40,6 +41,8 @@ try {
 if (chromium) tests('browser tests', ['--project', 'browser'], { CHROMIUM_PATH: chromium })
 else notRun.push(`browser tests in ${testFiles('test/browser')} files (no Chromium)`)
 
+check('tables of the README', tablesOfReadme)
+
 console.log()
 for (const failure of failures) console.log(`failed: ${failure}`)
 for (const omission of notRun) console.log(`not run: ${omission}`)
@@ -67,7 +70,7 @@ function check(name, work) {
 function tests(name, args, env) {
   heading(name)
   const started = performance.now()
-  const report = join(root, '.cache', `${name.replaceAll(' ', '-')}.json`)
+  const report = reportOf(name)
   rmSync(report, { force: true })
   mkdirSync(join(root, '.cache'), { recursive: true })
   let exitedWell = false
@@ -86,6 +89,20 @@ function tests(name, args, env) {
     fail(`${name}: Vitest failed outside of any test`)
   console.log(`${total.failed === failedBefore ? 'ok' : 'FAILED'}  ${seconds(started)}`)
   return suites.filter((suite, index) => suites.indexOf(suite) < index)
+}
+
+function reportOf(name) {
+  return join(root, '.cache', `${name.replaceAll(' ', '-')}.json`)
+}
+
+/** Whether the tests that ran prove what the README says that they prove. */
+function tablesOfReadme() {
+  const { differences, notRun: cells } = compareReadme(['tests', 'browser tests'].map(reportOf))
+  for (const difference of differences) console.log(difference)
+  if (differences.length > 0) console.log('`npm run tables` writes what the run says.')
+  if (cells.length > 0 && !inCi) notRun.push(...cells)
+  else for (const cell of cells) console.log(`not run: ${cell}`)
+  return differences.length === 0 && !(inCi && cells.length > 0)
 }
 
 function addReport(name, report) {

@@ -1,0 +1,101 @@
+/**
+ * The tables of the README that a test run makes.
+ *
+ * A test says in its `meta` which cells it proves (test/cells.ts), and the reports of Vitest hold that together
+ * with what became of it. The README holds each table between `<!-- table: NAME -->` and `<!-- end of table -->`:
+ * columns and the order of rows are written there by hand, the cells are not.
+ *
+ * `node scripts/tables.mjs [--write] [REPORT …]` compares the README with the reports (those of the last
+ * `npm test` where none are named), or rewrites it. `npm test` compares.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const readme = join(root, 'README.md')
+const TABLE = /(<!-- table: (\S+) -->\n+)(\|.*?\n)(\n*<!-- end of table -->)/gs
+
+/**
+ * What the reports say, as `{ table, row, column, text }`. A cell that several tests prove is 'no' as soon as one
+ * of them failed, and missing when none was executed.
+ */
+export function cellsOf(reports) {
+  const cells = new Map()
+  const assertions = reports.flatMap(({ testResults }) =>
+    testResults.flatMap(({ assertionResults }) => assertionResults),
+  )
+  for (const { status, meta } of assertions) {
+    if (status !== 'passed' && status !== 'failed') continue
+    for (const { table, row, column, text = 'yes' } of meta?.cells ?? []) {
+      const key = [table, row, column].join('\n')
+      if (cells.get(key)?.text === 'no') continue
+      cells.set(key, { table, row, column, text: status === 'passed' ? text : 'no' })
+    }
+  }
+  return [...cells.values()]
+}
+
+/** Puts the cells into the tables of a page. Returns the page, what was different, and what no test has proved. */
+export function fillTables(page, cells) {
+  const differences = []
+  const notRun = []
+  const missing = new Set(cells.map(({ table }) => table))
+  const filled = page.replace(TABLE, (_, start, name, written, end) => {
+    missing.delete(name)
+    const [head, ruler, ...body] = written.trimEnd().split('\n')
+    const columns = split(head).slice(1).map(plain)
+    const proved = cells.filter(({ table }) => table === name)
+    const rows = body.map(split).map(([label, ...texts]) => ({ label, texts }))
+    for (const { row, column } of proved) {
+      if (!columns.includes(column)) differences.push(`table ${name}: there is no column ${column}`)
+      if (!rows.some(({ label }) => plain(label) === row)) rows.push({ label: row, texts: [] })
+    }
+    for (const { label, texts } of rows) {
+      const row = plain(label)
+      for (const [index, column] of columns.entries()) {
+        const cell = proved.find((cell) => cell.row === row && cell.column === column)
+        const before = texts[index] ?? ''
+        if (!cell) notRun.push(`table ${name}: ${row}, ${column}`)
+        else if (cell.text !== before)
+          differences.push(
+            `table ${name}: ${row}, ${column}: it says '${before}', and the run '${cell.text}'`,
+          )
+        texts[index] = cell ? cell.text : before
+      }
+    }
+    const lines = [head, ruler, ...rows.map(({ label, texts }) => `| ${[label, ...texts].join(' | ')} |`)]
+    return `${start}${lines.join('\n')}\n${end}`
+  })
+  for (const name of missing) differences.push(`table ${name}: there is none`)
+  return { page: filled, differences, notRun }
+}
+
+/** Compares the README with the reports of Vitest in these files. */
+export function compareReadme(reports) {
+  return fillTables(readFileSync(readme, 'utf8'), cellsOf(reports.filter(existsSync).map(readJson)))
+}
+
+function split(line) {
+  const inner = line.trim().replace(/^\||\|$/g, '')
+  return inner.split('|').map((cell) => cell.trim())
+}
+
+/** A label without its link and its code marks. */
+function plain(label) {
+  return label.replace(/\[(.*?)\]\(.*?\)/g, '$1').replaceAll('`', '')
+}
+
+function readJson(path) {
+  return JSON.parse(readFileSync(path, 'utf8'))
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const named = process.argv.slice(2).filter((argument) => argument !== '--write')
+  const last = ['tests.json', 'browser-tests.json'].map((name) => join(root, '.cache', name))
+  const { page, differences, notRun } = compareReadme(named.length ? named : last)
+  for (const difference of differences) console.log(difference)
+  for (const cell of notRun) console.log(`not run: ${cell}`)
+  if (process.argv.includes('--write')) writeFileSync(readme, page)
+  else if (differences.length > 0) process.exitCode = 1
+}

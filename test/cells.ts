@@ -1,0 +1,28 @@
+/** A cell of a table of the README, which the test that carries it proves: see scripts/tables.mjs. */
+export interface Cell {
+  /** Its name in the README, as in `<!-- table: clients -->`. */
+  table: string
+  row: string
+  column: string
+  /**
+   * What the cell says when the test passes; else it says `no`.
+   * @default 'yes'
+   */
+  text?: string
+}
+
+declare module 'vitest' {
+  interface TaskMeta {
+    cells?: Cell[]
+  }
+}
+
+/**
+ * Options of a test that proves cells.
+ *
+ * @example
+ * test('one refresh for twenty', proves({ table: 'clients', row: 'ky', column: 'storm' }), async () => { … })
+ */
+export function proves(...cells: Cell[]): { meta: { cells: Cell[] } } {
+  return { meta: { cells } }
+}
