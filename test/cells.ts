@@ -11,7 +11,7 @@ export interface Cell {
   text?: string
 }
 
-declare module 'vitest' {
+declare module '@vitest/runner' {
   interface TaskMeta {
     cells?: Cell[]
   }
