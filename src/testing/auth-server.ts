@@ -5,6 +5,7 @@ import { createFaults, type Fault, type FaultKind, type FaultOptions, sendFault 
 import { createGate, type Gate, type GateKeeper } from './gate.ts'
 import { type ApiHandler, createGuardedApi, echo, type ReceivedRequest } from './guarded-api.ts'
 import { listenOnLoopback } from './loopback.ts'
+import { matches } from './pattern.ts'
 import {
   type ApiEntry,
   createServerLog,
@@ -114,10 +115,10 @@ export interface AuthServer {
    * Keeps the answers of a path back until the gate releases them. What an answer says was decided on
    * arrival, but for the routes that check late.
    *
-   * @param path a path, or a path with its exact query
+   * @param path a path, a path with its exact query, or all that is below one: `/trpc/*`
    */
   hold(path: string): Gate
-  /** Adds a guarded route, or replaces one. */
+  /** Adds a guarded route, or replaces one: a path, or all that is below one: `/trpc/*`. */
   api(path: string, handler: ApiHandler): void
   /** How many times the side effect `id` was executed. */
   effects(id: string): number
@@ -165,7 +166,7 @@ export async function createAuthServer(options: AuthServerOptions = {}): Promise
   async function held({ request, path }: Exchange): Promise<void> {
     holds = holds.filter(({ gate }) => !gate.open)
     for (const hold of holds) {
-      if (hold.path === path || hold.path === request.url) await hold.gate.pass()
+      if (hold.path === request.url || matches(hold.path, path)) await hold.gate.pass()
     }
   }
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { challenge, describeToken, judge, ownerOf, presentedToken, type Verdict } from './bearer.ts'
 import type { Answer, Arrival, Exchange } from './exchange.ts'
+import { matches } from './pattern.ts'
 import type { ApiEntry, EffectEntry, Presented, RejectedEntry, ServerLog } from './server-log.ts'
 import type { TokenLedger } from './token-ledger.ts'
 
@@ -88,7 +89,9 @@ export function createGuardedApi({ ledger, log, held, onRequest }: GuardedApiOpt
 
   function routeFor(path: string): Route | undefined {
     const code = /^\/api\/status\/([2-5]\d\d)$/.exec(path)?.[1]
-    return code === undefined ? routes.get(path) : { handle: () => ({ status: Number(code) }) }
+    if (code !== undefined) return { handle: () => ({ status: Number(code) }) }
+    const pattern = routes.has(path) ? path : [...routes.keys()].find((route) => matches(route, path))
+    return pattern === undefined ? undefined : routes.get(pattern)
   }
 
   async function pass(visit: Visit): Promise<Answer> {

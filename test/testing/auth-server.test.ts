@@ -409,6 +409,18 @@ describe('the guarded API', () => {
     expect(() => server.api('mine', () => ({}))).toThrow(TypeError)
   })
 
+  test('takes a route for all that is below a path, which can be held as one', async () => {
+    const server = await start()
+    const { access_token } = server.mint()
+    server.api('/trpc/*', ({ request }) => ({ body: request.url }))
+    const gate = server.hold('/trpc/*')
+    const answers = ['/trpc/a', '/trpc/b/c?batch=1'].map((path) => call(server, path, access_token))
+    await gate.untilArrived(2)
+    gate.release()
+    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200])
+    expect((await call(server, '/trpc', access_token)).status).toBe(404)
+  })
+
   test('shows every request as it came, those that were refused or suffered a fault included', async () => {
     const received: ReceivedRequest[] = []
     const server = await start({ onRequest: (request) => received.push(request) })
