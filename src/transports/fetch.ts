@@ -79,7 +79,7 @@ class FetchRequest extends SessionRequest<Response> {
   readonly #attachment: Attachment
   /** The caller's arguments. */
   readonly #input: Input
-  readonly #init: SessionRequestInit | undefined
+  readonly #init: RequestInit | undefined
   /** `init` as it was at the call: fetch, too, looks at it only then. */
   readonly #members: Members
   readonly #headers: Headers | undefined
@@ -97,7 +97,9 @@ class FetchRequest extends SessionRequest<Response> {
     const { replay, recall, body: make = typeof body === 'function' && body } = session || {}
     this.#attachment = attachment
     this.#input = input
-    this.#init = init
+    // Bun's fetch has a `session` of its own, and refuses ours.
+    delete members.session
+    this.#init = init && 'session' in init ? (members as RequestInit) : init
     this.#members = members
     this.#headers = headers && new Headers(headers)
     this.#body = (make || undefined) as (() => unknown) | undefined
