@@ -10,7 +10,7 @@ import axios, {
 } from 'axios'
 import type { SessionError } from '../core/errors.ts'
 import type { IgnoreReason } from '../core/machine.ts'
-import { allowList, type Origins, parse, travels, withQuery } from '../core/origins.ts'
+import { allowList, type Origins, parse, travels, unfollowed, withQuery } from '../core/origins.ts'
 import { type Credentials, SessionRequest, type SessionResponse } from '../core/request.ts'
 import type { Session } from '../core/session.ts'
 import { isOneShot, isSafe, type RequestSession } from './replay.ts'
@@ -259,7 +259,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
         beforeRedirect?.(options, ...details)
       }
     } else if (travels(credentials)) {
-      ours.fetchOptions = { redirect: 'error', ...config.fetchOptions }
+      ours.fetchOptions = { redirect: unfollowed(), ...config.fetchOptions }
     }
     if (this.recallable) {
       const { token, cancel } = axios.CancelToken.source()

@@ -1,6 +1,6 @@
 import type { SessionError } from '../core/errors.ts'
 import type { IgnoreReason } from '../core/machine.ts'
-import { allowList, type Origins, parse, travels, withQuery } from '../core/origins.ts'
+import { allowList, type Origins, parse, travels, unfollowed, withQuery } from '../core/origins.ts'
 import { type Credentials, SessionRequest, type SessionResponse } from '../core/request.ts'
 import type { Session } from '../core/session.ts'
 import { leaveWith } from '../core/waiting-room.ts'
@@ -146,7 +146,7 @@ class FetchRequest extends SessionRequest<Response> {
     }
     const init: Members = { ...members, headers }
     if (this.#body) Object.assign(init, { duplex: 'half', ...members, body: this.#body(), headers })
-    if (travels(credentials)) init.redirect ??= 'error'
+    if (travels(credentials)) init.redirect ??= unfollowed()
     if (this.recallable) {
       this.#recall = new AbortController()
       init.signal = either(this.signal, this.#recall)
