@@ -15,7 +15,7 @@ export default defineConfig({
           name: 'newest',
           testTimeout,
           include: ['test/**/*.test.ts', 'examples/**/*.test.ts'],
-          exclude: ['test/browser/**'],
+          exclude: ['test/browser/**', 'test/runtimes/**'],
         },
       },
       {
@@ -35,6 +35,14 @@ export default defineConfig({
           testTimeout: 120_000,
           include: ['test/browser/**/*.test.ts'],
           fileParallelism: false,
+        },
+      },
+      {
+        resolve: { alias },
+        test: {
+          name: 'runtimes',
+          testTimeout,
+          include: ['test/runtimes/**/*.test.ts'],
         },
       },
     ],

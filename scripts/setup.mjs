@@ -106,7 +106,7 @@ export function ensureChromium() {
  * Path of a program that the tests run. As root on Debian and its kin the `packages` that hold it are
  * installed; else it is undefined where `find` finds none, and the `advice` is printed.
  */
-async function ensureProgram({ find, packages, advice }) {
+export async function ensureProgram({ find, packages, advice }) {
   const found = await find()
   if (found) return found
   if (process.getuid?.() === 0 && onPath('apt-get')) {

@@ -92,7 +92,7 @@ function readJson(path) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const named = process.argv.slice(2).filter((argument) => argument !== '--write')
-  const last = ['tests.json', 'browser-tests.json'].map((name) => join(root, '.cache', name))
+  const last = ['tests.json', 'browser-tests.json', 'runtimes.json'].map((name) => join(root, '.cache', name))
   const { page, differences, notRun } = compareReadme(named.length ? named : last)
   for (const difference of differences) console.log(difference)
   for (const cell of notRun) console.log(`not run: ${cell}`)

@@ -4,6 +4,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import { ensureRuntimes } from './runtimes.mjs'
 import { build, ensureChromium, ensurePackages, root, run, tool } from './setup.mjs'
 import { compareReadme } from './tables.mjs'
 
@@ -40,6 +41,13 @@ try {
 }
 if (chromium) tests('browser tests', ['--project', 'browser'], { CHROMIUM_PATH: chromium })
 else notRun.push(`browser tests in ${testFiles('test/browser')} files (no Chromium)`)
+
+heading('runtimes')
+const { installed, missing } = await ensureRuntimes()
+if (missing.length > 0 && inCi) fail(`runtimes: no ${missing.join(', ')}`)
+if (missing.length > 0) notRun.push(`tests of the packed package in ${missing.join(', ')}`)
+if (chromium || installed.length > 0)
+  tests('runtimes', ['--project', 'runtimes'], { CHROMIUM_PATH: chromium ?? '' })
 
 check('tables of the README', tablesOfReadme)
 
@@ -97,7 +105,7 @@ function reportOf(name) {
 
 /** Whether the tests that ran prove what the README says that they prove. */
 function tablesOfReadme() {
-  const { differences, notRun: cells } = compareReadme(['tests', 'browser tests'].map(reportOf))
+  const { differences, notRun: cells } = compareReadme(['tests', 'browser tests', 'runtimes'].map(reportOf))
   for (const difference of differences) console.log(difference)
   if (differences.length > 0) console.log('`npm run tables` writes what the run says.')
   if (cells.length > 0 && !inCi) notRun.push(...cells)

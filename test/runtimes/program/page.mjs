@@ -1,0 +1,4 @@
+/** Browsers: the driver calls this. */
+import { run } from './run.mjs'
+
+globalThis.run = run

@@ -1,0 +1,71 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { installedRuntimes } from '../../scripts/runtimes.mjs'
+import { startServer, times } from '../setup.ts'
+import { installPacked, type Packed } from './packed.ts'
+
+const execute = promisify(execFile)
+const nodes = installedRuntimes().filter(({ kind }) => kind === 'node')
+
+let packed: Packed
+beforeAll(() => {
+  packed = installPacked()
+}, 60_000)
+afterAll(() => packed.remove())
+
+describe('require of the packed package', () => {
+  test.each(nodes)(
+    'in $name: it serves a CommonJS program, with the axios of require',
+    async ({ program }) => {
+      const server = await startServer()
+      const tokens = server.mint()
+      server.expireAccessTokens()
+      const { stdout, stderr } = await execute(program, ['require.cjs'], {
+        cwd: packed.folder,
+        timeout: 60_000,
+        env: { GIVEN: JSON.stringify({ url: server.url, tokens }) },
+      })
+      expect(stderr).toBe('')
+      expect(JSON.parse(stdout)).toEqual({ times: times(20, () => 1), status: 401, sameClass: true })
+      expect(server.count, server.explain()).toMatchObject({ refreshes: 1, refreshRequests: 1, reuses: 0 })
+    },
+  )
+
+  test.each(nodes)(
+    'in $name: every subpath loads, and is the module that import gets',
+    async ({ program }) => {
+      const { name, exports } = JSON.parse(readFileSync(join(packed.folder, packed.manifest), 'utf8'))
+      const names = Object.keys(exports)
+        .filter((subpath) => !subpath.endsWith('.json'))
+        .map((subpath) => name + subpath.slice(1))
+      const code = `
+      const all = ${JSON.stringify(names)}.map(async (name) => (await import(name)) === require(name))
+      Promise.all(all).then((same) => console.log(JSON.stringify(same)))`
+      const { stdout, stderr } = await execute(program, ['--input-type=commonjs', '--eval', code], {
+        cwd: packed.folder,
+        timeout: 60_000,
+        env: {},
+      })
+      expect(stderr).toBe('')
+      expect(JSON.parse(stdout)).toEqual(names.map(() => true))
+    },
+  )
+
+  test('attw finds nothing but what follows from ESM only', async () => {
+    const cli = createRequire(import.meta.url).resolve('@arethetypeswrong/cli/package.json')
+    const { bin } = JSON.parse(readFileSync(cli, 'utf8'))
+    const args = [join(dirname(cli), bin.attw), packed.tarball, '--format', 'json']
+    // It exits with 1, because it finds something.
+    const { stdout } = await execute(process.execPath, args, { maxBuffer: 2 ** 26 }).catch((error) => error)
+    const found = new Set<string>()
+    for (const problems of Object.values<{ kind: string; resolutionKind: string }[]>(
+      JSON.parse(stdout).problems,
+    ))
+      for (const { kind, resolutionKind } of problems) found.add(`${resolutionKind}: ${kind}`)
+    expect([...found].sort()).toEqual(['node10: NoResolution', 'node16-cjs: CJSResolvesToESM'])
+  })
+})
