@@ -7,3 +7,6 @@ export interface Runtime {
 }
 
 export declare function installedRuntimes(): Runtime[]
+
+/** The folder whose node_modules has Next.js. */
+export declare function installedNext(): string | undefined

@@ -25,6 +25,9 @@ const RUNTIMES = [
   },
 ]
 
+/** A framework that patches fetch: it runs in this Node. */
+const NEXT = ['next@16.4.6', 'react@19.3.1', 'react-dom@19.3.1']
+
 /** Those that are installed and start: `{ name, kind, version, program }`. */
 export function installedRuntimes() {
   return RUNTIMES.filter(isInstalled)
@@ -38,7 +41,9 @@ export async function ensureRuntimes() {
     console.log('The tests of other runtimes need Linux x64: their programs are npm packages for it.')
     return { installed: [], missing: RUNTIMES.map(({ name }) => name) }
   }
-  for (const runtime of RUNTIMES) if (!isInstalled(runtime)) install(runtime)
+  for (const runtime of RUNTIMES) {
+    if (!isInstalled(runtime)) installInto(folderOf(runtime), [`${runtime.package}@${runtime.version}`])
+  }
   const node26 = RUNTIMES.find(({ name }) => name === 'Node 26')
   if (isInstalled(node26)) {
     await ensureProgram({
@@ -52,17 +57,35 @@ export async function ensureRuntimes() {
   return { installed, missing }
 }
 
-function install(runtime) {
-  const { package: name, version } = runtime
-  console.log(`Installing ${name}@${version} …`)
+/** Installs Next.js where it is missing. Returns the folder whose node_modules has it, or undefined. */
+export function ensureNext() {
+  if (!installedNext()) installInto(folderOf({ name: 'next' }), NEXT)
+  return installedNext()
+}
+
+export function installedNext() {
+  const folder = folderOf({ name: 'next' })
+  const all = NEXT.every((wanted) => {
+    const [name, version] = wanted.split('@')
+    return versionIn(folder, name) === version
+  })
+  return all ? folder : undefined
+}
+
+function installInto(folder, packages) {
+  console.log(`Installing ${packages.join(', ')} …`)
   const quiet = ['--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--ignore-scripts']
-  if (!run('npm', ['install', '--prefix', folderOf(runtime), ...quiet, `${name}@${version}`]))
-    console.log(`${runtime.name} could not be installed: npm says above why. It needs the npm registry.`)
+  if (!run('npm', ['install', '--prefix', folder, ...quiet, ...packages]))
+    console.log('That failed; npm says above why. It needs the npm registry.')
 }
 
 function isInstalled(runtime) {
-  const description = join(folderOf(runtime), 'node_modules', runtime.package, 'package.json')
-  return existsSync(description) && JSON.parse(readFileSync(description, 'utf8')).version === runtime.version
+  return versionIn(folderOf(runtime), runtime.package) === runtime.version
+}
+
+function versionIn(folder, name) {
+  const description = join(folder, 'node_modules', name, 'package.json')
+  return existsSync(description) ? JSON.parse(readFileSync(description, 'utf8')).version : undefined
 }
 
 function starts(program) {

@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { ensureRuntimes } from './runtimes.mjs'
+import { ensureNext, ensureRuntimes } from './runtimes.mjs'
 import { build, ensureChromium, ensurePackages, root, run, tool } from './setup.mjs'
 import { compareReadme } from './tables.mjs'
 
@@ -44,6 +44,7 @@ else notRun.push(`browser tests in ${testFiles('test/browser')} files (no Chromi
 
 heading('runtimes')
 const { installed, missing } = await ensureRuntimes()
+if (!ensureNext()) missing.push('Next.js')
 if (missing.length > 0 && inCi) fail(`runtimes: no ${missing.join(', ')}`)
 if (missing.length > 0) notRun.push(`tests of the packed package in ${missing.join(', ')}`)
 if (chromium || installed.length > 0)

@@ -16,13 +16,13 @@ export interface Packed {
 }
 
 /**
- * Packs this package, and installs it beside the program that uses it. axios is found in the folders above.
- * The folder has a package.json of its own: else the name `refresh-once` would lead to the repository itself.
+ * Packs this package, and installs it beside the program that uses it; what else that needs is found in the
+ * folders above. The folder has a package.json of its own: else the name `refresh-once` would lead to the
+ * repository itself.
  */
-export function installPacked(): Packed {
-  const cache = file('../../.cache')
-  mkdirSync(cache, { recursive: true })
-  const folder = mkdtempSync(join(cache, 'packed-'))
+export function installPacked(program = './program', within: string = file('../../.cache')): Packed {
+  mkdirSync(within, { recursive: true })
+  const folder = mkdtempSync(join(within, 'packed-'))
   const npm = (cwd: string, ...args: string[]): string =>
     execFileSync('npm', [...args, '--ignore-scripts', '--offline', '--no-audit', '--no-fund'], {
       cwd,
@@ -30,7 +30,7 @@ export function installPacked(): Packed {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
   const [{ filename }] = JSON.parse(npm(file('../..'), 'pack', '--json', '--pack-destination', folder))
-  cpSync(file('./program'), folder, { recursive: true })
+  cpSync(file(program), folder, { recursive: true })
   writeFileSync(join(folder, 'package.json'), '{ "name": "program", "private": true, "type": "module" }\n')
   npm(folder, 'install', '--no-package-lock', '--legacy-peer-deps', `./${filename}`)
   return {

@@ -1,0 +1,4 @@
+import { dirname } from 'node:path'
+
+/** Where node_modules with next is: the folder above. */
+export default { turbopack: { root: dirname(process.cwd()) }, poweredByHeader: false }
