@@ -41,7 +41,7 @@ export default defineConfig({
         resolve: { alias },
         test: {
           name: 'runtimes',
-          testTimeout,
+          testTimeout: 120_000,
           include: ['test/runtimes/**/*.test.ts'],
         },
       },

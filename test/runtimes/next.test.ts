@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { type AuthServer, createAuthServer, type TokenResponse } from 'refresh-once/testing'
-import ts from 'typescript'
+import { transformWithOxc } from 'vite'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createVisitors } from '../../examples/nextjs.ts'
 import { installedNext } from '../../scripts/runtimes.mjs'
@@ -56,13 +56,11 @@ describe.each([installedNext()].filter((folder) => folder !== undefined))('Next.
   beforeAll(async () => {
     packed = installPacked('./next', next)
     const recipe = readFileSync(new URL('../../examples/nextjs.ts', import.meta.url), 'utf8')
-    const { outputText } = ts.transpileModule(recipe, {
-      compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 },
-    })
-    writeFileSync(join(packed.folder, 'nextjs.js'), outputText)
+    const { code } = await transformWithOxc(recipe, 'nextjs.ts')
+    writeFileSync(join(packed.folder, 'nextjs.js'), code)
     server = await createAuthServer()
     site = await startSite(packed, next, server.url)
-  }, 180_000)
+  }, 240_000)
 
   afterAll(async () => {
     await site?.stop()

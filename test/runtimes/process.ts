@@ -19,7 +19,7 @@ export async function runInProcess(
 ): Promise<Results<Outcome>> {
   const { stdout } = await promisify(execFile)(program, ARGUMENTS[kind] ?? [], {
     cwd: folder,
-    timeout: 90_000,
+    timeout: 240_000,
     env: {
       PATH: process.env.PATH,
       HOME: folder,

@@ -14,7 +14,7 @@ const nodes = installedRuntimes().filter(({ kind }) => kind === 'node')
 let packed: Packed
 beforeAll(() => {
   packed = installPacked()
-}, 60_000)
+}, 240_000)
 afterAll(() => packed.remove())
 
 describe('require of the packed package', () => {
@@ -26,7 +26,6 @@ describe('require of the packed package', () => {
       server.expireAccessTokens()
       const { stdout, stderr } = await execute(program, ['require.cjs'], {
         cwd: packed.folder,
-        timeout: 60_000,
         env: { GIVEN: JSON.stringify({ url: server.url, tokens }) },
       })
       expect(stderr).toBe('')
@@ -36,22 +35,26 @@ describe('require of the packed package', () => {
   )
 
   test.each(nodes)(
-    'in $name: every subpath loads, and is the module that import gets',
+    'in $name: every subpath loads, with the very exports that import gets',
     async ({ program }) => {
       const { name, exports } = JSON.parse(readFileSync(join(packed.folder, packed.manifest), 'utf8'))
       const names = Object.keys(exports)
         .filter((subpath) => !subpath.endsWith('.json'))
         .map((subpath) => name + subpath.slice(1))
+      // Where there is a default export, require gives a module of its own with the same members.
       const code = `
-      const all = ${JSON.stringify(names)}.map(async (name) => (await import(name)) === require(name))
-      Promise.all(all).then((same) => console.log(JSON.stringify(same)))`
+      const all = ${JSON.stringify(names)}.map(async (name) => {
+        const imported = await import(name)
+        const required = require(name)
+        return Object.keys(imported).filter((member) => imported[member] !== required[member])
+      })
+      Promise.all(all).then((different) => console.log(JSON.stringify(different)))`
       const { stdout, stderr } = await execute(program, ['--input-type=commonjs', '--eval', code], {
         cwd: packed.folder,
-        timeout: 60_000,
         env: {},
       })
       expect(stderr).toBe('')
-      expect(JSON.parse(stdout)).toEqual(names.map(() => true))
+      expect(JSON.parse(stdout)).toEqual(names.map(() => []))
     },
   )
 

@@ -11,7 +11,7 @@ import { runInWorkerd } from './workerd.ts'
 let packed: Packed
 beforeAll(() => {
   packed = installPacked()
-}, 60_000)
+}, 240_000)
 afterAll(() => packed.remove())
 
 interface Stage {
@@ -44,7 +44,7 @@ function perform({ run }: Stage): (subject: string, check: string) => { scene: S
       }
     }
     outcomes = await run(given)
-  }, 120_000)
+  }, 240_000)
 
   afterAll(async () => {
     await Promise.all(Object.values(scenes).flatMap((checks) => Object.values(checks).map(closeScene)))

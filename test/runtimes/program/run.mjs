@@ -21,7 +21,7 @@ export async function run(given) {
 }
 
 async function outcomeOf(check) {
-  const patience = 20_000
+  const patience = 60_000
   let timer
   const tooLate = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error(`not done after ${patience} ms`)), patience)
