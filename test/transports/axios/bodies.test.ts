@@ -1,34 +1,14 @@
 import { Readable } from 'node:stream'
 import FormDataPackage from 'form-data'
 import { findSessionError } from 'refresh-once'
-import type { ReceivedRequest } from 'refresh-once/testing'
 import { describe, expect, test } from 'vitest'
 import { deferred, times, watch } from '../../setup.ts'
-import { bearer, errorOf, landed, onWire, stage } from './stage.ts'
+import { bearer, landed, multipart, onWire, seenOf } from '../wire.ts'
+import { errorOf, stage } from './stage.ts'
 
 const ADAPTERS = ['http', 'fetch'] as const
 const BYTES = Uint8Array.from({ length: 256 }, (_, index) => index)
 const OCTETS = { 'content-type': 'application/octet-stream' }
-
-/** All that the server saw of a request, but for the token. */
-function seenOf({ method, url, headers, body }: ReceivedRequest) {
-  const { authorization, ...others } = headers
-  return { method, url, headers: others, body: body.toString('latin1') }
-}
-
-/** The boundary that a multipart body was written with, and the rest of what the server saw, without it. */
-function multipart(request: ReceivedRequest | undefined) {
-  const text = request?.body.toString('latin1') ?? ''
-  const boundary = /^--([^\r\n]+)\r\n/.exec(text)?.[1] ?? ''
-  const { 'content-type': type, 'content-length': length } = request?.headers ?? {}
-  return {
-    boundary,
-    type,
-    declared: length === undefined ? undefined : Number(length),
-    length: request?.body.length,
-    body: text.replaceAll(boundary, 'BOUNDARY'),
-  }
-}
 
 describe.each(ADAPTERS)('bodies that can be sent again (%s adapter)', (adapter) => {
   const bodies: Record<string, { data: () => unknown; headers?: Record<string, string> }> = {

@@ -4,7 +4,8 @@ import { findSessionError } from 'refresh-once'
 import type { AuthServer, Gate, TestClock } from 'refresh-once/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { deferred, newClock, times, watch } from '../../setup.ts'
-import { errorOf, landed, onWire, type Stage, stage } from './stage.ts'
+import { landed, onWire } from '../wire.ts'
+import { errorOf, type Stage, stage } from './stage.ts'
 
 const ADAPTERS = ['http', 'fetch'] as const
 type Adapter = (typeof ADAPTERS)[number]

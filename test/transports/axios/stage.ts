@@ -1,13 +1,7 @@
 import axios, { type AxiosError, type AxiosInstance, type CreateAxiosDefaults } from 'axios'
 import type { Session, SessionOptions } from 'refresh-once'
 import { attachSession } from 'refresh-once/axios'
-import type {
-  ApiEntry,
-  AuthServer,
-  AuthServerOptions,
-  ReceivedRequest,
-  TokenResponse,
-} from 'refresh-once/testing'
+import type { AuthServer, AuthServerOptions, ReceivedRequest, TokenResponse } from 'refresh-once/testing'
 import { expired, failureOf, open, refreshAt, startServer } from '../../setup.ts'
 
 export interface StageOptions {
@@ -53,21 +47,4 @@ export async function errorOf(request: Promise<unknown>): Promise<AxiosError> {
   const error = await failureOf(request)
   if (axios.isAxiosError(error)) return error
   throw new Error('expected an AxiosError', { cause: error })
-}
-
-/** The requests that came over the wire for a path and, if given, with the query parameter `id`. */
-export function onWire({ requests }: AuthServer, path: string, id?: string): ApiEntry[] {
-  return requests.filter((entry) => entry.path === path && (id === undefined || entry.id === id))
-}
-
-/** The same, once each of them has been answered or has lost its connection: the server learns it last. */
-export async function landed(server: AuthServer, path: string, id?: string): Promise<ApiEntry[]> {
-  const all = () => onWire(server, path, id)
-  await server.until(() => all().every(({ status, aborted }) => status !== undefined || aborted))
-  return all()
-}
-
-/** The Authorization header of a token set. */
-export function bearer({ access_token }: TokenResponse): { Authorization: string } {
-  return { Authorization: `Bearer ${access_token}` }
 }

@@ -8,7 +8,8 @@ import { findSessionError } from 'refresh-once'
 import { attachSession } from 'refresh-once/axios'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { deferred, newClock, times, watch } from '../../setup.ts'
-import { bearer, errorOf, landed, onWire, type Stage, stage } from './stage.ts'
+import { bearer, landed, onWire } from '../wire.ts'
+import { errorOf, type Stage, stage } from './stage.ts'
 
 const ADAPTERS = ['http', 'fetch'] as const
 
