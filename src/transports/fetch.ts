@@ -130,13 +130,15 @@ class FetchRequest extends SessionRequest<Response> {
 
   transmit(credentials: Credentials | undefined): Promise<Response> {
     try {
-      return credentials ? this.#send(credentials) : this.#attachment.send(this.#input, this.#init)
+      // Only we know what a factory of bodies is.
+      if (credentials || this.#body) return this.#send(credentials)
+      return this.#attachment.send(this.#input, this.#init)
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
-  #send(credentials: Credentials): Promise<Response> {
+  #send(credentials: Credentials = {}): Promise<Response> {
     const members = this.#members
     const request = requestIn(this.#input)
     const headers = new Headers(this.#headers)
