@@ -148,7 +148,8 @@ class FetchRequest extends SessionRequest<Response> {
     }
     const init: Members = { ...members, headers }
     if (this.#body) Object.assign(init, { duplex: 'half', ...members, body: this.#body(), headers })
-    if (travels(credentials)) init.redirect ??= unfollowed()
+    // The caller's own choice stands; that of a Request can be told from the default only here.
+    if (travels(credentials) && request?.redirect !== 'manual') init.redirect ??= unfollowed()
     if (this.recallable) {
       this.#recall = new AbortController()
       init.signal = either(this.signal, this.#recall)
@@ -157,13 +158,12 @@ class FetchRequest extends SessionRequest<Response> {
     const url = query ? withQuery(this.url, query) : this.url
     if (!request) return this.#attachment.send(url, init as RequestInit)
     // An `init` of ours takes the referrer out of a Request that came without one.
-    if (!this.#init)
+    if (Object.keys(members).every((name) => name === 'session'))
       Object.assign(init, { referrer: request.referrer, referrerPolicy: request.referrerPolicy })
     const sent = this.#spare ?? request
     const { replays } = this.#attachment.session
-    const repeats =
-      replays && this.replayable && init.body === undefined && sent.body !== null && !sent.bodyUsed
-    this.#spare = repeats ? sent.clone() : undefined
+    const own = (init.body ?? undefined) === undefined && sent.body !== null && !sent.bodyUsed
+    this.#spare = own && replays && this.replayable ? sent.clone() : undefined
     const target = query ? new Request(url, { duplex: 'half', ...membersOf(sent) } as RequestInit) : sent
     return this.#attachment.send(target, init as RequestInit)
   }
