@@ -103,7 +103,7 @@ function transmit(context: Context, request: AnyRequest): Promise<unknown> {
     return dispatch(context, request, context.bearer)
   }
   const credentials = applyToken(tokens, request)
-  if (!(credentials instanceof Promise)) return dispatch(context, request, credentials)
+  if (!('then' in credentials)) return dispatch(context, request, credentials)
   // The signing took time: the session may be another one by now, or closed.
   return credentials.then((signed) =>
     context.record === record && !context.closed

@@ -166,5 +166,6 @@ function retryAt({ headers }: Answer, { now }: Clock): number {
 }
 
 function isAnswer(value: unknown): value is Answer {
-  return value instanceof Object && 'status' in value && 'headers' in value
+  // Not `instanceof`: test runners and frames have several realms.
+  return 'status' in Object(value) && 'headers' in Object(value)
 }

@@ -191,11 +191,11 @@ class FetchRequest extends SessionRequest<Response> {
 
   discard(outcome: unknown): void {
     // A body that nobody reads keeps its connection.
-    if (isResponse(outcome)) outcome.body?.cancel().catch(() => {})
+    cancelBody(outcome)
   }
 
   override release(): void {
-    this.#spare?.body?.cancel().catch(() => {})
+    cancelBody(this.#spare)
   }
 
   refusal(cause: SessionError): SessionError {
@@ -213,7 +213,14 @@ function requestIn(input: Input): Request | undefined {
 }
 
 function isResponse(outcome: unknown): outcome is Response {
-  return outcome instanceof Object && 'headers' in outcome
+  return 'headers' in Object(outcome)
+}
+
+/** Lets go of the body of a request or response; where fetch is made of Node's streams it is one of those. */
+function cancelBody(owner: unknown): void {
+  const { body } = Object(owner)
+  const cancel = body?.cancel ?? body?.destroy
+  cancel?.call(body)?.catch?.(() => {})
 }
 
 /** Not a spread: a `Request` serves as `init`, too, and has its members by inheritance. */
