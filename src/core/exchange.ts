@@ -74,7 +74,14 @@ function resume(context: Context, request: AnyRequest): Promise<unknown> {
   return reason ? ignore(context, request, reason) : transmit(context, request)
 }
 
-async function refuse(context: Context, request: AnyRequest, error: unknown): Promise<never> {
+/** The caller gets an error instead of its outcome, if there is one. */
+async function refuse(
+  context: Context,
+  request: AnyRequest,
+  error: unknown,
+  outcome?: unknown,
+): Promise<never> {
+  request.discard(outcome)
   request.release()
   const ours = error instanceof SessionError
   note(context, request, {
@@ -190,7 +197,12 @@ async function examine(
   const response = request.responseOf(outcome)
   const { status, headers } = response
   const challenge = headers.get('www-authenticate') ?? ''
-  const asked = await shouldRefresh?.(response, outcome)
+  let asked: boolean | undefined
+  try {
+    asked = await shouldRefresh?.(response, outcome)
+  } catch (error) {
+    return refuse(context, request, error, outcome)
+  }
   if (!asked && status !== 401) return settle(context, request, outcome, failed)
   note(context, request, { type: 'request-rejected', status, challenge })
   const remedy = asked === undefined ? remedyOf(challenge) : asked ? 'refresh' : 'none'
@@ -225,7 +237,7 @@ async function examine(
   try {
     for (let wait = gate(context, request); wait; wait = gate(context, request)) await wait
   } catch (error) {
-    return error instanceof SessionError ? own(error) : refuse(context, request, error)
+    return error instanceof SessionError ? own(error) : refuse(context, request, error, outcome)
   }
   // A token set that somebody else had fetched is no replay of ours either.
   if (asks && !context.adopted) request.replays++
