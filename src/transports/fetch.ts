@@ -150,22 +150,31 @@ class FetchRequest extends SessionRequest<Response> {
     if (this.#body) Object.assign(init, { duplex: 'half', ...members, body: this.#body(), headers })
     // The caller's own choice stands; that of a Request can be told from the default only here.
     if (travels(credentials) && request?.redirect !== 'manual') init.redirect ??= unfollowed()
-    if (this.recallable) {
-      this.#recall = new AbortController()
-      init.signal = either(this.signal, this.#recall)
-    }
-    const { query } = credentials
+    if (!this.recallable) return this.#fetch(request, init, credentials)
+    const recall = new AbortController()
+    this.#recall = recall
+    init.signal = either(this.signal, recall)
+    return this.#fetch(request, init, credentials).then((response) => {
+      if (!recall.signal.aborted) return response
+      // The recall came between the headers and us: nobody could read the body.
+      this.discard(response)
+      throw recall.signal.reason
+    })
+  }
+
+  /** A Request is sent itself, and not what can be seen of it: that is less. */
+  #fetch(request: Request | undefined, init: Members, { query }: Credentials): Promise<Response> {
+    const { send, session } = this.#attachment
     const url = query ? withQuery(this.url, query) : this.url
-    if (!request) return this.#attachment.send(url, init as RequestInit)
+    if (!request) return send(url, init as RequestInit)
     // An `init` of ours takes the referrer out of a Request that came without one.
-    if (Object.keys(members).every((name) => name === 'session'))
+    if (Object.keys(this.#members).every((name) => name === 'session'))
       Object.assign(init, { referrer: request.referrer, referrerPolicy: request.referrerPolicy })
     const sent = this.#spare ?? request
-    const { replays } = this.#attachment.session
     const own = (init.body ?? undefined) === undefined && sent.body !== null && !sent.bodyUsed
-    this.#spare = own && replays && this.replayable ? sent.clone() : undefined
+    this.#spare = own && session.replays && this.replayable ? sent.clone() : undefined
     const target = query ? new Request(url, { duplex: 'half', ...membersOf(sent) } as RequestInit) : sent
-    return this.#attachment.send(target, init as RequestInit)
+    return send(target, init as RequestInit)
   }
 
   land(): void {}
