@@ -173,8 +173,11 @@ class FetchRequest extends SessionRequest<Response> {
     const sent = this.#spare ?? request
     const own = (init.body ?? undefined) === undefined && sent.body !== null && !sent.bodyUsed
     this.#spare = own && session.replays && this.replayable ? sent.clone() : undefined
-    const target = query ? new Request(url, { duplex: 'half', ...membersOf(sent) } as RequestInit) : sent
-    return send(target, init as RequestInit)
+    if (!query) return send(sent, init as RequestInit)
+    const elsewhere = (body?: unknown) =>
+      send(url, { ...membersOf(sent), ...init, ...(body !== undefined && { body }) } as RequestInit)
+    // As a stream it would lose its length, and many browsers do not give it as one.
+    return own && !/^(GET|HEAD)$/.test(this.method) ? sent.blob().then(elsewhere) : elsewhere()
   }
 
   land(): void {}
