@@ -24,7 +24,11 @@ export default defineConfig({
         test: {
           name: 'oldest axios',
           testTimeout,
-          include: ['test/transports/axios/**/*.test.ts', 'test/compat/**/*.test.ts'],
+          include: [
+            'test/transports/*.test.ts',
+            'test/transports/axios/**/*.test.ts',
+            'test/compat/**/*.test.ts',
+          ],
           exclude: ['test/browser/**'],
         },
       },
