@@ -290,37 +290,3 @@ describe("the caller's abort during a recall", () => {
     })
   })
 })
-
-test('(C28) a recall that comes between the headers and us: the body is dead, so the request is sent again', async () => {
-  const time = newClock()
-  const arrived = deferred<void>()
-  const letGo = deferred<void>()
-  // As instrumentation does that has something to do first.
-  const own: typeof fetch = async (...all) => {
-    const response = await fetch(...all)
-    if (response.url.endsWith('id=slow')) {
-      arrived.resolve()
-      await letGo.promise
-    }
-    return response
-  }
-  const { server, session, api, at } = await stage({
-    fetch: { fetch: own },
-    session: { recall: 'safe', clock: time.clock },
-  })
-  const seen = watch(session)
-  const slow = api(at('/api/items?id=slow'))
-  await arrived.promise
-  server.expireAccessTokens()
-  const refreshes = server.hold('/token')
-  const rejected = api(at('/api/items'))
-  await refreshes.untilArrived()
-  await time.advance(250)
-  expect(seen.of('request-recalled')).toHaveLength(1)
-  letGo.resolve()
-  refreshes.release()
-  expect(await (await slow).json()).toMatchObject({ id: 'slow', generation: 2 })
-  await rejected
-  expect(onWire(server, '/api/items', 'slow')).toHaveLength(2)
-  expect(server.count.refreshes).toBe(1)
-})
