@@ -36,6 +36,8 @@ interface PageOptions {
   session?: Beginning['session']
   client?: Beginning['client']
   attach?: Beginning['attach']
+  fetch?: Beginning['fetch']
+  credentials?: Beginning['credentials']
 }
 
 /** A page that is signed in at a server. */
@@ -119,6 +121,8 @@ export async function launchChromium(): Promise<Chromium> {
       session: { ...(cookies ? {} : { tokens: { ...tokens } }), ...options.session },
       client: { ...options.client },
       attach: { ...options.attach },
+      fetch: { ...options.fetch },
+      credentials: options.credentials,
     } as Beginning)
     return { server, page, tokens, received, events, until }
   }

@@ -1,13 +1,16 @@
 /** What the pages of the browser tests load: the product as a browser gets it, and a way to begin. */
 import axios, { type AxiosInstance, type CreateAxiosDefaults } from 'axios'
 import {
+  type Credentials,
   createSession,
   findSessionError,
   type Session,
   type SessionEvent,
   type SessionOptions,
+  type TokenSet,
 } from 'refresh-once'
 import { type AttachOptions, attachSession } from 'refresh-once/axios'
+import { type FetchOptions, type SessionFetch, withSession } from 'refresh-once/fetch'
 
 export interface Beginning {
   /** The URL of a token endpoint, or of a refresh route with cookies. */
@@ -15,6 +18,9 @@ export interface Beginning {
   session?: Partial<SessionOptions>
   client?: CreateAxiosDefaults
   attach?: AttachOptions
+  fetch?: Omit<FetchOptions, 'fetch'>
+  /** Where a named way of `kit.credentials` puts the token. @default the Authorization header */
+  credentials?: keyof typeof kit.credentials
 }
 
 declare global {
@@ -24,6 +30,8 @@ declare global {
     api: AxiosInstance
     /** The same client without it. */
     bare: AxiosInstance
+    /** A fetch in the care of the session. */
+    authFetch: SessionFetch
     session: Session
     /** Tells the test what happens in the page. */
     tell(event: SessionEvent): Promise<void>
@@ -37,6 +45,13 @@ const kit = {
   createSession,
   findSessionError,
   attachSession,
+  withSession,
+
+  /** Ways to put a token on a request; functions do not come into pages from outside. */
+  credentials: {
+    header: ({ accessToken }: TokenSet): Credentials => ({ headers: { 'x-access-token': accessToken } }),
+    query: ({ accessToken }: TokenSet): Credentials => ({ query: { access_token: accessToken } }),
+  },
 
   /** Bodies of every kind that can be sent again, made anew by each call. */
   bodies: {
@@ -58,8 +73,8 @@ const kit = {
     },
   },
 
-  /** Signs in, and puts an instance into the session's care. */
-  begin({ refreshAt, session: options, client, attach }: Beginning): void {
+  /** Signs in, and puts an instance and a fetch into the session's care. */
+  begin({ refreshAt, session: options, client, attach, ...more }: Beginning): void {
     const session = createSession({
       refresh: ({ tokens, signal }) => {
         if (options?.mode === 'cookie')
@@ -68,12 +83,14 @@ const kit = {
         const body = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: refreshToken })
         return fetch(refreshAt, { method: 'POST', body, signal })
       },
+      ...(more.credentials && { applyToken: kit.credentials[more.credentials] }),
       ...options,
     })
     session.observe((event) => void window.tell(event))
     const api = axios.create(client)
     attachSession(api, session, attach)
-    Object.assign(window, { session, api, bare: axios.create(client) })
+    const authFetch = withSession(session, more.fetch)
+    Object.assign(window, { session, api, authFetch, bare: axios.create(client) })
   },
 }
 
