@@ -208,6 +208,21 @@ describe('`shouldRefresh`', () => {
     expect(bodies).toEqual([false, false])
   })
 
+  test('is given the Response itself, too', async () => {
+    const seen: unknown[] = []
+    const { api, at } = await stage({
+      session: {
+        shouldRefresh(_, outcome) {
+          seen.push(outcome)
+          return undefined
+        },
+      },
+    })
+    const answer = await api(at('/api/items'))
+    expect(seen).toEqual([answer])
+    expect(seen[0]).toBe(answer)
+  })
+
   test('`false` leaves a 401 to the caller, and a body that is no JSON is undefined', async () => {
     const seen: unknown[] = []
     const { server, api, at } = await stage({

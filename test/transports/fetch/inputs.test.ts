@@ -1,7 +1,7 @@
 import { runInNewContext } from 'node:vm'
 import type { SessionFetch, SessionRequestInit } from 'refresh-once/fetch'
 import { describe, expect, expectTypeOf, onTestFinished, test, vi } from 'vitest'
-import { deferred, failureOf, times } from '../../setup.ts'
+import { deferred, failureOf, newClock, times, watch } from '../../setup.ts'
 import { bearer, onWire, seenOf } from '../wire.ts'
 import { stage } from './stage.ts'
 
@@ -386,6 +386,36 @@ describe('the session member of init', () => {
     expect(await answer.json()).toEqual({ error: 'invalid_credentials' })
     expect(seen).toEqual([`POST ${at('/login')}`])
     expect(server.count.refreshRequests).toBe(0)
+  })
+
+  test('(A6) a refresh that sends a Request after an await: its signal is another one, but `skip` lets it through', async () => {
+    for (const skips of [false, true]) {
+      const time = newClock()
+      const given = await stage({
+        session: {
+          clock: time.clock,
+          retries: 0,
+          skip: (url) => skips && url.endsWith('/refresh'),
+          refresh: async ({ tokens, signal }) => {
+            await Promise.resolve()
+            const body = new URLSearchParams({ refresh_token: tokens?.refreshToken ?? '' })
+            return given.api(new Request(given.at('/refresh'), { method: 'POST', body, signal }))
+          },
+        },
+      })
+      const { server, session, api, at } = given
+      const seen = watch(session)
+      server.expireAccessTokens()
+      const answer = api(at('/api/items'))
+      if (!skips) {
+        await seen.until('request-held')
+        await time.advance(10_000)
+        await seen.until('refresh-failed')
+        expect(seen.of('refresh-failed')[0]?.message).toContain(`POST ${at('/refresh')}`)
+      }
+      expect((await answer).status).toBe(skips ? 200 : 401)
+      expect(server.count.refreshes).toBe(skips ? 1 : 0)
+    }
   })
 
   test('`replay: false`: the 401 is the caller’s, and the refresh takes place', async () => {

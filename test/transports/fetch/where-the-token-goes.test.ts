@@ -128,6 +128,21 @@ describe('(D37) a URL that only looks like the trusted origin gets no token', ()
   )
 })
 
+describe("`origins: '*'`", () => {
+  test('in cookie mode, where there is no token that could go astray: every origin is in the care of the session', async () => {
+    const { server } = await bystander((_, response) => response.writeHead(seen++ ? 200 : 401).end())
+    let seen = 0
+    const refresh = vi.fn(() => undefined)
+    const api = withSession(open({ mode: 'cookie', refresh }), { origins: '*' })
+    expect((await api(server.url)).status).toBe(200)
+    expect(refresh).toHaveBeenCalledTimes(1)
+  })
+
+  test('with a token: a TypeError when the fetch is made', () => {
+    expect(() => withSession(session(), { origins: '*' })).toThrow(TypeError)
+  })
+})
+
 describe('(D38) a default port and upper case make no difference', () => {
   test.each([
     'https://api.good.com:443/x',
