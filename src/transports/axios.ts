@@ -13,7 +13,7 @@ import type { IgnoreReason } from '../core/machine.ts'
 import { allowList, type Origins, parse, travels, unfollowed, withQuery } from '../core/origins.ts'
 import { type Credentials, SessionRequest, type SessionResponse } from '../core/request.ts'
 import type { Session } from '../core/session.ts'
-import { isOneShot, isSafe, type RequestSession } from './replay.ts'
+import { bodyFrom, isOneShot, isSafe, type RequestSession } from './replay.ts'
 
 export type { RequestSession }
 
@@ -244,7 +244,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     const ours: Partial<Config> = {}
     if (config.url && config.url !== url) ours.url = url
     if (query) ours.url = withQuery(url, query)
-    if (body) ours.data = body()
+    if (body) ours.data = bodyFrom(body)
     const spent = Math.floor(this.#since && performance.now() - this.#since)
     if (spent) ours.timeout = Math.max(1, Number(config.timeout) - spent)
     // Node follows redirects itself: with the token to subdomains, and with custom headers anywhere.

@@ -4,7 +4,7 @@ import { allowList, type Origins, parse, travels, unfollowed, withQuery } from '
 import { type Credentials, SessionRequest, type SessionResponse } from '../core/request.ts'
 import type { Session } from '../core/session.ts'
 import { leaveWith } from '../core/waiting-room.ts'
-import { isOneShot, isSafe, type RequestSession } from './replay.ts'
+import { bodyFrom, isOneShot, isSafe, type RequestSession } from './replay.ts'
 
 export type { RequestSession }
 
@@ -147,7 +147,7 @@ class FetchRequest extends SessionRequest<Response> {
       else headers.set(name, value)
     }
     const init: Members = { ...members, headers }
-    if (this.#body) Object.assign(init, { duplex: 'half', ...members, body: this.#body(), headers })
+    if (this.#body) Object.assign(init, { duplex: 'half', ...members, body: bodyFrom(this.#body), headers })
     // The caller's own choice stands; that of a Request can be told from the default only here.
     if (travels(credentials) && request?.redirect !== 'manual') init.redirect ??= unfollowed()
     if (!this.recallable) return this.#fetch(request, init, credentials)

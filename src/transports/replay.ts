@@ -24,3 +24,11 @@ export function isOneShot(body: unknown): boolean {
   // An async iterable of somebody's own may start anew each time, or not: nobody can tell.
   return Symbol.asyncIterator in body
 }
+
+/** A body from its factory. A promise of one would be sent as the words "[object Promise]". */
+export function bodyFrom(make: () => unknown): unknown {
+  const body = make()
+  if ('then' in Object(body))
+    throw new TypeError('body: expected a function that returns a body, not a promise')
+  return body
+}

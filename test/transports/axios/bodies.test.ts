@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import FormDataPackage from 'form-data'
 import { findSessionError } from 'refresh-once'
 import { describe, expect, test } from 'vitest'
-import { deferred, times, watch } from '../../setup.ts'
+import { deferred, failureOf, times, watch } from '../../setup.ts'
 import { bearer, landed, multipart, onWire, seenOf } from '../wire.ts'
 import { errorOf, stage } from './stage.ts'
 
@@ -340,6 +340,17 @@ describe('bodies that are gone once they have been sent', () => {
     for (const part of [first, replay]) {
       expect(part?.type).toBe(`multipart/form-data; boundary=${part?.boundary}`)
       expect(part?.declared).toBe(part?.length)
+    }
+  })
+
+  test('(C30) a factory that returns a promise: a TypeError, and nothing is sent', async () => {
+    for (const adapter of ADAPTERS) {
+      const { server, api } = await stage({ client: { adapter } })
+      const error = await failureOf(
+        api.put('/api/echo', undefined, { session: { body: async () => 'too late' } }),
+      )
+      expect(error).toBeInstanceOf(TypeError)
+      expect(server.count.api).toBe(0)
     }
   })
 

@@ -338,6 +338,15 @@ describe('bodies that are gone once they have been sent', () => {
     expect(server.count.refreshRequests).toBe(0)
   })
 
+  test('(C30) a factory that returns a promise: a TypeError, and nothing is sent', async () => {
+    const { server, api, at } = await stage()
+    const session = { body: async () => 'too late' }
+    const error = await failureOf(api(at('/api/echo'), { method: 'PUT', session }))
+    expect(error).toBeInstanceOf(TypeError)
+    expect(error.message).toMatch(/promise/)
+    expect(server.count.api).toBe(0)
+  })
+
   test('(C30) a factory that throws: its error is the answer, and the session serves the next request', async () => {
     const { server, session, api, at } = await stage()
     const seen = watch(session)
