@@ -417,6 +417,19 @@ describe('(D43) a caller’s own Authorization header', () => {
   })
 
   test.each(ways)(
+    'equal to a token that the session held, after the sign-out: is taken away (%s)',
+    async (_, call) => {
+      const { session, api, at, received, tokens } = await stage()
+      await session.signOut()
+      const headers = { Authorization: `Bearer ${tokens.access_token}`, 'x-a': '1' }
+      expect((await api(...call(at('/api/echo'), headers))).status).toBe(401)
+      expect(received.map(({ headers }) => [headers.authorization, headers['x-a']])).toEqual([
+        [undefined, '1'],
+      ])
+    },
+  )
+
+  test.each(ways)(
     'any other: untouched, its 401 is the caller’s, one `ignored` event says why (%s)',
     async (_, call) => {
       const { server, session, api, at, received } = await stage()
