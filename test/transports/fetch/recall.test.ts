@@ -112,6 +112,30 @@ test('(C28) a recall that comes between the headers and us: the body is dead, so
   expect(server.count.refreshes).toBe(1)
 })
 
+test('(C28) a fetch that obeys no signal: the answer that comes all the same is let go of, and the request sent again', async () => {
+  const deaf: typeof fetch = (input, init) => fetch(input, { ...init, signal: null })
+  const { server, session, api, at, time } = await recallStage({ fetch: { fetch: deaf } })
+  const seen = watch(session)
+  const answered = deferred<() => void>()
+  server.fault('custom', {
+    on: '/api/late',
+    respond: (_, response) => answered.resolve(() => void response.writeHead(200).write('never ends')),
+  })
+  const stale = api(at('/api/late'))
+  const answer = await answered.promise
+  server.expireAccessTokens()
+  const refreshes = server.hold('/token')
+  const rejected = api(at('/api/items'))
+  await refreshes.untilArrived()
+  await time.advance(250)
+  expect(seen.of('request-recalled')).toHaveLength(1)
+  answer()
+  await server.until(() => onWire(server, '/api/late')[0]?.aborted === true)
+  refreshes.release()
+  expect((await Promise.all([stale, rejected])).map(({ status }) => status)).toEqual([200, 200])
+  expect(onWire(server, '/api/late')).toHaveLength(2)
+})
+
 describe('a pool of six connections', () => {
   /** Slow requests and one that will be refused hold the six; a dozen more wait for one, and so will the refresh. */
   async function crowded(recall: 'safe' | 'none') {
