@@ -3,7 +3,7 @@ import { Agent, fetch as undiciFetch } from 'undici'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { failureOf, times } from '../../setup.ts'
 import { bearer, landed, onWire } from '../wire.ts'
-import { type Stage, type StageOptions, stage } from './stage.ts'
+import { keeping, type Stage, type StageOptions, stage } from './stage.ts'
 
 /** More than any socket buffers: whoever does not read it keeps its connection. */
 const LONG = 'x'.repeat(2 ** 22)
@@ -14,7 +14,7 @@ async function pool(connections: number, options: StageOptions = {}): Promise<St
   onTestFinished(() => dispatcher.destroy())
   const own = ((input: string, init: object) =>
     undiciFetch(input, { ...init, dispatcher })) as unknown as typeof fetch
-  return stage({ ...options, fetch: { fetch: own } })
+  return stage({ ...options, fetch: { fetch: keeping(own) } })
 }
 
 /** The next answers of `/api/items` are 401s with a long body. */

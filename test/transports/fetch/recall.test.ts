@@ -2,7 +2,7 @@ import { Agent, fetch as undiciFetch } from 'undici'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { deferred, newClock, type TurnedClock, times, watch } from '../../setup.ts'
 import { landed, onWire } from '../wire.ts'
-import { type Stage, type StageOptions, stage } from './stage.ts'
+import { keeping, type Stage, type StageOptions, stage } from './stage.ts'
 
 async function recallStage(options: StageOptions = {}): Promise<Stage & { time: TurnedClock }> {
   const time = newClock()
@@ -113,7 +113,7 @@ test('(C28) a recall that comes between the headers and us: the body is dead, so
 })
 
 test('(C28) a fetch that obeys no signal: the answer that comes all the same is let go of, and the request sent again', async () => {
-  const deaf: typeof fetch = (input, init) => fetch(input, { ...init, signal: null })
+  const deaf = keeping((input, init) => fetch(input, { ...init, signal: null }))
   const { server, session, api, at, time } = await recallStage({ fetch: { fetch: deaf } })
   const seen = watch(session)
   const answered = deferred<() => void>()

@@ -37,3 +37,13 @@ export async function stage(options: StageOptions = {}): Promise<Stage> {
   const api = withSession(session, { origins: [server.url], ...options.fetch })
   return { server, session, api, at: (path) => server.url + path, received, tokens }
 }
+
+/** A fetch whose answers nobody else lets go of: garbage that is collected would free their connections, too. */
+export function keeping(send: typeof fetch): typeof fetch {
+  const kept: Response[] = []
+  return async (input, init) => {
+    const answer = await send(input, init)
+    kept.push(answer)
+    return answer
+  }
+}

@@ -7,7 +7,7 @@ import { Request as UndiciRequest, fetch as undiciFetch } from 'undici'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { failureOf, open, refreshAt, signIn, startServer, times } from '../../setup.ts'
 import { landed, onWire } from '../wire.ts'
-import { stage } from './stage.ts'
+import { keeping, stage } from './stage.ts'
 
 afterEach(() => void vi.unstubAllGlobals())
 
@@ -47,7 +47,7 @@ describe.each(Object.entries(implementations))('%s', (_, { fetch, Request }) => 
   })
 
   test('the 401 that nobody gets is let go of: its connection ends, or is free again', async () => {
-    const { server, api, at } = await stage({ fetch: { fetch } })
+    const { server, api, at } = await stage({ fetch: { fetch: keeping(fetch) } })
     server.fault('custom', {
       on: '/api/items',
       respond: (_, response) => void response.writeHead(401).write('never ends'),
