@@ -171,7 +171,7 @@ class FetchRequest extends SessionRequest<Response> {
     if (Object.keys(this.#members).every((name) => name === 'session'))
       Object.assign(init, { referrer: request.referrer, referrerPolicy: request.referrerPolicy })
     const sent = this.#spare ?? request
-    const own = (init.body ?? undefined) === undefined && sent.body !== null && !sent.bodyUsed
+    const own = (init.body ?? undefined) === undefined && sent.body !== null
     this.#spare = own && session.replays && this.replayable ? sent.clone() : undefined
     if (!query) return send(sent, init as RequestInit)
     const elsewhere = (body?: unknown) =>
