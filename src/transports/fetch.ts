@@ -168,7 +168,7 @@ class FetchRequest extends SessionRequest<Response> {
     const url = query ? withQuery(this.url, query) : this.url
     if (!request) return send(url, init as RequestInit)
     // An `init` of ours takes the referrer out of a Request that came without one.
-    if (Object.keys(this.#members).every((name) => name === 'session'))
+    if (!Object.keys(this.#members).length)
       Object.assign(init, { referrer: request.referrer, referrerPolicy: request.referrerPolicy })
     const sent = this.#spare ?? request
     const own = (init.body ?? undefined) === undefined && sent.body !== null
