@@ -24,7 +24,8 @@ export function inProcessStore(clock: Clock, leaseTime: number): SessionStore {
       turn = new Promise((resolve) => {
         pass = resolve
       })
-      await before
+      // Whoever leaves lets those behind go on waiting for those in front.
+      await (signal ? orAborted(before, signal, () => before.then(pass)) : before)
       const ended = new AbortController()
       const [wall, monotonic] = [clock.now(), clock.monotonic()]
       const remaining = () => leaseTime - Math.max(clock.now() - wall, clock.monotonic() - monotonic)
@@ -33,7 +34,6 @@ export function inProcessStore(clock: Clock, leaseTime: number): SessionStore {
         pass()
       }, leaseTime)
       try {
-        signal?.throwIfAborted()
         return await work({
           signal: ended.signal,
           remaining,
@@ -57,4 +57,20 @@ export function inProcessStore(clock: Clock, leaseTime: number): SessionStore {
     watch: () => () => {},
     close() {},
   }
+}
+
+/** What `awaited` brings, unless the signal aborts first: then its reason, and `leave` is called. */
+function orAborted(awaited: Promise<void>, signal: AbortSignal, leave: () => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = () => {
+      leave()
+      reject(signal.reason)
+    }
+    signal.addEventListener('abort', abort)
+    if (signal.aborted) abort()
+    awaited.then(() => {
+      signal.removeEventListener('abort', abort)
+      resolve()
+    })
+  })
 }

@@ -68,16 +68,16 @@ export function compareVersions(a: Version, b: Version): number {
 
 /**
  * The one record that two records of a session amount to, whichever came first: the greater version; of
- * equal ones the ended one, with the latest cooldown; and a reservation as long as it is still ahead.
+ * equal ones the rejected one, with the latest cooldown; and the greatest reservation as long as it is ahead.
  */
 export function join(a: Stored, b: Stored): Stored {
   const difference = compareVersions(a.version, b.version)
   const [low, high] = difference < 0 ? [a, b] : [b, a]
   if (low.version.epoch !== high.version.epoch) return high
-  const pending =
-    (low.pending?.generation ?? 0) > (high.pending?.generation ?? 0) ? low.pending : high.pending
+  const [p, q] = [low.pending, high.pending]
+  const pending = !q || (p && (p.generation - q.generation || p.until - q.until) > 0) ? p : q
   return {
-    ...(!difference && low.ended ? low : high),
+    ...(!difference && low.ended && high.ended !== 'rejected' ? low : high),
     notBefore: difference ? high.notBefore : Math.max(low.notBefore ?? 0, high.notBefore ?? 0),
     pending: pending && pending.generation > high.version.generation ? pending : undefined,
   }

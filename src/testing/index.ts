@@ -16,4 +16,10 @@ export type {
   ServerCount,
   SessionEntry,
 } from './server-log.ts'
+export {
+  type OpenStore,
+  type StoreCheck,
+  type StoreContractOptions,
+  storeContract,
+} from './store-contract.ts'
 export type { TokenResponse } from './token-answer.ts'

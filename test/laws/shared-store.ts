@@ -93,6 +93,7 @@ export function createSharedStore({ schedule, clock, spy, lease, steals }: Share
     const tell = (stored: Stored | undefined) => stored && spy.told(context, stored)
 
     function turn(until: number, wallUntil: number, signal: AbortSignal, isOver: () => boolean): Lease {
+      const begun: number[] = []
       const remaining = () => Math.min(until - clock.monotonic(), wallUntil - clock.now())
       return {
         signal,
@@ -105,12 +106,13 @@ export function createSharedStore({ schedule, clock, spy, lease, steals }: Share
             const newest = reserved.epoch === epoch ? reserved.generation : (record.pending?.generation ?? 0)
             const generation = Math.max(record.version.generation, newest) + 1
             reserved = { epoch, generation }
+            begun.push(generation)
             record = { ...record, pending: { generation, until: clock.now() + remaining() } }
             return generation
           }),
         clear: (generation) =>
           operation('clear', () => {
-            if (record?.pending?.generation !== generation) return
+            if (record?.pending?.generation !== generation || !begun.includes(generation)) return
             const { pending: _, ...rest } = record
             record = rest
           }),
@@ -191,7 +193,9 @@ export function createSharedStore({ schedule, clock, spy, lease, steals }: Share
           handle.listener = undefined
         }
       },
-      close() {},
+      close() {
+        handle.listener = undefined
+      },
     }
   }
 
@@ -229,6 +233,6 @@ function joined(a: Stored, b: Stored): Stored {
   const [pending] = [a.pending, b.pending]
     .filter((each) => each !== undefined)
     .filter((each) => each.generation > result.version.generation)
-    .sort((x, y) => y.generation - x.generation)
+    .sort((x, y) => y.generation - x.generation || y.until - x.until)
   return pending ? { ...result, pending } : result
 }
