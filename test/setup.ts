@@ -50,8 +50,8 @@ export async function startServer(options?: AuthServerOptions): Promise<AuthServ
 }
 
 export interface TurnedClock extends TestClock {
-  /** Resolves once a timer of this length has been set: what a real socket has brought was taken in. */
-  untilTimer(length: number): Promise<void>
+  /** Resolves once `count` timers of this length have been set: what a real socket has brought was taken in. */
+  untilTimer(length: number, count?: number): Promise<void>
 }
 
 /** A clock turned by hand, which tells when timers are set. */
@@ -74,10 +74,10 @@ export function newClock(): TurnedClock {
     get pending() {
       return time.pending
     },
-    untilTimer: (length) =>
+    untilTimer: (length, count = 1) =>
       new Promise((resolve) => {
         const look = (): void => {
-          if (!lengths.includes(length)) return
+          if (lengths.filter((set) => set === length).length < count) return
           waiting.delete(look)
           // The timer that was announced is set right after this.
           queueMicrotask(resolve)

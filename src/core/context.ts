@@ -28,8 +28,11 @@ export interface Context {
   validity: Validity
   /** The store has not been read yet. */
   restoring: boolean
-  /** The refresh that is running. `holds`: a 401 has asked for it, so requests wait although the token has not expired. */
-  flight: { holds: boolean; timer: unknown } | undefined
+  /**
+   * The refresh that is running. `holds`: a 401 has asked for it, so requests wait although the token has not expired.
+   * `needless` aborts when nobody waits for it any more.
+   */
+  flight: { holds: boolean; timer: unknown; needless: AbortController } | undefined
   /** Gives up the refresh that has been sent. */
   giveUp: (() => void) | undefined
   /**

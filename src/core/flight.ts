@@ -42,16 +42,20 @@ const SAVE_AFTER = [0, 50, 500]
  * looks at the store again once it is alone, reserves the next generation before it sends, and saves what
  * comes back before anybody is told.
  *
+ * @param needless ends the waiting for the turn: somebody else has brought what this flight was for
  * @throws SessionError `refresh_failed`: the tokens are kept
  */
-export async function fly(context: Context): Promise<Landing> {
+export async function fly(context: Context, needless: AbortSignal): Promise<Landing> {
   const { store, record: seen, settings } = context
   const { clock, retries, deadline } = settings
   for (let tries = 0, doubts = 0; ; ) {
     let setback: Setback
+    let shared = true
     try {
-      return await store.exclusive((lease) => attempt(context, seen, lease))
+      return await store.exclusive((lease) => attempt(context, seen, lease), needless)
     } catch (thrown) {
+      // It was the store that failed: nobody can be told through it.
+      shared = thrown instanceof Setback
       setback = thrown instanceof Setback ? thrown : new Setback('definite', thrown)
     }
     const { kind, cause, notBefore } = setback
@@ -59,12 +63,12 @@ export async function fly(context: Context): Promise<Landing> {
     const again = kind === 'wait' || (kind === 'definite' && tries++ < retries && delay <= deadline)
     // The first time in doubt the same token is sent again at once: within any server's grace for reuse.
     const atOnce = kind === 'doubt' && !doubts++
-    if (context.closed || !(again || atOnce)) {
+    if (needless.aborted || !(again || atOnce)) {
       const retryAt = Math.max(
         notBefore,
         clock.now() + Math.min(1000 * 2 ** context.failures, LONGEST_COOLDOWN),
       )
-      if (seen && !context.closed) await coolDown(context, seen, retryAt)
+      if (seen && shared && !needless.aborted) await coolDown(context, seen, retryAt)
       throw new SessionError('refresh_failed', `no new access token: ${cause.message}`, { cause, retryAt })
     }
     if (again) await pause(context, delay)

@@ -1,3 +1,4 @@
+import { orAborted } from './abortable.ts'
 import type { Clock } from './clock.ts'
 import { join, type SessionStore, type Stored } from './store.ts'
 
@@ -24,8 +25,13 @@ export function inProcessStore(clock: Clock, leaseTime: number): SessionStore {
       turn = new Promise((resolve) => {
         pass = resolve
       })
-      // Whoever leaves lets those behind go on waiting for those in front.
-      await (signal ? orAborted(before, signal, () => before.then(pass)) : before)
+      try {
+        await (signal ? orAborted(before, signal) : before)
+      } catch (reason) {
+        // Those behind go on waiting for those in front.
+        before.then(pass)
+        throw reason
+      }
       const ended = new AbortController()
       const [wall, monotonic] = [clock.now(), clock.monotonic()]
       const remaining = () => leaseTime - Math.max(clock.now() - wall, clock.monotonic() - monotonic)
@@ -57,20 +63,4 @@ export function inProcessStore(clock: Clock, leaseTime: number): SessionStore {
     watch: () => () => {},
     close() {},
   }
-}
-
-/** What `awaited` brings, unless the signal aborts first: then its reason, and `leave` is called. */
-function orAborted(awaited: Promise<void>, signal: AbortSignal, leave: () => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = () => {
-      leave()
-      reject(signal.reason)
-    }
-    signal.addEventListener('abort', abort)
-    if (signal.aborted) abort()
-    awaited.then(() => {
-      signal.removeEventListener('abort', abort)
-      resolve()
-    })
-  })
 }

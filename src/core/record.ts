@@ -10,8 +10,10 @@ const REMEMBERED = 9
 
 /** What a flight brings home from now on is no longer waited for. */
 export function endFlight(context: Context): void {
-  context.settings.clock.clearTimeout(context.flight?.timer)
+  const { flight, settings } = context
+  settings.clock.clearTimeout(flight?.timer)
   context.flight = undefined
+  flight?.needless.abort()
 }
 
 /** Takes a record over, unless a newer one is known, and tells everybody. `error` is for those who wait. */

@@ -47,7 +47,7 @@ export function refreshOnce(context: Context, reason: RefreshReason): void {
   const { events, record, nonce, settings, room } = context
   const { clock } = settings
   const joined = context.flight !== undefined
-  const mine = context.flight ?? { holds: false, timer: undefined }
+  const mine = context.flight ?? { holds: false, timer: undefined, needless: new AbortController() }
   context.flight = mine
   if (reason === 'rejected' && !mine.holds) {
     mine.holds = true
@@ -59,7 +59,7 @@ export function refreshOnce(context: Context, reason: RefreshReason): void {
   events.emit({ type: joined ? 'refresh-joined' : 'refresh-started', reason })
   // A listener may have signed somebody in or out: then nobody needs it any more.
   if (joined || context.flight !== mine) return
-  fly(context).then(
+  fly(context, mine.needless.signal).then(
     ({ record: landed, cause }) => {
       const ours = landed.version.nonce === nonce
       let expired: SessionError | undefined

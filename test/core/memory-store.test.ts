@@ -266,6 +266,7 @@ for (const [name, newStorage] of [
       const first = one.refresh()
       await time.untilTimer(7_000)
       const second = two.refresh()
+      await time.untilTimer(7_000, 2)
       await time.advance(6_999)
       expect(calls).toBe(1)
       await time.advance(1)

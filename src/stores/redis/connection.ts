@@ -1,0 +1,168 @@
+import type { Clock } from '../../core/clock.ts'
+import type { Script } from './scripts.ts'
+
+/** What is used of node-redis (`redis`): a client, or a cluster. */
+export interface NodeRedis {
+  evalSha(sha: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
+  eval(source: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
+  duplicate(): NodeRedisSubscriber
+  subscribe(channel: string, listener: (message: string, channel: string) => void): Promise<unknown>
+  unsubscribe(channel: string, listener: (message: string, channel: string) => void): Promise<unknown>
+  on(event: string, listener: () => void): unknown
+}
+
+/** What is used of a connection of node-redis that only listens. */
+export interface NodeRedisSubscriber extends Pick<NodeRedis, 'subscribe' | 'unsubscribe' | 'on'> {
+  connect(): Promise<unknown>
+  destroy(): void
+}
+
+/** What is used of ioredis: a client, or a cluster. */
+export interface IoRedis {
+  readonly isCluster: boolean
+  evalsha(sha: string, keys: number, ...args: string[]): Promise<unknown>
+  eval(source: string, keys: number, ...args: string[]): Promise<unknown>
+  duplicate(): IoRedisSubscriber
+  subscribe(channel: string): Promise<unknown>
+  unsubscribe(channel: string): Promise<unknown>
+  on(event: string, listener: (...args: string[]) => void): unknown
+}
+
+/** What is used of a connection of ioredis that only listens. */
+export interface IoRedisSubscriber extends Pick<IoRedis, 'subscribe' | 'unsubscribe' | 'on'> {
+  disconnect(): void
+}
+
+/** The one connection that listens. */
+export interface Subscriber {
+  add(channel: string): Promise<unknown>
+  remove(channel: string): Promise<unknown>
+  close(): void
+}
+
+/** What listens. */
+export interface Ears {
+  heard(channel: string, message: string): void
+  /** The connection is there, for the first time or again: messages may have been missed. */
+  connected(): void
+  /** The user has closed the client for good. */
+  ended(): void
+}
+
+/** A client of either kind, as far as it is used here. */
+export interface Connection {
+  /** Runs a script at the master that has `key`. */
+  run(script: Script, key: string, args: string[]): Promise<unknown>
+  subscribe(ears: Ears): Subscriber
+}
+
+/** A server that answered with an error, by the code in front of it (`OOM`, `READONLY`, `CLUSTERDOWN`). */
+const ERROR_REPLY = /^[A-Z]{2,} /
+
+/**
+ * Makes one of the two clients. Scripts are called by their name, and sent whole where the server does not know
+ * them. A script whose reply was lost with the connection is sent once more: each of them can be.
+ */
+export function connect(client: NodeRedis | IoRedis): Connection {
+  const [call, subscribe] =
+    typeof (client as NodeRedis)?.evalSha === 'function'
+      ? nodeRedis(client as NodeRedis)
+      : typeof (client as IoRedis)?.evalsha === 'function'
+        ? ioRedis(client as IoRedis)
+        : unknownClient()
+  const named = async (script: Script, key: string, args: string[]): Promise<unknown> => {
+    try {
+      return await call(true, script, key, args)
+    } catch (error) {
+      if (!messageOf(error).startsWith('NOSCRIPT')) throw error
+      return call(false, script, key, args)
+    }
+  }
+  return {
+    subscribe,
+    run: (script, key, args) =>
+      named(script, key, args).catch((error) => {
+        if (ERROR_REPLY.test(messageOf(error))) throw error
+        return named(script, key, args)
+      }),
+  }
+}
+
+type Call = (byName: boolean, script: Script, key: string, args: string[]) => Promise<unknown>
+
+function nodeRedis(client: NodeRedis): [Call, Connection['subscribe']] {
+  return [
+    (byName, { sha, source }, key, args) =>
+      byName
+        ? client.evalSha(sha, { keys: [key], arguments: args })
+        : client.eval(source, { keys: [key], arguments: args }),
+    ({ heard, connected, ended }) => {
+      // A cluster opens a connection for subscriptions by itself.
+      const own = 'masters' in client ? undefined : client.duplicate()
+      const subscriber = own ?? client
+      const listener = (message: string, channel: string) => heard(String(channel), String(message))
+      subscriber.on('error', () => {})
+      subscriber.on('ready', connected)
+      subscriber.on('node-ready', connected)
+      client.on('end', ended)
+      own?.connect().catch(() => {})
+      return {
+        add: (channel) => subscriber.subscribe(channel, listener),
+        remove: (channel) => subscriber.unsubscribe(channel, listener),
+        close: () => own?.destroy(),
+      }
+    },
+  ]
+}
+
+function ioRedis(client: IoRedis): [Call, Connection['subscribe']] {
+  return [
+    (byName, { sha, source }, key, args) =>
+      byName ? client.evalsha(sha, 1, key, ...args) : client.eval(source, 1, key, ...args),
+    ({ heard, connected, ended }) => {
+      // A cluster opens a connection for subscriptions by itself.
+      const own = client.isCluster ? undefined : client.duplicate()
+      const subscriber = own ?? client
+      subscriber.on('error', () => {})
+      subscriber.on('message', (channel, message) => heard(String(channel), String(message)))
+      for (const event of ['ready', '+node', '-node']) subscriber.on(event, connected)
+      client.on('end', ended)
+      return {
+        add: (channel) => subscriber.subscribe(channel),
+        remove: (channel) => subscriber.unsubscribe(channel),
+        close: () => own?.disconnect(),
+      }
+    },
+  ]
+}
+
+function unknownClient(): never {
+  throw new TypeError('redisStores: expected `client` to be a client of redis (node-redis) or ioredis')
+}
+
+/**
+ * `promise`, or an error that says that Redis is not available: clients queue commands while they are not connected,
+ * and some for ever.
+ *
+ * The errors of clients hold the arguments of the command, tokens among them: only the message is kept.
+ */
+export async function within<T>(promise: Promise<T>, timeout: number, clock: Clock): Promise<T> {
+  let timer: unknown
+  try {
+    return await Promise.race([
+      promise,
+      new Promise<never>((_, reject) => {
+        timer = clock.setTimeout(() => reject(new Error(`no answer within ${timeout} ms`)), timeout)
+      }),
+    ])
+  } catch (error) {
+    const [message] = messageOf(error).split(', with args')
+    throw Object.assign(new Error(`Redis is not available: ${message}`), { code: 'redis_unavailable' })
+  } finally {
+    clock.clearTimeout(timer)
+  }
+}
+
+function messageOf(error: unknown): string {
+  return String(Object(error).message)
+}

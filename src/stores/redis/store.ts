@@ -1,0 +1,152 @@
+import type { Clock } from '../../core/clock.ts'
+import { newNonce, type SessionStore, type Stored } from '../../core/store.ts'
+import { type Connection, within } from './connection.ts'
+import { createExclusive } from './exclusive.ts'
+import type { Newsroom } from './newsroom.ts'
+import { fieldsOf, isNews, recordOf } from './record.ts'
+import { LOAD, SAVE, type Script } from './scripts.ts'
+import { createUnsaved } from './unsaved.ts'
+
+/** What the stores of one client have in common. Times are in milliseconds. */
+export interface Shared {
+  readonly connection: Connection
+  readonly newsroom: Newsroom
+  readonly clock: Clock
+  readonly prefix: string
+  readonly lease: number
+  readonly ttl: number
+  readonly keep: number
+  readonly timeout: number
+}
+
+/** One session in Redis, as one context sees it. */
+export interface Seat extends Shared {
+  /** Of the session's hash, and the name of the channel on which its news are. */
+  readonly key: string
+  /** Names this context, in leases and messages. */
+  readonly context: string
+  run(script: Script, args: (string | number)[]): Promise<unknown>
+}
+
+type Hear = (stored: Stored) => void
+
+/** The store of one session: its record in Redis, and who may refresh it. */
+export function createRedisStore(id: string, shared: Shared): SessionStore {
+  const { connection, newsroom, clock, prefix, keep, timeout } = shared
+  const key = prefix + encode(id)
+  const context = newNonce(clock)
+  const run: Seat['run'] = (script, args) =>
+    within(connection.run(script, key, args.map(String)), timeout, clock)
+  /** The newest record that this context was given, or gave. */
+  let known: Stored | undefined
+  let hearers: readonly Hear[] = []
+  let reading: Promise<void> | undefined
+  let readAgain = false
+  let listening: Promise<unknown> | undefined
+  /** Something was read after the subscription: nothing before it was missed. */
+  let verified = false
+  let closed = false
+
+  const listener = {
+    context,
+    news() {
+      readAgain = true
+      reading ??= read()
+    },
+    wake() {
+      // Whoever waits may hear first that there is nothing to wait for any more.
+      if (reading) void reading.then(exclusive.wake)
+      else exclusive.wake()
+    },
+  }
+
+  const exclusive = createExclusive({ ...shared, key, context, run }, { listen, tell })
+  const unsaved = createUnsaved(clock, put)
+
+  function listen(): Promise<unknown> {
+    if (listening || closed) return listening ?? Promise.resolve()
+    const joined = newsroom.join(key, listener)
+    let late = false
+    listening = within(joined, timeout, clock).catch(() => {
+      late = true
+    })
+    joined.then(
+      () => {
+        if (late || !verified) listener.news()
+      },
+      () => {},
+    )
+    return listening
+  }
+
+  async function read(): Promise<void> {
+    while (readAgain) {
+      readAgain = false
+      try {
+        tell(recordOf(await run(LOAD, [])))
+      } catch {
+        // The subscription is gone as well; when it is back, this is read again.
+      }
+    }
+    reading = undefined
+  }
+
+  function tell(stored: Stored | undefined): void {
+    if (!stored || !isNews(stored, known)) return
+    learn(stored)
+    for (const hear of hearers) hear(stored)
+  }
+
+  function learn(stored: Stored): Stored {
+    if (isNews(stored, known)) known = stored
+    return stored
+  }
+
+  async function put(next: Stored): Promise<Stored> {
+    const stored = recordOf(await run(SAVE, [key, context, keep, ...fieldsOf(next)]))
+    return learn(stored ?? next)
+  }
+
+  return {
+    async load() {
+      const said = exclusive.said()
+      if (!said && listening && !verified) {
+        verified = true
+        await listening
+      }
+      const stored = said ? said.record : recordOf(await run(LOAD, []))
+      return stored && learn(stored)
+    },
+
+    async save(next) {
+      try {
+        return await put(next)
+      } catch (error) {
+        unsaved.add(next)
+        throw error
+      }
+    },
+
+    exclusive: exclusive.run,
+
+    watch(hear) {
+      hearers = [...hearers, hear]
+      void listen()
+      return () => {
+        hearers = hearers.filter((other) => other !== hear)
+      }
+    },
+
+    close() {
+      if (closed) return
+      closed = true
+      hearers = []
+      if (listening) newsroom.leave(key, listener)
+    },
+  }
+}
+
+/** Braces would choose the node of a cluster on which the session lives. */
+function encode(id: string): string {
+  return id.replace(/[%{}]/g, encodeURIComponent)
+}
