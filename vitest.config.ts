@@ -6,6 +6,9 @@ const alias = sourceAliases()
 /** For a machine that is busy with something else. */
 const testTimeout = 30_000
 
+/** What needs a real Redis. */
+const withRedis = ['test/stores/redis/**/*.test.ts', 'examples/redis.test.ts']
+
 export default defineConfig({
   test: {
     projects: [
@@ -15,7 +18,7 @@ export default defineConfig({
           name: 'newest',
           testTimeout,
           include: ['test/**/*.test.ts', 'examples/**/*.test.ts'],
-          exclude: ['test/browser/**', 'test/runtimes/**'],
+          exclude: ['test/browser/**', 'test/runtimes/**', ...withRedis],
         },
       },
       {
@@ -30,6 +33,18 @@ export default defineConfig({
             'test/compat/**/*.test.ts',
           ],
           exclude: ['test/browser/**'],
+        },
+      },
+      {
+        // With a redis-server of its own in each file. Processes of the tests run what is built.
+        resolve: { alias },
+        test: {
+          name: 'redis',
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+          include: withRedis,
+          globalSetup: 'test/stores/redis/built.ts',
+          fileParallelism: false,
         },
       },
       {

@@ -105,6 +105,32 @@ export function ensureChromium() {
   })
 }
 
+/** Path of a redis-server to start. */
+export function ensureRedis() {
+  return ensureProgram({
+    find: () => named('REDIS_SERVER_PATH') ?? onPath('redis-server'),
+    packages: ['redis-server'],
+    advice:
+      'The Redis tests need redis-server 6.2 or newer: install it, or name its program in REDIS_SERVER_PATH.',
+  })
+}
+
+/** Path of the program that changes the clock of another. */
+export function ensureFaketime() {
+  return ensureProgram({
+    find: () => named('FAKETIME_PATH') ?? onPath('faketime'),
+    packages: ['faketime'],
+    advice: 'The tests of clocks that jump need faketime: install it, or name its program in FAKETIME_PATH.',
+  })
+}
+
+/** The program that an environment variable names. */
+function named(variable) {
+  const path = process.env[variable]
+  if (path && !isProgram(path)) throw new Error(`${variable} names no program that can be run.`)
+  return path || undefined
+}
+
 /**
  * Path of a program that the tests run. As root on Debian and its kin the `packages` that hold it are
  * installed; else it is undefined where `find` finds none, and the `advice` is printed.
@@ -126,11 +152,8 @@ export async function ensureProgram({ find, packages, advice }) {
 }
 
 async function findChromium() {
-  const named = process.env.CHROMIUM_PATH
-  if (named) {
-    if (!isProgram(named)) throw new Error('CHROMIUM_PATH names no program that can be run.')
-    return named
-  }
+  const chosen = named('CHROMIUM_PATH')
+  if (chosen) return chosen
   const onThisPath = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
     .map(onPath)
     .find(Boolean)

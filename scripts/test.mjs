@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { ensureNext, ensureRuntimes } from './runtimes.mjs'
-import { build, ensureChromium, ensurePackages, root, run, tool } from './setup.mjs'
+import { build, ensureChromium, ensureFaketime, ensurePackages, ensureRedis, root, run, tool } from './setup.mjs'
 import { compareReadme } from './tables.mjs'
 
 const inCi = Boolean(process.env.CI)
@@ -30,6 +30,17 @@ check('size', () => node(tool('size-limit')))
 const inBoth = tests('tests', ['--project', 'newest', '--project', 'oldest axios', ...coverageOptions()])
 if (inBoth.length === 0) fail('tests: none met the oldest axios')
 printBranchCoverage()
+
+heading('redis')
+const redis = await program('Redis tests', ensureRedis)
+const faketime = redis && (await program('Redis tests of clocks', ensureFaketime))
+if (redis) {
+  const clocks = faketime ? [] : ['--exclude', 'test/stores/redis/clocks.test.ts']
+  tests('Redis tests', ['--project', 'redis', ...clocks], {
+    REDIS_SERVER_PATH: redis,
+    ...(faketime && { FAKETIME_PATH: faketime }),
+  })
+}
 
 heading('browser')
 let chromium
@@ -150,6 +161,19 @@ function printBranchCoverage() {
     const sum = (key) => inside.reduce((all, [, file]) => all + file.branches[key], 0)
     const percent = sum('total') === 0 ? 'nothing' : `${((100 * sum('covered')) / sum('total')).toFixed(1)} %`
     console.log(`branch coverage of ${folder}: ${percent} (${sum('covered')} of ${sum('total')})`)
+  }
+}
+
+/** Path of a program; where there is none, its tests are not run, which is a failure in CI. */
+async function program(name, ensure) {
+  try {
+    const path = await ensure()
+    if (!path && inCi) fail(`${name}: the program is missing`)
+    else if (!path) notRun.push(`${name} (the program is missing)`)
+    return path
+  } catch (error) {
+    fail(`${name}: ${error.message}`)
+    return undefined
   }
 }
 

@@ -35,6 +35,9 @@ const BACKOFF = 500
 /** Saves are tried again after these milliseconds; then the tokens are served from memory. */
 const SAVE_AFTER = [0, 50, 500]
 
+/** Then again and again, with at most so many milliseconds in between. */
+const SAVE_EVERY = 5000
+
 /**
  * The refresh transaction: one flight per context and sign-in, from the need for a token to a new one.
  *
@@ -144,7 +147,7 @@ function overtakes(stored: Stored, seen: Stored | undefined): boolean {
 
 /** Runs `refresh` and reads what comes of it, for as long as the lease lasts. */
 function ask(context: Context, lease: Lease, { tokens }: Stored, renewed: Stored): Promise<TokenSet> {
-  const { cookie, settings, store } = context
+  const { cookie, settings } = context
   const { clock, refresh, isTerminal } = settings
   return new Promise((resolve, reject) => {
     const over = new AbortController()
@@ -176,8 +179,7 @@ function ask(context: Context, lease: Lease, { tokens }: Stored, renewed: Stored
         resolve(fresh)
         // A late answer may hold the only valid refresh token.
         if (over.signal.aborted && !context.record?.ended) {
-          const late = { ...renewed, tokens: fresh }
-          become(context, await store.save(late).catch(() => late), 'refresh-succeeded')
+          become(context, await commit(context, { ...renewed, tokens: fresh }), 'refresh-succeeded')
         }
       })
       // `isTerminal` is the user's, and may throw as well.
@@ -205,7 +207,7 @@ async function commit(context: Context, next: Stored): Promise<Stored> {
 /** Others who share the store would spend the former refresh token again. */
 async function keepSaving(context: Context): Promise<void> {
   for (let delay = 1000; context.unsaved; delay *= 2) {
-    await pause(context, Math.min(delay, LONGEST_COOLDOWN))
+    await pause(context, Math.min(delay, SAVE_EVERY))
     // Closing the session saves them a last time.
     if (context.closed) return
     const { unsaved } = context

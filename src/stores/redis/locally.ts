@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.ts'
 import { inProcessStore } from '../../core/in-process-store.ts'
 import type { SessionStore } from '../../core/store.ts'
+import { createUnsaved } from './unsaved.ts'
 
 /**
  * Goes on without Redis while it is away: what was seen last is the record, and the turn is this process's own.
@@ -10,6 +11,7 @@ import type { SessionStore } from '../../core/store.ts'
  */
 export function orLocally(store: SessionStore, clock: Clock, lease: number): SessionStore {
   const memory = inProcessStore(clock, lease)
+  const unsaved = createUnsaved(clock, store.save)
   let alone = false
   let report: (reason: string) => void = () => {}
 
@@ -23,9 +25,9 @@ export function orLocally(store: SessionStore, clock: Clock, lease: number): Ses
     },
 
     async save(next) {
-      const saving = store.save(next)
       const saved = await memory.save(next)
-      const stored = await (alone ? void saving.catch(() => {}) : saving.catch(() => undefined))
+      const saving = store.save(next).catch(() => unsaved.add(next))
+      const stored = alone ? undefined : await saving
       return stored ? memory.save(stored) : saved
     },
 

@@ -5,7 +5,6 @@ import { createExclusive } from './exclusive.ts'
 import type { Newsroom } from './newsroom.ts'
 import { fieldsOf, isNews, recordOf } from './record.ts'
 import { LOAD, SAVE, type Script } from './scripts.ts'
-import { createUnsaved } from './unsaved.ts'
 
 /** What the stores of one client have in common. Times are in milliseconds. */
 export interface Shared {
@@ -61,7 +60,6 @@ export function createRedisStore(id: string, shared: Shared): SessionStore {
   }
 
   const exclusive = createExclusive({ ...shared, key, context, run }, { listen, tell })
-  const unsaved = createUnsaved(clock, put)
 
   function listen(): Promise<unknown> {
     if (listening || closed) return listening ?? Promise.resolve()
@@ -102,11 +100,6 @@ export function createRedisStore(id: string, shared: Shared): SessionStore {
     return stored
   }
 
-  async function put(next: Stored): Promise<Stored> {
-    const stored = recordOf(await run(SAVE, [key, context, keep, ...fieldsOf(next)]))
-    return learn(stored ?? next)
-  }
-
   return {
     async load() {
       const said = exclusive.said()
@@ -119,12 +112,8 @@ export function createRedisStore(id: string, shared: Shared): SessionStore {
     },
 
     async save(next) {
-      try {
-        return await put(next)
-      } catch (error) {
-        unsaved.add(next)
-        throw error
-      }
+      const stored = recordOf(await run(SAVE, [key, context, keep, ...fieldsOf(next)]))
+      return learn(stored ?? next)
     },
 
     exclusive: exclusive.run,

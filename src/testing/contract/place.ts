@@ -80,7 +80,10 @@ export function epoch(time: number): string {
 }
 
 /** A token set of this version. */
-export function record(generation: number, { time = 1, nonce = 'a' } = {}): Stored {
+export function record(
+  generation: number,
+  { time = 1, nonce = 'a' }: { time?: number; nonce?: string } = {},
+): Stored {
   return {
     version: { epoch: epoch(time), generation, nonce },
     tokens: { accessToken: `at-${time}-${generation}-${nonce}`, refreshToken: `rt-${time}-${generation}` },

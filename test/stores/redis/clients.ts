@@ -5,6 +5,8 @@ import { type RedisStoresOptions, redisStores } from 'refresh-once/redis'
 /** A client of either package, and how it is closed. */
 export interface Client {
   readonly client: RedisStoresOptions['client']
+  /** Resolves once everything that was sent before has been answered. */
+  answered(): Promise<unknown>
   close(): Promise<void>
 }
 
@@ -19,7 +21,7 @@ export const nodeRedis: Kind = {
     const client = createClient({ url, socket: { reconnectStrategy: 50 } })
     client.on('error', () => {})
     await client.connect()
-    return { client, close: async () => client.destroy() }
+    return { client, answered: () => client.ping(), close: async () => client.destroy() }
   },
 }
 
@@ -29,7 +31,7 @@ export const ioRedis: Kind = {
     const client = new Redis(url, { retryStrategy: () => 50, maxRetriesPerRequest: null })
     client.on('error', () => {})
     await client.ping()
-    return { client, close: async () => client.disconnect() }
+    return { client, answered: () => client.ping(), close: async () => client.disconnect() }
   },
 }
 
