@@ -21,7 +21,7 @@ export interface RedisStoresOptions {
   /**
    * How long Redis keeps the turn of a process that has died or lost contact; a living one renews it. This, and the
    * time that a refresh takes, should be less than the time for which your authorization server forgives a second
-   * use of a refresh token.
+   * use of a refresh token. At least 2_000.
    * @default 5_000
    */
   ttl?: number | undefined
@@ -38,6 +38,9 @@ export interface RedisStoresOptions {
   /** @default the runtime's */
   clock?: Clock | undefined
 }
+
+/** Milliseconds. A session sends nothing in the last second of a turn. */
+const SHORTEST_TTL = 2_000
 
 const NUMBERS = /^(lease|ttl|keep|timeout)$/
 
@@ -58,6 +61,10 @@ export function redisStores(options: RedisStoresOptions): (id: string) => Sessio
     if (NUMBERS.test(name) && value !== undefined && !(typeof value === 'number' && value > 0))
       throw new TypeError(`redisStores: ${name} cannot be ${String(value)}`)
   }
+  if (options.ttl !== undefined && options.ttl < SHORTEST_TTL)
+    throw new TypeError(
+      `redisStores: a ttl below ${SHORTEST_TTL} leaves a session no time to send, got ${options.ttl}`,
+    )
   const { client, prefix = 'refresh-once:', clock = systemClock, onUnavailable = 'fail' } = options
   if (onUnavailable !== 'fail' && onUnavailable !== 'local')
     throw new TypeError(`redisStores: onUnavailable cannot be ${String(onUnavailable)}`)

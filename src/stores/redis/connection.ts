@@ -41,7 +41,7 @@ export interface Subscriber {
 }
 
 /** What listens. */
-export interface Ears {
+interface Ears {
   heard(channel: string, message: string): void
   /** The connection is there, for the first time or again: messages may have been missed. */
   connected(): void

@@ -1,7 +1,7 @@
 import type { Connection, Subscriber } from './connection.ts'
 
 /** One context that listens to one session. */
-export interface Listener {
+interface Listener {
   /** What it signs its own messages with. */
   readonly context: string
   /** Somebody else has saved news. */

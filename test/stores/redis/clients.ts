@@ -15,7 +15,7 @@ export interface Kind {
   open(url: string): Promise<Client>
 }
 
-export const nodeRedis: Kind = {
+const nodeRedis: Kind = {
   name: 'redis (node-redis)',
   async open(url) {
     const client = createClient({ url, socket: { reconnectStrategy: 50 } })
@@ -25,7 +25,7 @@ export const nodeRedis: Kind = {
   },
 }
 
-export const ioRedis: Kind = {
+const ioRedis: Kind = {
   name: 'ioredis',
   async open(url) {
     const client = new Redis(url, { retryStrategy: () => 50, maxRetriesPerRequest: null })
