@@ -1,53 +1,70 @@
 /**
- * `npm run soak`: the laws, as often as it takes to believe them. What it prints is kept in
- * soak/laws.txt, without colours, paths and durations, so that two runs of one seed compare.
+ * `npm run soak`: what is tried at random, as often as it takes to believe it; `npm run soak -- redis` picks some.
+ * What it prints is kept in soak/, without colours, paths and durations, so that two runs of one seed compare.
  *
- * SOAK_RUNS and SOAK_SEED choose the number of runs, over all laws, and the seed.
+ * SOAK_SEED chooses the seed, SOAK_RUNS the number of runs, over all laws; SOAK_FLEET and SOAK_BLOWS how many
+ * processes share how many sessions of Redis for how many expiries, in peace and while they are killed and stopped.
  */
 import { spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { stripVTControlCharacters } from 'node:util'
-import { ensurePackages, root, tool } from './setup.mjs'
+import { ensurePackages, ensureRedis, root, tool } from './setup.mjs'
 
 ensurePackages()
-const runs = process.env.SOAK_RUNS ?? '100000'
+const { SOAK_RUNS = '100000', SOAK_FLEET = '8x500x20', SOAK_BLOWS = '8x200x20' } = process.env
 const seed = process.env.SOAK_SEED ?? String(randomInt(2 ** 31))
 
-const vitest = tool(
-  'vitest',
-  'run',
-  '--project',
-  'newest',
-  '--reporter=verbose',
-  '--testTimeout=0',
-  'test/laws',
-)
-const child = spawn(process.execPath, vitest, {
-  cwd: root,
-  env: { ...process.env, SOAK_RUNS: runs, SOAK_SEED: seed },
-  stdio: ['ignore', 'pipe', 'pipe'],
-})
-let output = ''
-for (const stream of [child.stdout, child.stderr]) {
-  stream.setEncoding('utf8').on('data', (text) => {
-    process.stdout.write(text)
-    output += text
-  })
+const all = {
+  laws: {
+    args: ['--project', 'newest', 'test/laws'],
+    env: () => ({ SOAK_RUNS }),
+    header: [`runs  at least ${SOAK_RUNS}, over all laws`],
+  },
+  redis: {
+    args: ['--project', 'redis', 'test/stores/redis/fleet.test.ts'],
+    async env() {
+      const path = await ensureRedis()
+      if (!path) throw new Error('there is no redis-server')
+      return { REDIS_SERVER_PATH: path, SOAK_FLEET, SOAK_BLOWS }
+    },
+    header: [`fleet ${SOAK_FLEET} (processes, sessions, expiries), and ${SOAK_BLOWS} while they are hit`],
+  },
 }
-const code = await new Promise((resolve) => child.on('close', resolve))
 
-const header = [
-  `date  ${new Date().toISOString().slice(0, 10)}`,
-  `node  ${process.version}`,
-  `runs  at least ${runs}, over all laws`,
-  `seed  ${seed}`,
-  `exit  ${code}`,
-]
-mkdirSync(`${root}soak`, { recursive: true })
-writeFileSync(`${root}soak/laws.txt`, `${header.join('\n')}\n\n${plain(output)}\n`)
-console.log('\nKept in soak/laws.txt')
-process.exitCode = code ?? 1
+const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))
+const unknown = asked.filter((name) => !(name in all))
+if (unknown.length > 0)
+  throw new Error(`No soak ${unknown.join(', ')}; there are ${Object.keys(all).join(', ')}.`)
+for (const name of asked.length > 0 ? asked : Object.keys(all)) await soak(name, all[name])
+
+async function soak(name, { args, env, header }) {
+  const vitest = tool('vitest', 'run', '--reporter=verbose', '--testTimeout=0', ...args)
+  const child = spawn(process.execPath, vitest, {
+    cwd: root,
+    env: { ...process.env, ...(await env()), SOAK_SEED: seed },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text) => {
+      process.stdout.write(text)
+      output += text
+    })
+  }
+  const code = await new Promise((resolve) => child.on('close', resolve))
+  const head = [
+    `date  ${new Date().toISOString().slice(0, 10)}`,
+    `node  ${process.version}`,
+    ...header,
+    `seed  ${seed}`,
+    `exit  ${code}`,
+  ]
+  mkdirSync(`${root}soak`, { recursive: true })
+  writeFileSync(`${root}soak/${name}.txt`, `${head.join('\n')}\n\n${plain(output)}\n`)
+  console.log(`\nKept in soak/${name}.txt`)
+  if (code !== 0) process.exitCode = code ?? 1
+}
 
 function plain(text) {
   return stripVTControlCharacters(text)

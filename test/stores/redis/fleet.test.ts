@@ -104,7 +104,6 @@ describe('processes are killed and stopped while they refresh', () => {
           const victim = Math.floor(random() * hitProcesses)
           const [aimed, fatal, patience] = [random() < 0.5, random() < 0.5, random() * 150]
           const gate = aimed ? server.hold('/token') : undefined
-          console.log({ cycle, victim, aimed, fatal, patience, alive, seed })
           const requesting = fleet.request()
           // Either their answers are on the way, or they are anywhere.
           if (gate) await gate.untilArrived(1 + Math.floor((random() * alive) / 2))
