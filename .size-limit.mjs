@@ -30,7 +30,7 @@ export default [
   {
     name: 'createSession',
     path: 'bench/size/core.mjs',
-    limit: '7.8 kB',
+    limit: '7.9 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
 ]

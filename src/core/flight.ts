@@ -52,15 +52,13 @@ export async function fly(context: Context, needless: AbortSignal): Promise<Land
   const { store, record: seen, settings } = context
   const { clock, retries, deadline } = settings
   for (let tries = 0, doubts = 0; ; ) {
-    let setback: Setback
-    let shared = true
+    let failure: unknown
     try {
       return await store.exclusive((lease) => attempt(context, seen, lease), needless)
     } catch (thrown) {
-      // It was the store that failed: nobody can be told through it.
-      shared = thrown instanceof Setback
-      setback = thrown instanceof Setback ? thrown : new Setback('definite', thrown)
+      failure = thrown
     }
+    const setback = failure instanceof Setback ? failure : new Setback('definite', failure)
     const { kind, cause, notBefore } = setback
     const delay = Math.max(clock.random() * BACKOFF * 2 ** tries, notBefore - clock.now())
     const again = kind === 'wait' || (kind === 'definite' && tries++ < retries && delay <= deadline)
@@ -71,7 +69,8 @@ export async function fly(context: Context, needless: AbortSignal): Promise<Land
         notBefore,
         clock.now() + Math.min(1000 * 2 ** context.failures, LONGEST_COOLDOWN),
       )
-      if (seen && shared && !needless.aborted) await coolDown(context, seen, retryAt)
+      // Where the store itself has failed, nobody can be told through it.
+      if (seen && setback === failure && !needless.aborted) await coolDown(context, seen, retryAt)
       throw new SessionError('refresh_failed', `no new access token: ${cause.message}`, { cause, retryAt })
     }
     if (again) await pause(context, delay)
