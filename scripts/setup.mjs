@@ -115,15 +115,6 @@ export function ensureRedis() {
   })
 }
 
-/** Path of the program that changes the clock of another. */
-export function ensureFaketime() {
-  return ensureProgram({
-    find: () => named('FAKETIME_PATH') ?? onPath('faketime'),
-    packages: ['faketime'],
-    advice: 'The tests of clocks that jump need faketime: install it, or name its program in FAKETIME_PATH.',
-  })
-}
-
 /** The program that an environment variable names. */
 function named(variable) {
   const path = process.env[variable]

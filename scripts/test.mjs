@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { ensureNext, ensureRuntimes } from './runtimes.mjs'
-import { build, ensureChromium, ensureFaketime, ensurePackages, ensureRedis, root, run, tool } from './setup.mjs'
+import { build, ensureChromium, ensurePackages, ensureRedis, root, run, tool } from './setup.mjs'
 import { compareReadme } from './tables.mjs'
 
 const inCi = Boolean(process.env.CI)
@@ -33,14 +33,7 @@ printBranchCoverage()
 
 heading('redis')
 const redis = await program('Redis tests', ensureRedis)
-const faketime = redis && (await program('Redis tests of clocks', ensureFaketime))
-if (redis) {
-  const clocks = faketime ? [] : ['--exclude', 'test/stores/redis/clocks.test.ts']
-  tests('Redis tests', ['--project', 'redis', ...clocks], {
-    REDIS_SERVER_PATH: redis,
-    ...(faketime && { FAKETIME_PATH: faketime }),
-  })
-}
+if (redis) tests('Redis tests', ['--project', 'redis'], { REDIS_SERVER_PATH: redis })
 
 heading('browser')
 let chromium

@@ -7,7 +7,7 @@ export interface NodeRedis {
   eval(source: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
   duplicate(): NodeRedisSubscriber
   subscribe(channel: string, listener: (message: string, channel: string) => void): Promise<unknown>
-  unsubscribe(channel: string, listener: (message: string, channel: string) => void): Promise<unknown>
+  unsubscribe(channel: string): Promise<unknown>
   on(event: string, listener: () => void): unknown
 }
 
@@ -108,7 +108,7 @@ function nodeRedis(client: NodeRedis): [Call, Connection['subscribe']] {
       own?.connect().catch(() => {})
       return {
         add: (channel) => subscriber.subscribe(channel, listener),
-        remove: (channel) => subscriber.unsubscribe(channel, listener),
+        remove: (channel) => subscriber.unsubscribe(channel),
         close: () => own?.destroy(),
       }
     },

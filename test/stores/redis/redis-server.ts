@@ -20,9 +20,6 @@ export interface RedisServer {
 export interface RedisServerOptions {
   /** As on the command line: `['--appendonly', 'yes']`. */
   args?: string[]
-  env?: NodeJS.ProcessEnv
-  /** What runs it: `faketime`. */
-  under?: string[]
   /** A cluster node has a second port, 10000 above. */
   cluster?: boolean
 }
@@ -30,7 +27,7 @@ export interface RedisServerOptions {
 const PORTS_TRIED = 20
 
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
-  const { args = [], env = {}, under = [], cluster = false } = options
+  const { args = [], cluster = false } = options
   const program = process.env.REDIS_SERVER_PATH ?? 'redis-server'
   const folder = mkdtempSync(join(tmpdir(), 'refresh-once-redis-'))
   let child: ChildProcess | undefined
@@ -38,14 +35,11 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
 
   async function launch(): Promise<void> {
     const command = [
-      ...under,
-      program,
       ...['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--daemonize', 'no'],
       ...(cluster ? ['--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf'] : []),
       ...args,
     ]
-    const [file = program, ...rest] = command
-    const started = spawn(file, rest, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
+    const started = spawn(program, command, { stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''
     await new Promise<void>((resolve, reject) => {
       const read = (text: Buffer): void => {

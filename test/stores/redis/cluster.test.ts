@@ -1,0 +1,103 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Cluster } from 'ioredis'
+import { createCluster } from 'redis'
+import { storeContract } from 'refresh-once/testing'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { open, refreshAt, startServer, times, watch } from '../../setup.ts'
+import { type Client, storesOf } from './clients.ts'
+import { type RedisServer, startRedis } from './redis-server.ts'
+import { commandTo } from './stage.ts'
+
+const SLOTS = 16_384
+
+let nodes: RedisServer[] = []
+beforeAll(async () => {
+  nodes = await Promise.all(times(3, () => startRedis({ cluster: true })))
+  await Promise.all(
+    nodes.map((node, index) =>
+      commandTo(
+        node,
+        'CLUSTER',
+        'ADDSLOTSRANGE',
+        String(Math.ceil((SLOTS * index) / 3)),
+        String(Math.ceil((SLOTS * (index + 1)) / 3) - 1),
+      ),
+    ),
+  )
+  const [first, ...others] = nodes
+  for (const node of others)
+    if (first) await commandTo(node, 'CLUSTER', 'MEET', '127.0.0.1', String(first.port))
+  for (let tries = 0; !(await isComplete()); tries++) {
+    if (tries === 500) throw new Error('the nodes do not become a cluster')
+    await sleep(100)
+  }
+})
+afterAll(() => Promise.all(nodes.map((node) => node.close())))
+
+async function isComplete(): Promise<boolean> {
+  const infos = await Promise.all(nodes.map((node) => commandTo(node, 'CLUSTER', 'INFO')))
+  return infos.every((info) => /state:ok/.test(String(info)) && /known_nodes:3/.test(String(info)))
+}
+
+const kinds = [
+  {
+    name: 'redis (node-redis)',
+    async open(): Promise<Client> {
+      const client = createCluster({ rootNodes: nodes.map(({ url }) => ({ url })), useReplicas: true })
+      client.on('error', () => {})
+      await client.connect()
+      return { client, answered: async () => {}, close: async () => client.destroy() }
+    },
+  },
+  {
+    name: 'ioredis',
+    async open(): Promise<Client> {
+      const client = new Cluster(
+        nodes.map(({ port }) => ({ host: '127.0.0.1', port })),
+        { scaleReads: 'all' },
+      )
+      client.on('error', () => {})
+      await client.ping()
+      return { client, answered: async () => {}, close: async () => client.disconnect() }
+    },
+  },
+]
+
+for (const kind of kinds) {
+  describe(kind.name, () => {
+    const clients: Client[] = []
+    beforeAll(async () => {
+      clients.push(await kind.open(), await kind.open())
+    })
+    afterAll(() => Promise.all(clients.map(({ close }) => close())))
+
+    let opened = 0
+    const checks = storeContract((place, lease) => {
+      const client = clients[opened++ % 2]
+      if (!client) throw new Error('the clients are not there yet')
+      return storesOf(client, { lease })(place)
+    })
+    for (const { name, run } of checks) test(name, run)
+
+    test('sessions live on all nodes, and each is refreshed once (G71)', async () => {
+      const server = await startServer()
+      // Braces of an id do not choose its node.
+      const ids = times(24, (index) => `{one}${kind.name}${index}`)
+      for (const id of ids) {
+        const [one, two] = clients.map((client) =>
+          open({ refresh: refreshAt(server), store: storesOf(client)(id), tokens: null }),
+        )
+        if (!one || !two) throw new Error('there are no clients')
+        await one.signIn(server.mint(id))
+        await two.getAccessToken()
+        const adopted = watch(two).until('refresh-adopted')
+        await one.refresh()
+        await adopted
+        expect(await two.getAccessToken()).toBe(await one.getAccessToken())
+      }
+      expect(server.count).toMatchObject({ refreshes: ids.length, reuses: 0 })
+      const keys = await Promise.all(nodes.map((node) => commandTo(node, 'DBSIZE')))
+      expect(keys.filter((count) => Number(count) > 0)).toHaveLength(3)
+    })
+  })
+}
