@@ -12,7 +12,7 @@ import { stripVTControlCharacters } from 'node:util'
 import { ensurePackages, ensureRedis, root, tool } from './setup.mjs'
 
 ensurePackages()
-const { SOAK_RUNS = '100000', SOAK_FLEET = '8x500x20', SOAK_BLOWS = '8x200x20' } = process.env
+const { SOAK_RUNS = '100000', SOAK_FLEET = '8x500x20', SOAK_BLOWS = '6x60x20' } = process.env
 const seed = process.env.SOAK_SEED ?? String(randomInt(2 ** 31))
 
 const all = {

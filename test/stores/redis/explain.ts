@@ -19,21 +19,22 @@ export function unexplained(
   journal: readonly JournalEntry[],
   blows: readonly Blow[],
 ): Unexplained[] {
-  const reuses = log.filter((entry): entry is ReuseEntry => entry.kind === 'reuse')
-  return reuses
-    .filter((reuse) => !isExplained(reuse, journal, blows))
+  const pauses = [...blows, ...journal.filter(({ what }) => what === 'stalled')]
+  return log
+    .filter((entry): entry is ReuseEntry => entry.kind === 'reuse')
+    .filter((reuse) => !isExplained(reuse, journal, pauses))
     .map((reuse) => ({
-      reuse: reuse.explanation,
+      reuse: `${reuse.at} ${reuse.explanation}`,
       history: [
         ...journal
           .filter(({ id }) => id === reuse.user)
           .map(({ at, what, process, token }) => `${at} process ${process} ${what} ${token}`),
-        ...blows.map(({ at, until, process }) => `${at} process ${process} was hit until ${until}`),
+        ...pauses.map(({ at, until, process }) => `${at} process ${process} was paused until ${until}`),
       ].sort(),
     }))
 }
 
-function isExplained(reuse: ReuseEntry, journal: readonly JournalEntry[], blows: readonly Blow[]): boolean {
+function isExplained(reuse: ReuseEntry, journal: readonly JournalEntry[], pauses: readonly Blow[]): boolean {
   const senders = journal.filter(({ what, token }) => what === 'sent' && token === reuse.token)
   return senders.some((sent) => {
     const saved = journal.find(
@@ -41,6 +42,8 @@ function isExplained(reuse: ReuseEntry, journal: readonly JournalEntry[], blows:
         what === 'saved' && id === sent.id && process === sent.process && at >= sent.at,
     )
     const done = Math.min(saved?.at ?? Number.POSITIVE_INFINITY, reuse.at)
-    return blows.some(({ process, at }) => process === sent.process && at + DELIVERY >= sent.at && at <= done)
+    return pauses.some(
+      ({ process, at, until }) => process === sent.process && until + DELIVERY >= sent.at && at <= done,
+    )
   })
 }

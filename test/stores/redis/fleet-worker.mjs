@@ -14,6 +14,7 @@ const { redisUrl, kind, api, tokenEndpoint, ids, journal, ttl } = JSON.parse(pro
 const AT_ONCE = 40
 
 let commands = 0
+watchForStalls()
 const client = await connect()
 const stores = redisStores({ client, ttl })
 const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE })
@@ -70,8 +71,18 @@ function journalled(id, store) {
   }
 }
 
-function note(what, id, token) {
-  appendFileSync(journal, `${JSON.stringify({ at: Date.now(), what, id, token })}\n`)
+function note(what, id, token, at = Date.now()) {
+  appendFileSync(journal, `${JSON.stringify({ at, what, id, token, until: Date.now() })}\n`)
+}
+
+/** A machine with too much to do pauses a process as well as a signal does. */
+function watchForStalls() {
+  let last = Date.now()
+  setInterval(() => {
+    const now = Date.now()
+    if (now - last > ttl / 2) note('stalled', '', '', last)
+    last = now
+  }, 100).unref()
 }
 
 /** As the server's log has it. */

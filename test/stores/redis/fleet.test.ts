@@ -93,7 +93,7 @@ describe('processes are killed and stopped while they refresh', () => {
       timeout: testTimeout,
     }, async () => {
       const server = await startServer({ grace })
-      const ttl = 2_000
+      const ttl = soaking ? 4_000 : 2_000
       const options = { processes: hitProcesses, sessions: hitSessions, ttl }
       const { random } = createTestClock({ seed: seed + grace }).clock
       await withFleet(server, options, async (fleet) => {

@@ -28,7 +28,7 @@ export interface Answers {
   readonly commands: number
 }
 
-/** A process was killed or stopped, at a time of the driver's clock. */
+/** A process was killed, stopped, or given no time by the machine. */
 export interface Blow {
   readonly process: number
   readonly at: number
@@ -37,10 +37,12 @@ export interface Blow {
 
 export interface JournalEntry {
   readonly at: number
-  readonly what: 'sent' | 'saved'
+  readonly what: 'sent' | 'saved' | 'stalled'
   readonly id: string
   readonly token: string
   readonly process: number
+  /** When it was written: later than `at` where a process has found that it had not run for a while. */
+  readonly until: number
 }
 
 export interface Fleet {
@@ -51,6 +53,7 @@ export interface Fleet {
   /** Stops a process for so many milliseconds. */
   stop(index: number, ms: number): Promise<void>
   readonly blows: readonly Blow[]
+  /** What the processes have written. */
   journal(): JournalEntry[]
   end(): Promise<void>
 }
