@@ -127,9 +127,14 @@ async function attempt(context: Context, seen: Stored | undefined, lease: Lease)
     if (overtakes(now, record)) return { record: now }
     yieldTo(now)
     const ended: Stored = { version, ended: 'rejected' }
-    if (fenced)
-      await store.save(ended).catch(() => events.emit({ type: 'degraded', reason: 'the end was not saved' }))
-    return { record: ended, cause }
+    let saved = ended
+    try {
+      if (fenced) saved = await store.save(ended)
+    } catch {
+      events.emit({ type: 'degraded', reason: 'the end was not saved' })
+    }
+    // A late answer or an update may have come between the look and the save.
+    return overtakes(saved, record) ? { record: saved } : { record: ended, cause }
   }
 
   function yieldTo({ pending }: Stored): void {

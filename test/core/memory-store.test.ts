@@ -231,6 +231,28 @@ for (const [name, newStorage] of [
       expect(await one.getAccessToken()).toBe('of-two')
     })
 
+    test('who shares it is not signed out by a refusal, where another has refreshed before the end is saved', async () => {
+      const storage = newStorage()
+      const store = memoryStore({ storage })
+      const one = open({
+        refresh: refuse,
+        store: {
+          ...store,
+          async save(next) {
+            if (next.ended) await two.refresh()
+            // Somebody else has written: what is kept is what a save returns.
+            await store.load()
+            return store.save(next)
+          },
+        },
+      })
+      await one.signIn(TOKENS)
+      const two = open({ refresh: () => 'of-two', store: memoryStore({ storage }) })
+      await one.refresh()
+      expect(one.state.status).toBe('signed-in')
+      expect(await one.getAccessToken()).toBe('of-two')
+    })
+
     test('who shares it does not refresh before a Retry-After that another was given (B19)', async () => {
       const time = newClock()
       const storage = newStorage()
