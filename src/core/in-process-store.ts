@@ -50,7 +50,9 @@ export function inProcessStore(clock: Clock, leaseTime: number): SessionStore {
             return generation
           },
           async clear(generation) {
-            if (record?.pending?.generation === generation) record = { ...record, pending: undefined }
+            // It has lapsed, but its number is not given out again: whoever had it before may still come.
+            if (record?.pending?.generation === generation)
+              record = { ...record, pending: { generation, until: 0 } }
           },
         })
       } finally {

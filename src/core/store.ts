@@ -34,7 +34,10 @@ export interface Lease {
   remaining(): number
   /** Reserves the next generation, durably, before the refresh is sent. Rejects once the lease is lost. */
   begin(): Promise<number>
-  /** Drops this holder's own reservation: the refresh token was certainly not spent. */
+  /**
+   * Drops this holder's own reservation: the refresh token was certainly not spent. Nobody waits for it any
+   * more (its `until` has passed), but its number is never given out again.
+   */
   clear(generation: number): Promise<void>
 }
 

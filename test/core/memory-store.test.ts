@@ -298,6 +298,40 @@ for (const [name, newStorage] of [
       )
     })
 
+    test('who has dropped a reservation does not take the next one, of the same number, for its own', async () => {
+      const time = newClock()
+      const storage = newStorage()
+      const asked = deferred<void>()
+      const answer = deferred<Response>()
+      let calls = 0
+      const sharing = (refresh: SessionOptions['refresh']): Session => {
+        const store = memoryStore({ storage, clock: time.clock })
+        return open({ mode: 'cookie', clock: time.clock, deadline: 90_000, retries: 0, refresh, store })
+      }
+      const one = sharing(() => {
+        calls++
+        return Response.json({}, { status: 503 })
+      })
+      await one.signIn()
+      const two = sharing(() => {
+        asked.resolve()
+        return answer.promise
+      })
+      await failureOf(one.refresh())
+      await time.advance(1_000)
+      const refreshes = [two.refresh()]
+      await asked.promise
+      await time.advance(1_000)
+      refreshes.push(one.refresh())
+      await time.untilTimer(59_000)
+      answer.resolve(new Response())
+      await refreshes[0]
+      await time.advance(60_000)
+      await refreshes[1]
+      expect(calls).toBe(1)
+      expect(one.state.generation).toBe(two.state.generation)
+    })
+
     test('who shares it learns of a sign-out when he needs a refresh, and is not revived', async () => {
       const storage = newStorage()
       const one = open({ refresh: refuse, store: memoryStore({ storage }) })
