@@ -16,11 +16,6 @@ export interface View {
   readonly signedOut: boolean
   signIn(grant: Grant): void
   signOut(): void
-  /**
-   * Tokens were given that came another way. Where the session is refused meanwhile, and the turn passes on
-   * before the tokens are saved, they begin it anew.
-   */
-  update(): void
   heard(state: SessionState): void
 }
 
@@ -41,9 +36,7 @@ export function createLocalView(renewed: () => Grant | undefined): View {
   let place: Place | undefined
   let order = 0
   let generation = 0
-  let updated: Grant | undefined
   const go = (grant: Grant | undefined) => {
-    updated = undefined
     place = { order: ++order, grant }
     generation = 0
   }
@@ -68,18 +61,10 @@ export function createLocalView(renewed: () => Grant | undefined): View {
     },
     signIn: go,
     signOut: () => go(undefined),
-    update() {
-      updated = place?.grant
-    },
     heard(state) {
-      const tolerated = updated
-      if (state.status === 'signed-out' && (!place || place.grant)) {
-        go(undefined)
-        updated = tolerated
-      }
+      if (state.status === 'signed-out' && (!place || place.grant)) go(undefined)
       if (state.status !== 'signed-in') return
       if (!place) go(renewed())
-      if (!place?.grant && updated) go(updated)
       if (!place?.grant) throw new Error('L5: the session is signed in again, and nobody has signed in')
       if (state.generation < generation)
         throw new Error(`L2: generation ${state.generation} after generation ${generation}`)
@@ -90,8 +75,6 @@ export function createLocalView(renewed: () => Grant | undefined): View {
 
 /** What all contexts of one store have in common: which sign-in and which version a token belongs to. */
 export interface Registry {
-  /** Whether any of them was given tokens that came another way. */
-  updated: boolean
   /** Whether a sign-in or sign-out is saved that nobody has saved before. */
   saved(stored: Stored): boolean
   versionOf(token: string): Stored | undefined
@@ -101,7 +84,6 @@ export function createRegistry(): Registry {
   const byToken = new Map<string, Stored>()
   const epochs = new Set<string>()
   return {
-    updated: false,
     saved(stored) {
       const { version, tokens, ended } = stored
       const isNew = !epochs.has(version.epoch)
@@ -132,6 +114,8 @@ export function createSharedView(
   let signingIn = false
   /** The epochs that were seen to end by a refusal. */
   const ended = new Set<string>()
+  /** The last end that it has heard of. A newer record of the same sign-in may be saved all the same. */
+  let end: Stored | undefined
 
   const higher = (a: Stored | undefined, b: Stored) =>
     !a || compare(b.version, a.version) > 0 || (compare(a.version, b.version) === 0 && b.ended) ? b : a
@@ -143,6 +127,7 @@ export function createSharedView(
   }
   const hear = (stored: Stored) => {
     ceiling = higher(ceiling, stored)
+    if (stored.ended) end = stored
   }
   const know = (stored: Stored) => {
     hear(stored)
@@ -168,9 +153,9 @@ export function createSharedView(
       const { epoch } = record.version
       if (stamp.floor && stamp.ceiling && (epoch < stamp.floor.order || epoch > stamp.ceiling.order))
         return `L4: it was made by ${name(stamp.floor)}, and carries a token of ${name({ grant })}`
-      if (stamp.floor && !stamp.floor.grant && epoch === stamp.floor.order && !registry.updated)
+      if (stamp.floor && !stamp.floor.grant && epoch === stamp.floor.order)
         return 'L5: nobody was signed in when it was made, and it carries a token'
-      if (ended.has(epoch) && !registry.updated) return 'L5: it carries a token of a sign-in that has ended'
+      if (ended.has(epoch)) return 'L5: it carries a token of a sign-in that has ended'
       if (floor && epoch < floor.version.epoch)
         return `L5: ${name(placeOf(floor))} is signed in, and it carries a token of ${name({ grant })}`
       if (floor && compare(record.version, floor.version) < 0)
@@ -189,17 +174,13 @@ export function createSharedView(
     },
     signIn() {
       signingIn = true
-      registry.updated = false
-    },
-    update() {
-      registry.updated = true
     },
     signOut() {
       signingIn = true
     },
     heard(state) {
       // What an operation told has become the session's record.
-      if (state.status === 'signed-out' && ceiling?.ended) know(ceiling)
+      if (state.status === 'signed-out' && end) know(end)
       if (state.status === 'signed-in' && ceiling?.tokens && floor?.ended) know(ceiling)
     },
     saving(stored) {

@@ -246,7 +246,6 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
       }
       case 'update':
         if (!view.grant || cookie || closed) break
-        view.update()
         happened.updated++
         expect('update', session.update(server.exchange(view.grant, time.now())))
         break
