@@ -55,9 +55,11 @@ export function refresh(
       if (lost) happened.failed++
       settle()
     }
+    const { renewed } = happened
     let inDoubt = false
     const doubt = () => {
-      if (inDoubt || call.answered || !token) return
+      // Where a late answer has renewed the session since, nobody asks any more what became of this refresh.
+      if (inDoubt || call.answered || !token || happened.renewed > renewed) return
       inDoubt = true
       doubts.set(token, [...(doubts.get(token) ?? []), clock.monotonic()])
     }
