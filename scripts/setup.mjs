@@ -122,6 +122,15 @@ function named(variable) {
   return path || undefined
 }
 
+/** Path of the model checker; it needs a C compiler, too. */
+export function ensureSpin() {
+  return ensureProgram({
+    find: () => (onPath('cc') ? onPath('spin') : undefined),
+    packages: ['spin', 'gcc', 'libc6-dev'],
+    advice: 'The model of the protocol needs spin (https://spinroot.com) and a C compiler named cc.',
+  })
+}
+
 /**
  * Path of a program that the tests run. As root on Debian and its kin the `packages` that hold it are
  * installed; else it is undefined where `find` finds none, and the `advice` is printed.

@@ -4,8 +4,10 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import { verify } from '../model/check.mjs'
+import { runs as modelRuns } from '../model/runs.mjs'
 import { ensureNext, ensureRuntimes } from './runtimes.mjs'
-import { build, ensureChromium, ensurePackages, ensureRedis, root, run, tool } from './setup.mjs'
+import { build, ensureChromium, ensurePackages, ensureRedis, ensureSpin, root, run, tool } from './setup.mjs'
 import { compareReadme } from './tables.mjs'
 
 const inCi = Boolean(process.env.CI)
@@ -34,6 +36,18 @@ printBranchCoverage()
 heading('redis')
 const redis = await program('Redis tests', ensureRedis)
 if (redis) tests('Redis tests', ['--project', 'redis'], { REDIS_SERVER_PATH: redis })
+
+heading('model')
+if (await program('model', ensureSpin)) {
+  for (const modelRun of modelRuns) {
+    check(`model ${modelRun.asks}: ${modelRun.name}`, () => {
+      const { passed, summary, counterexample } = verify(modelRun)
+      console.log(summary)
+      if (!passed) console.log(counterexample.join('\n'))
+      return passed
+    })
+  }
+}
 
 heading('browser')
 let chromium
