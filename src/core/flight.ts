@@ -126,15 +126,14 @@ async function attempt(context: Context, seen: Stored | undefined, lease: Lease)
     const now = (fenced && (await store.load().catch(() => undefined))) || record
     if (overtakes(now, record)) return { record: now }
     yieldTo(now)
-    const ended: Stored = { version, ended: 'rejected' }
-    let saved = ended
+    let end: Stored = { version, ended: 'rejected' }
     try {
-      if (fenced) saved = await store.save(ended)
+      // Unless a late answer or an update has come since the look: then that is what the store keeps.
+      if (fenced) end = await store.save(end)
     } catch {
       events.emit({ type: 'degraded', reason: 'the end was not saved' })
     }
-    // A late answer or an update may have come between the look and the save.
-    return overtakes(saved, record) ? { record: saved } : { record: ended, cause }
+    return { record: end, cause }
   }
 
   function yieldTo({ pending }: Stored): void {
