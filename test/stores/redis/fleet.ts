@@ -21,7 +21,7 @@ export interface FleetOptions {
   ttl: number
 }
 
-export interface Answers {
+interface Answers {
   /** What became of the requests: a status, or why there is none. Of all processes that are left. */
   readonly outcomes: string[]
   /** How many commands the processes have sent to Redis. */

@@ -38,7 +38,7 @@ export interface Context {
   readonly client: Client
 }
 
-export const ID = 'alice'
+const ID = 'alice'
 
 export async function setStage(
   kind: Kind,
