@@ -11,20 +11,20 @@ export default [
     name: 'createSession + attachSession (axios external)',
     path: 'bench/size/axios.mjs',
     ignore: ['axios'],
-    limit: '10 kB',
+    limit: '10.2 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {
     name: 'createSession + withSession (fetch)',
     path: 'bench/size/fetch.mjs',
-    limit: '9.3 kB',
+    limit: '9.6 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {
     name: 'axios-refresh-me: all of it (axios external)',
     path: 'bench/size/axios-refresh-me.mjs',
     ignore: ['axios'],
-    limit: '10.6 kB',
+    limit: '10.9 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {
