@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis'
 import { createClient } from 'redis'
 import { type RedisStoresOptions, redisStores } from 'refresh-once/redis'
+import type { OpenStore } from 'refresh-once/testing'
 
 /** A client of either package, and how it is closed. */
 export interface Client {
@@ -43,4 +44,18 @@ export function storesOf(
   options: Partial<RedisStoresOptions> = {},
 ): ReturnType<typeof redisStores> {
   return redisStores({ client, ...options })
+}
+
+/** Opens the stores of a contract, at each of these clients by turns; each is a process of its own. */
+export function openerOf(clients: readonly Client[]): OpenStore {
+  const stores = new Map<string, ReturnType<typeof redisStores>>()
+  let opened = 0
+  return (place, lease) => {
+    const turn = opened++ % clients.length
+    const client = clients[turn]
+    if (!client) throw new Error('the clients are not there yet')
+    const known = stores.get(`${turn} ${lease}`) ?? storesOf(client, { lease })
+    stores.set(`${turn} ${lease}`, known)
+    return known(place)
+  }
 }

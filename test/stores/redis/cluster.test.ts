@@ -4,7 +4,7 @@ import { createCluster } from 'redis'
 import { storeContract } from 'refresh-once/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { open, refreshAt, startServer, times, watch } from '../../setup.ts'
-import { type Client, storesOf } from './clients.ts'
+import { type Client, openerOf, storesOf } from './clients.ts'
 import { type RedisServer, startRedis } from './redis-server.ts'
 import { commandTo } from './stage.ts'
 
@@ -71,21 +71,17 @@ for (const kind of kinds) {
     })
     afterAll(() => Promise.all(clients.map(({ close }) => close())))
 
-    let opened = 0
-    const checks = storeContract((place, lease) => {
-      const client = clients[opened++ % 2]
-      if (!client) throw new Error('the clients are not there yet')
-      return storesOf(client, { lease })(place)
-    })
+    const checks = storeContract(openerOf(clients))
     for (const { name, run } of checks) test(name, run)
 
     test('sessions live on all nodes, and each is refreshed once (G71)', async () => {
       const server = await startServer()
       // Braces of an id do not choose its node.
       const ids = times(24, (index) => `{one}${kind.name}${index}`)
+      const processes = clients.map((client) => storesOf(client))
       for (const id of ids) {
-        const [one, two] = clients.map((client) =>
-          open({ refresh: refreshAt(server), store: storesOf(client)(id), tokens: null }),
+        const [one, two] = processes.map((stores) =>
+          open({ refresh: refreshAt(server), store: stores(id), tokens: null }),
         )
         if (!one || !two) throw new Error('there are no clients')
         await one.signIn(server.mint(id))

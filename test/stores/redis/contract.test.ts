@@ -1,6 +1,6 @@
 import { storeContract } from 'refresh-once/testing'
 import { afterAll, beforeAll, describe, test } from 'vitest'
-import { type Client, kinds, storesOf } from './clients.ts'
+import { type Client, kinds, openerOf } from './clients.ts'
 import { type RedisServer, startRedis } from './redis-server.ts'
 
 let server: RedisServer
@@ -17,12 +17,7 @@ for (const { name, open } of kinds) {
     })
     afterAll(() => Promise.all(clients.map(({ close }) => close())))
 
-    let opened = 0
-    const checks = storeContract((place, lease) => {
-      const client = clients[opened++ % 2]
-      if (!client) throw new Error('the clients are not there yet')
-      return storesOf(client, { lease })(place)
-    })
+    const checks = storeContract(openerOf(clients))
     for (const { name, run } of checks) test(name, run)
   })
 }
