@@ -225,7 +225,8 @@ function joined(a: Stored, b: Stored): Stored {
   const order = compare(a.version, b.version)
   const [high, low] = order >= 0 ? [a, b] : [b, a]
   if (high.version.epoch !== low.version.epoch) return high
-  const { pending: _, ...result }: Stored = order === 0 && low.ended ? { ...low } : { ...high }
+  const { pending: _, ...result }: Stored =
+    order === 0 && low.ended && high.ended !== 'rejected' ? { ...low } : { ...high }
   if (order === 0) {
     const notBefore = Math.max(a.notBefore ?? 0, b.notBefore ?? 0)
     if (notBefore) result.notBefore = notBefore

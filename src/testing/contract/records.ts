@@ -82,6 +82,7 @@ export const records: readonly Rule[] = [
         { version, tokens, notBefore: 200, pending: { generation: 6, until: 10 } },
         { version, tokens, pending: { generation: 6, until: 20 } },
         { version, ended: 'rejected', notBefore: 150 },
+        { version, ended: 'signed-out' },
       ]
       const expected = { version, ended: 'rejected', notBefore: 200, pending: { generation: 6, until: 20 } }
       for (const order of orders(same)) {

@@ -20,7 +20,9 @@ for (const kind of kinds) {
     ] as const) {
       test(`the reply to ${what} is lost: one refresh, and nobody waits for a turn that nobody has (G72)`, async () => {
         const stage = await setStage(kind)
-        const [one, two] = (await signedIn(stage, 2)).map(({ session }) => session)
+        const [one, two] = (await signedIn(stage, 2, { session: { retries: 0 } })).map(
+          ({ session }) => session,
+        )
         // The scripts are known by their names from now on.
         await one?.refresh()
         const lost = stage.proxy.loseReplyTo(script.sha)
@@ -138,6 +140,24 @@ for (const kind of kinds) {
       await waiting
       expect(await deaf.session.getAccessToken()).toBe(await there(one).session.getAccessToken())
       expect(stage.server.count).toMatchObject({ refreshes: 1, reuses: 0 })
+    })
+
+    test('a turn that is given back without news wakes whoever waits for it', async () => {
+      const stage = await setStage(kind)
+      // Whoever had to wait for the end of the turn would wait for ten minutes.
+      const stores = { ttl: 600_000, lease: 600_000 }
+      const [one, two] = await signedIn(stage, 2, { stores })
+      let end = (): void => {}
+      const told = new Promise<void>((resolve) => {
+        end = resolve
+      })
+      const first = there(one).store.exclusive(() => told)
+      await expect.poll(() => stage.command('HEXISTS', 'refresh-once:alice', 'o')).toBe(1)
+      const second = there(two).store.exclusive(async () => 'woken')
+      await expect.poll(() => stage.command('HEXISTS', 'refresh-once:alice', 'w')).toBe(1)
+      end()
+      await first
+      expect(await second).toBe('woken')
     })
 
     test('connections are cut again and again: one refresh per expiry, none lost (G72)', async () => {
