@@ -5,6 +5,7 @@ import { failureOf, open, refreshAt, startServer, times, watch } from '../../set
 import { type Client, kinds, storesOf } from './clients.ts'
 import { countCommands } from './count-commands.ts'
 import { type RedisServer, startRedis } from './redis-server.ts'
+import { commandTo } from './stage.ts'
 
 let redis: RedisServer
 let clients: Client[] = []
@@ -76,8 +77,9 @@ for (const kind of kinds) {
       const all = await contexts(server, 4, `four-${kind.name}`)
       const [winner, ...waiters] = all
       if (!winner) throw new Error('there is no context')
-      // The scripts are known to the server before it counts: one refresh has used them all.
+      // The scripts are known to the server before it counts: one refresh has used them all, its release too.
       await winner.session.refresh()
+      await expect.poll(() => commandTo(redis, 'HEXISTS', `refresh-once:four-${kind.name}`, 'o')).toBe(0)
       await Promise.all(
         waiters.map(({ session }) =>
           session.state.generation === 2 ? undefined : watch(session).until('refresh-adopted'),
