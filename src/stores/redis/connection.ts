@@ -22,7 +22,7 @@ export interface IoRedis {
   readonly isCluster: boolean
   evalsha(sha: string, keys: number, ...args: string[]): Promise<unknown>
   eval(source: string, keys: number, ...args: string[]): Promise<unknown>
-  duplicate(): IoRedisSubscriber
+  duplicate(options?: object): IoRedisSubscriber
   subscribe(channel: string): Promise<unknown>
   unsubscribe(channel: string): Promise<unknown>
   on(event: string, listener: (...args: string[]) => void): unknown
@@ -120,8 +120,9 @@ function ioRedis(client: IoRedis): [Call, Connection['subscribe']] {
     (byName, { sha, source }, key, args) =>
       byName ? client.evalsha(sha, 1, key, ...args) : client.eval(source, 1, key, ...args),
     ({ heard, connected, ended }) => {
-      // A cluster opens a connection for subscriptions by itself.
-      const own = client.isCluster ? undefined : client.duplicate()
+      // A cluster opens a connection for subscriptions by itself. Our own subscribes again by our hand: where ioredis
+      // does it, and the connection is lost once more, nobody handles the rejection.
+      const own = client.isCluster ? undefined : client.duplicate({ autoResubscribe: false })
       const subscriber = own ?? client
       subscriber.on('error', () => {})
       subscriber.on('message', (channel, message) => heard(String(channel), String(message)))
