@@ -15,9 +15,11 @@ afterAll(async () => {
 })
 
 test('two processes share one session and its one refresh', async () => {
-  const [one, two] = clients.map((client) => sessionsIn(client)('alice'))
-  if (!one || !two) throw new Error('there are no clients')
+  const [first, second] = clients.map((client) => sessionsIn(client))
+  if (!first || !second) throw new Error('there are no clients')
+  const one = first('alice')
   await one.signIn(page.server.mint('alice'))
+  const two = second('alice')
   await two.getAccessToken()
   await Promise.all([one.refresh(), two.refresh()])
   expect(await two.getAccessToken()).toBe(await one.getAccessToken())

@@ -80,16 +80,18 @@ for (const kind of kinds) {
       const ids = times(24, (index) => `{one}${kind.name}${index}`)
       const processes = clients.map((client) => storesOf(client))
       for (const id of ids) {
-        const [one, two] = processes.map((stores) =>
-          open({ refresh: refreshAt(server), store: stores(id), tokens: null }),
+        const [one, two] = processes.map(
+          (stores) => () => open({ refresh: refreshAt(server), store: stores(id), tokens: null }),
         )
         if (!one || !two) throw new Error('there are no clients')
-        await one.signIn(server.mint(id))
-        await two.getAccessToken()
-        const adopted = watch(two).until('refresh-adopted')
-        await one.refresh()
+        const first = one()
+        await first.signIn(server.mint(id))
+        const second = two()
+        await second.getAccessToken()
+        const adopted = watch(second).until('refresh-adopted')
+        await first.refresh()
         await adopted
-        expect(await two.getAccessToken()).toBe(await one.getAccessToken())
+        expect(await second.getAccessToken()).toBe(await first.getAccessToken())
       }
       expect(server.count).toMatchObject({ refreshes: ids.length, reuses: 0 })
       const keys = await Promise.all(nodes.map((node) => commandTo(node, 'DBSIZE')))
