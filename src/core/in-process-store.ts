@@ -26,7 +26,7 @@ export function inProcessStore(clock: Clock, leaseTime: number): SessionStore {
         pass = resolve
       })
       try {
-        await (signal ? orAborted(before, signal) : before)
+        await orAborted(before, signal)
       } catch (reason) {
         // Those behind go on waiting for those in front.
         before.then(pass)

@@ -1,3 +1,4 @@
+import { leaveWith } from './abortable.ts'
 import type { Clock } from './clock.ts'
 import type { Context } from './context.ts'
 import { SessionError } from './errors.ts'
@@ -12,7 +13,7 @@ import { gate, refreshOnce } from './refresh.ts'
 import type { SessionRequest } from './request.ts'
 import { newEpoch, newNonce, type SessionStore, type Stored, type Version } from './store.ts'
 import { readTokens, type TokenInput, validityOf } from './tokens.ts'
-import { createWaitingRoom, leaveWith, type Visitor } from './waiting-room.ts'
+import { createWaitingRoom, type Visitor } from './waiting-room.ts'
 
 /** One user's signed-in state. Any number of HTTP clients share it. */
 export interface Session {

@@ -76,15 +76,3 @@ export function createWaitingRoom(clock: Clock, deadline: number): WaitingRoom {
     },
   }
 }
-
-/** Lets somebody leave as soon as `signal` aborts, with its reason; returns the undoing. */
-export function leaveWith(
-  signal: AbortSignal | null | undefined,
-  leave: (reason: unknown) => void,
-): (() => void) | undefined {
-  if (!signal) return undefined
-  const abort = () => leave(signal.reason)
-  signal.addEventListener('abort', abort)
-  if (signal.aborted) abort()
-  return () => signal.removeEventListener('abort', abort)
-}

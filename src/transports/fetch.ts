@@ -1,9 +1,9 @@
+import { leaveWith } from '../core/abortable.ts'
 import type { SessionError } from '../core/errors.ts'
 import type { IgnoreReason } from '../core/machine.ts'
 import { allowList, type Origins, parse, travels, unfollowed, withQuery } from '../core/origins.ts'
 import { type Credentials, SessionRequest, type SessionResponse } from '../core/request.ts'
 import type { Session } from '../core/session.ts'
-import { leaveWith } from '../core/waiting-room.ts'
 import { bodyFrom, isOneShot, isSafe, type RequestSession } from './replay.ts'
 
 export type { RequestSession }
