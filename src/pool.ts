@@ -5,8 +5,12 @@ import type { RefreshResult, SessionOptions } from './core/options.ts'
 import { createSession, type Session } from './core/session.ts'
 import type { SessionStore } from './core/store.ts'
 
-/** Options of {@link createSessionPool}: those of every session of the pool, and the pool's own. */
-export interface SessionPoolOptions extends Omit<SessionOptions, 'refresh' | 'store'> {
+/**
+ * Options of {@link createSessionPool}: those of every session of the pool, and the pool's own. Tokens come from the
+ * stores only, and whoever is let go is kept fresh by nobody.
+ */
+export interface SessionPoolOptions
+  extends Omit<SessionOptions, 'refresh' | 'store' | 'tokens' | 'mode' | 'keepFresh'> {
   /** Obtains the next token set of one session. Where its store holds no record, nobody is signed in: it is not asked. */
   refresh: (context: RefreshContext & { id: string }) => RefreshResult | Promise<RefreshResult>
   /** Where the record of one session lives, for example `redisStores({ client })`. */
@@ -90,10 +94,12 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
   function open(id: string): Session {
     opened++
     return createSession({
-      tokens: null,
       ...shared,
+      tokens: null,
       store: store(id),
       refresh: (context) => {
+        // The store could not be read at first, and has turned out to hold nothing.
+        if (!context.tokens) throw new SessionError('session_expired', 'nobody is signed in')
         refreshes++
         return refresh({ ...context, id })
       },

@@ -72,6 +72,42 @@ describe('a pool', () => {
     expect(refreshed).toEqual([])
   })
 
+  test('takes a store that cannot be read for no sign-out: a transient error, until it can', async () => {
+    const time = newClock()
+    const { store } = keptStores(time)
+    let away = false
+    const whole = (id: string): SessionStore => {
+      const kept = store(id)
+      const orAway = async <T>(work: () => Promise<T>): Promise<T> => {
+        if (away) throw new Error('the store is away')
+        return work()
+      }
+      return {
+        ...kept,
+        load: () => orAway(kept.load),
+        save: (next) => orAway(() => kept.save(next)),
+        exclusive: (work, signal) => orAway(() => kept.exclusive(work, signal)),
+      }
+    }
+    const { pool, refreshed } = given({ clock: time.clock, idle: 1_000, store: whole, retries: 0 })
+    await signIn(pool, 'a')
+    await time.advance(2_000)
+    expect(pool.stats.sessions).toBe(0)
+    away = true
+    const asked = ['a', 'unheard-of'].map((id) =>
+      failureOf(pool.use(id, (session) => session.getAccessToken())),
+    )
+    await time.advance(0)
+    for (const error of await Promise.all(asked)) expect(error).toMatchObject({ code: 'refresh_failed' })
+    away = false
+    await time.advance(1_000)
+    expect(await pool.use('a', (session) => session.getAccessToken())).toBe('a-0')
+    const stranger = pool.use('unheard-of', (session) => session.getAccessToken())
+    expect(await failureOf(stranger)).toMatchObject({ code: 'session_expired' })
+    expect(refreshed).toEqual([])
+    expect(pool.stats.refreshes).toBe(0)
+  })
+
   test('tells refresh whose tokens are asked for', async () => {
     const { pool, refreshed } = given()
     await Promise.all(['a', 'b'].map((id) => signIn(pool, id)))

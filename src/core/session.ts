@@ -71,7 +71,7 @@ export function createSession(options: SessionOptions): Session {
   const settings = settingsOf(options)
   const { clock, lease, recall = typeof document === 'object' ? 'safe' : 'none' } = settings
   const cookie = options.mode === 'cookie'
-  const seed = seedOf(options.tokens, clock, cookie)
+  let seed = seedOf(options.tokens, clock, cookie)
   const nonce = newNonce(clock)
   const store = options.store ?? inProcessStore(clock, lease)
   const restoring = options.store !== undefined
@@ -121,6 +121,8 @@ export function createSession(options: SessionOptions): Session {
       if (stored) become(context, stored, 'restored')
     } catch {
       events.emit({ type: 'degraded', reason: 'the store cannot be read' })
+      // It may hold a session: that nobody is signed in is for a store to say that was read.
+      if (seed?.ended) seed = undefined
     }
     begin()
   }
