@@ -15,7 +15,7 @@ export interface SessionPoolOptions
   refresh: (context: RefreshContext & { id: string }) => RefreshResult | Promise<RefreshResult>
   /** Where the record of one session lives, for example `redisStores({ client })`. */
   store: (id: string) => SessionStore
-  /** How many sessions are kept in memory, besides those in use. @default 10_000 */
+  /** How many sessions are kept in memory. Those in use are never let go, however many. @default 10_000 */
   max?: number | undefined
   /** Milliseconds after its last use at which a session is let go. @default 300_000 */
   idle?: number | undefined
