@@ -99,3 +99,20 @@ export function newEpoch(clock: Clock, seen = '', now: number = clock.now()): st
 export function newNonce({ random }: Clock): string {
   return `${random()}${random()}`
 }
+
+/** Whether somebody who knows `known` should hear of `stored`: it is newer, or has ended. */
+export function isNews(stored: Stored, known: Stored | undefined): boolean {
+  const difference = known ? compareVersions(stored.version, known.version) : 1
+  return difference > 0 || (!difference && stored.ended !== known?.ended)
+}
+
+/** Whether something that was found where a record should be is one. */
+export function isStored(value: unknown): value is Stored {
+  const { version, tokens } = Object(value)
+  return (
+    typeof version?.epoch === 'string' &&
+    Number.isSafeInteger(version.generation) &&
+    typeof version.nonce === 'string' &&
+    (tokens === undefined || typeof tokens?.accessToken === 'string')
+  )
+}

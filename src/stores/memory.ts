@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '../core/clock.ts'
 import { inProcessStore } from '../core/in-process-store.ts'
-import type { SessionStore, Stored } from '../core/store.ts'
+import { isStored, type SessionStore, type Stored } from '../core/store.ts'
 
 /** Any place that keeps strings by key: localStorage, AsyncStorage, SecureStore, unstorage, a file. */
 export interface KeyValueStorage {
@@ -115,14 +115,4 @@ function persistent(memory: SessionStore, storage: KeyValueStorage, key: string)
       }
     },
   }
-}
-
-function isStored(value: unknown): value is Stored {
-  const { version, tokens } = Object(value)
-  return (
-    typeof version?.epoch === 'string' &&
-    Number.isSafeInteger(version.generation) &&
-    typeof version.nonce === 'string' &&
-    (tokens === undefined || typeof tokens?.accessToken === 'string')
-  )
 }

@@ -1,4 +1,4 @@
-import { compareVersions, type Stored } from '../../core/store.ts'
+import type { Stored } from '../../core/store.ts'
 
 /** A record as the fields of a hash: epoch, generation, nonce, tokens, end, not before, reservation, until when. */
 export function fieldsOf({ version, tokens, ended, notBefore, pending }: Stored): string[] {
@@ -28,10 +28,4 @@ export function recordOf(fields: unknown): Stored | undefined {
     ...(notBefore && { notBefore: Number(notBefore) }),
     ...(pending && { pending: { generation: Number(pending), until: Number(until) } }),
   }
-}
-
-/** Whether somebody who knows `known` should hear of `stored`: it is newer, or has ended. */
-export function isNews(stored: Stored, known: Stored | undefined): boolean {
-  const difference = known ? compareVersions(stored.version, known.version) : 1
-  return difference > 0 || (!difference && stored.ended !== known?.ended)
 }

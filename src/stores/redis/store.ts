@@ -1,9 +1,9 @@
 import type { Clock } from '../../core/clock.ts'
-import { newNonce, type SessionStore, type Stored } from '../../core/store.ts'
+import { isNews, newNonce, type SessionStore, type Stored } from '../../core/store.ts'
 import { type Connection, within } from './connection.ts'
 import { createExclusive } from './exclusive.ts'
 import type { Newsroom } from './newsroom.ts'
-import { fieldsOf, isNews, recordOf } from './record.ts'
+import { fieldsOf, recordOf } from './record.ts'
 import { LOAD, SAVE, type Script } from './scripts.ts'
 
 /** What the stores of one client have in common. Times are in milliseconds. */

@@ -1,0 +1,90 @@
+import { orAborted } from './abortable.ts'
+import type { Clock } from './clock.ts'
+import type { Lease, SessionStore, Stored } from './store.ts'
+
+/** Changes the record in one step that nobody interrupts. What `change` throws is thrown, and nothing has changed. */
+export type Update = (change: (stored: Stored | undefined) => Stored | undefined) => Promise<unknown>
+
+/** What turns are made of. */
+export interface TurnOptions {
+  readonly clock: Clock
+  /** How long a turn lasts at most, in milliseconds. */
+  readonly lease: number
+  /** Where reservations are written. */
+  readonly update: Update
+}
+
+/**
+ * One turn: runs `work` with a lease, and calls `pass` when the next one may have the turn: the work is done, or the
+ * lease has ended.
+ *
+ * @param lost aborts when somebody else has taken the turn
+ */
+export async function takeTurn<T>(
+  { clock, lease, update }: TurnOptions,
+  work: (lease: Lease) => Promise<T>,
+  pass: () => void,
+  lost?: AbortSignal,
+): Promise<T> {
+  const ended = new AbortController()
+  const { signal } = ended
+  const [wall, monotonic] = [clock.now(), clock.monotonic()]
+  const remaining = () =>
+    signal.aborted ? 0 : lease - Math.max(clock.now() - wall, clock.monotonic() - monotonic)
+  const end = () => {
+    ended.abort()
+    pass()
+  }
+  const timer = clock.setTimeout(end, lease)
+  lost?.addEventListener('abort', end)
+  let own: number | undefined
+  try {
+    return await work({
+      signal,
+      remaining,
+      async begin() {
+        let generation = 0
+        await update((stored) => {
+          const left = remaining()
+          if (!stored || left <= 0) throw new Error('the lease has ended')
+          generation = Math.max(stored.version.generation, stored.pending?.generation ?? 0) + 1
+          return { ...stored, pending: { generation, until: clock.now() + left } }
+        })
+        own = generation
+        return generation
+      },
+      async clear(generation) {
+        await update((stored) =>
+          // It has lapsed, but its number is not given out again: whoever had it before may still come.
+          stored?.pending?.generation === generation && generation === own
+            ? { ...stored, pending: { generation, until: 0 } }
+            : stored,
+        )
+      },
+    })
+  } finally {
+    clock.clearTimeout(timer)
+    pass()
+  }
+}
+
+/** One turn after the other, in the order in which they were asked for: for one process, or one tab. */
+export function createTurns(options: TurnOptions): SessionStore['exclusive'] {
+  let turn = Promise.resolve()
+
+  return async (work, signal) => {
+    const before = turn
+    let pass = () => {}
+    turn = new Promise((resolve) => {
+      pass = resolve
+    })
+    try {
+      await orAborted(before, signal)
+    } catch (reason) {
+      // Those behind go on waiting for those in front.
+      before.then(pass)
+      throw reason
+    }
+    return takeTurn(options, work, pass)
+  }
+}
