@@ -33,4 +33,10 @@ export default [
     limit: '7.9 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
+  {
+    name: 'createSession + browserStore',
+    path: 'bench/size/browser.mjs',
+    limit: '10.6 kB',
+    modifyEsbuildConfig: asBundlersDo,
+  },
 ]

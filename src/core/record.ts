@@ -22,8 +22,12 @@ export function become(context: Context, next: Stored, type: Arrival, error?: Se
   const difference = record ? compareVersions(next.version, record.version) : 1
   // Whoever has seen a session end does not see it live again: only another sign-in does that.
   const over = record?.ended && record.version.epoch === next.version.epoch
-  if (difference < 0 || over || (!difference && !next.ended)) return false
   const { tokens, ended } = next
+  // Of one version only the end is news, or tokens that could not be had before.
+  if (difference < 0 || over || (!difference && !ended && (!tokens || record?.tokens))) return false
+  // Others may have cured as little as we have: their refreshes count, as soon as one of ours is in question.
+  if (type === 'refresh-adopted' && (context.flight?.holds || context.uncured.length))
+    context.uncured.push(settings.clock.monotonic())
   context.record = next
   context.validity = validityOf(tokens, settings, settings.clock)
   context.bearer = undefined

@@ -67,7 +67,8 @@ export function refreshOnce(context: Context, reason: RefreshReason): void {
       if (current) {
         endFlight(context)
         context.adopted = !ours
-        if (landed.ended) {
+        // A sign-out elsewhere is no refusal: those who wait find another sign-in, or none.
+        if (landed.ended === 'rejected') {
           const error = new SessionError('session_expired', 'the refresh was refused', { cause })
           events.emit({
             type: 'refresh-failed',
