@@ -2,16 +2,16 @@ import { orAborted } from './abortable.ts'
 import type { Clock } from './clock.ts'
 import type { Lease, SessionStore, Stored } from './store.ts'
 
-/** Changes the record in one step that nobody interrupts. What `change` throws is thrown, and nothing has changed. */
-export type Update = (change: (stored: Stored | undefined) => Stored | undefined) => Promise<unknown>
+/** What becomes of the record. */
+export type Change = (stored: Stored | undefined) => Stored | undefined
 
 /** What turns are made of. */
 export interface TurnOptions {
   readonly clock: Clock
   /** How long a turn lasts at most, in milliseconds. */
   readonly lease: number
-  /** Where reservations are written. */
-  readonly update: Update
+  /** Changes the record in one step that nobody interrupts: where reservations are written. */
+  update(change: Change): Promise<unknown>
 }
 
 /**
@@ -46,10 +46,11 @@ export async function takeTurn<T>(
         let generation = 0
         await update((stored) => {
           const left = remaining()
-          if (!stored || left <= 0) throw new Error('the lease has ended')
+          if (!stored || left <= 0) return stored
           generation = Math.max(stored.version.generation, stored.pending?.generation ?? 0) + 1
           return { ...stored, pending: { generation, until: clock.now() + left } }
         })
+        if (!generation) throw new Error('the lease has ended')
         own = generation
         return generation
       },

@@ -1,5 +1,4 @@
 import { type Clock, systemClock } from '../core/clock.ts'
-import { inProcessStore } from '../core/in-process-store.ts'
 import type { SessionStore } from '../core/store.ts'
 import { createBrowserStore } from './browser/store.ts'
 
@@ -33,41 +32,9 @@ export interface BrowserStoreOptions {
  */
 export function browserStore(options: BrowserStoreOptions): SessionStore {
   const { name, persist = 'memory', lease = 60_000, clock = systemClock } = Object(options)
-  if (typeof name !== 'string' || !name)
-    throw new TypeError(`browserStore: expected the name of a session, got ${String(name)}`)
-  if (persist !== 'memory' && persist !== 'disk')
-    throw new TypeError(`browserStore: persist cannot be ${String(persist)}`)
-  if (!(lease > 0)) throw new TypeError(`browserStore: lease cannot be ${String(lease)}`)
-  return available()
-    ? createBrowserStore({ name: `refresh-once:${name}`, persist, lease, clock })
-    : forItself(inProcessStore(clock, lease))
-}
-
-function available(): boolean {
-  try {
-    return Boolean(globalThis.indexedDB)
-  } catch {
-    // A sandboxed frame.
-    return false
-  }
-}
-
-/** On a server, for example, where others who use the name are other users: nobody is listened to. */
-function forItself(store: SessionStore): SessionStore {
-  let report = (_: string) => {}
-  return {
-    ...store,
-    load() {
-      report('no IndexedDB here: other tabs neither share this session, nor a refresh')
-      report = () => {}
-      return store.load()
-    },
-    watch(_, degraded) {
-      // The session is still being made: nobody can hear of it before the first look.
-      if (degraded) report = (reason) => void Promise.resolve(reason).then(degraded)
-      return () => {
-        report = () => {}
-      }
-    },
-  }
+  if (!name || typeof name !== 'string' || !/^(memory|disk)$/.test(persist) || !(lease > 0))
+    throw new TypeError(
+      `browserStore: expected { name, persist?: 'memory' | 'disk', lease? }, got ${JSON.stringify(options)}`,
+    )
+  return createBrowserStore({ name: `refresh-once:${name}`, persist, lease, clock })
 }

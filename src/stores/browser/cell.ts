@@ -3,36 +3,27 @@ import type { Clock } from '../../core/clock.ts'
 const DATABASE = 'refresh-once'
 const CELLS = 'sessions'
 
-/** Milliseconds after which IndexedDB counts as not available: some engines have answered never. */
+/** Milliseconds after which IndexedDB counts as not available: there were engines in which it never answered. */
 const PATIENCE = 5_000
 
 /**
- * Reads what is kept under `name`, and writes what `change` makes of it, in one transaction; nothing is written where
- * that is undefined. Resolves when it is durable.
+ * Shows `change` what is kept under `name`, and keeps what it makes of it, in one transaction; where that is undefined,
+ * what was there stays. Resolves when it is done.
  *
  * Each call opens the database anew. So it may be deleted under us, and no open connection keeps a page out of the
  * back/forward cache.
  */
-export function changeCell(
-  name: string,
-  mode: 'readonly' | 'readwrite',
-  clock: Clock,
-  change: (found: unknown) => unknown,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = clock.setTimeout(() => reject(new Error('no answer')), PATIENCE)
-    const settle = (error?: unknown) => {
-      clock.clearTimeout(timer)
-      if (error) reject(error)
-      else resolve()
-    }
+export function changeCell(name: string, clock: Clock, change: (found: unknown) => unknown): Promise<void> {
+  let timer: unknown
+  return new Promise<void>((resolve, reject) => {
+    timer = clock.setTimeout(reject, PATIENCE)
     const opening = indexedDB.open(DATABASE, 1)
     opening.onupgradeneeded = () => opening.result.createObjectStore(CELLS)
-    opening.onerror = () => settle(opening.error)
+    opening.onerror = reject
     opening.onsuccess = () => {
       const database = opening.result
       try {
-        const transaction = database.transaction(CELLS, mode)
+        const transaction = database.transaction(CELLS, 'readwrite')
         const cells = transaction.objectStore(CELLS)
         const reading = cells.get(name)
         reading.onsuccess = () => {
@@ -40,17 +31,18 @@ export function changeCell(
             const next = change(reading.result)
             if (next !== undefined) cells.put(next, name)
           } catch (error) {
-            settle(error)
+            // It cannot be cloned.
+            reject(error)
           }
         }
-        transaction.oncomplete = () => settle()
-        transaction.onabort = () => settle(transaction.error)
+        transaction.oncomplete = () => resolve()
+        transaction.onabort = reject
       } catch (error) {
-        settle(error)
-      } finally {
-        // Takes effect when the transaction is over.
-        database.close()
+        // The database is not ours.
+        reject(error)
       }
+      // Takes effect when the transaction is over.
+      database.close()
     }
-  })
+  }).finally(() => clock.clearTimeout(timer))
 }
