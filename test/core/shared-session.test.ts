@@ -1,0 +1,103 @@
+import type { Session, SessionStore, Stored } from 'refresh-once'
+import { withSession } from 'refresh-once/fetch'
+import { expect, test } from 'vitest'
+import { createSharedStore } from '../laws/shared-store.ts'
+import { deferred, failureOf, open, watch, withoutJitter } from '../setup.ts'
+
+/** Stores of several contexts at one place. */
+function newPlace(): () => SessionStore {
+  const unheard = (): void => {}
+  let contexts = 0
+  const place = createSharedStore({
+    schedule: (_, run) => void setImmediate(run),
+    clock: withoutJitter(),
+    spy: { saving: unheard, told: unheard, watched: unheard, leased: unheard },
+    lease: 60_000,
+    steals: true,
+  })
+  return () => place.open(++contexts)
+}
+
+/** Resolves once the session is in this state. */
+function reach(session: Session, status: Session['state']['status']): Promise<void> {
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (session.state.status !== status) return
+      stop()
+      resolve()
+    }
+    const stop = session.subscribe(look)
+    look()
+  })
+}
+
+const unheard = { watch: () => () => {} }
+
+for (const { how, deaf } of [
+  { how: 'by news', deaf: {} },
+  { how: 'by its own save', deaf: unheard },
+]) {
+  test(`a sign-out elsewhere, of which a refresh learns ${how}, is no failed refresh`, async () => {
+    const place = newPlace()
+    const tokens = { accessToken: 'old', expiresAt: 1 }
+    const answer = deferred<string>()
+    const refreshing = open({ refresh: () => answer.promise, store: { ...place(), ...deaf }, tokens })
+    await reach(refreshing, 'signed-in')
+    const other = open({ refresh: () => 'unused', store: place() })
+    await reach(other, 'signed-in')
+    const seen = watch(refreshing)
+    const waiting = failureOf(refreshing.getAccessToken())
+    await seen.until('refresh-started')
+    await other.signOut()
+    answer.resolve('new')
+    expect(await waiting).toMatchObject({ code: 'session_changed' })
+    await reach(refreshing, 'signed-out')
+    expect(seen.of('refresh-failed')).toEqual([])
+    expect(other.state.status).toBe('signed-out')
+    await expect(refreshing.getAccessToken()).rejects.toMatchObject({ code: 'session_expired' })
+  })
+}
+
+test('refreshes of others count for the loop budget', async () => {
+  const place = newPlace()
+  let refreshes = 0
+  const refresh = (): string => `token-${++refreshes}`
+  const refuse = async (): Promise<Response> => new Response(null, { status: 401 })
+  const contexts = [1, 2, 3, 4].map(() => {
+    const session = open({ refresh, store: place(), tokens: 'token-0' })
+    return {
+      session,
+      send: withSession(session, { origins: ['https://api.example.com'], fetch: refuse }),
+    }
+  })
+  await Promise.all(contexts.map(({ session }) => reach(session, 'signed-in')))
+  for (let round = 0; round < 10; round++)
+    await Promise.all(contexts.map(({ send }) => send('https://api.example.com/items')))
+  // Each context has five of its own where it does not count what it sees of the others.
+  expect(refreshes).toBeLessThan(10)
+})
+
+test('tokens that could not be had at first are taken when they come', async () => {
+  const store = newPlace()()
+  const version = { epoch: '000000000000001', generation: 3, nonce: 'other' }
+  await store.save({ version })
+  let tell: (stored: Stored) => void = () => {}
+  const session = open({
+    refresh: () => {
+      throw new Error('not needed')
+    },
+    store: {
+      ...store,
+      watch(listener) {
+        tell = listener
+        return () => {}
+      },
+    },
+  })
+  await reach(session, 'unknown')
+  tell({ version, tokens: { accessToken: 'late' } })
+  expect(await session.getAccessToken()).toBe('late')
+  // What is known already is not news.
+  tell({ version, tokens: { accessToken: 'other' } })
+  expect(await session.getAccessToken()).toBe('late')
+})
