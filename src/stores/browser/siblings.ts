@@ -52,7 +52,7 @@ export function createSiblings({
   hear,
   look,
 }: SiblingsOptions): Siblings {
-  const here = `here ${name} `
+  const here = `${name}/here:`
   const own = here + newNonce(clock)
   const life = new AbortController()
   let stay: AbortController | undefined

@@ -101,7 +101,7 @@ export function createWebLockTurns(options: WebLockOptions): SessionStore['exclu
       }
 
       let timer = clock.setTimeout(
-        () => void locks?.request(`rescue ${name}`, { signal: waited }, watch).catch(() => {}),
+        () => void locks?.request(`steal ${name}`, { signal: waited }, watch).catch(() => {}),
         Math.min(UNUSUAL, lease),
       )
       const stay = leaveWith(signal, (reason) => {
