@@ -1,6 +1,6 @@
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import Provider from 'oidc-provider'
+import Provider, { type ClientMetadata } from 'oidc-provider'
 
 export interface OidcServer {
   readonly tokenEndpoint: string
@@ -17,6 +17,12 @@ export interface OidcServer {
   readonly reuses: number
   /** The token response of a new sign-in. */
   mint(accountId?: string): Promise<TokenResponse>
+  /** Whose access token this is, while it is good. */
+  accountOf(accessToken: string): Promise<string | undefined>
+  /** Takes back one access token before its time. */
+  refuse(accessToken: string): Promise<void>
+  /** While set, the token endpoint answers 503, and asks for so many seconds of patience. */
+  busyFor: number | undefined
   /** Ends everything that was ever granted to an account. */
   revoke(accountId: string): Promise<void>
   close(): Promise<void>
@@ -32,6 +38,8 @@ interface TokenResponse {
 interface OidcServerOptions {
   /** Lifetime of access tokens in seconds. */
   accessTokenLifetime: number
+  /** Further clients. Whoever comes to sign in at one is Alice, and agrees to everything. */
+  clients?: ClientMetadata[]
 }
 
 const CLIENT = 'app'
@@ -41,7 +49,8 @@ const SCOPE = 'openid offline_access'
  * An authorization server that others wrote, as a judge: refresh tokens rotate, and one that comes again ends
  * its grant. Tokens for the first sign-in come straight from the provider's own models.
  */
-export async function createOidcServer({ accessTokenLifetime }: OidcServerOptions): Promise<OidcServer> {
+export async function createOidcServer(options: OidcServerOptions): Promise<OidcServer> {
+  const { accessTokenLifetime, clients = [] } = options
   const http = createServer()
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
   const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
@@ -58,6 +67,7 @@ export async function createOidcServer({ accessTokenLifetime }: OidcServerOption
         response_types: ['code'],
         redirect_uris: [`${url}/callback`],
       },
+      ...clients,
     ],
     // By default tokens look alive for another 15 seconds.
     clockTolerance: 0,
@@ -66,21 +76,51 @@ export async function createOidcServer({ accessTokenLifetime }: OidcServerOption
     ttl: { AccessToken: accessTokenLifetime, RefreshToken: 3_600, Grant: 3_600, IdToken: 60 },
     cookies: { keys: ['for-tests-only'] },
     findAccount: async (_, accountId) => ({ accountId, claims: async () => ({ sub: accountId }) }),
-    features: { devInteractions: { enabled: false } },
+    features: { devInteractions: { enabled: false }, revocation: { enabled: true } },
+    interactions: { url: (_, { uid }) => `/interaction/${uid}` },
   })
-  provider.on('grant.success', () => void count.refreshes++)
+  provider.on('grant.success', ({ oidc }) => {
+    if (oidc.params?.grant_type === 'refresh_token') count.refreshes++
+  })
   provider.on('grant.error', (_, error) => {
     if (error.error_detail?.includes('already used')) count.reuses++
   })
   const serve = provider.callback()
   http.on('request', (request, response) => {
-    if (request.url === '/token') count.tokenRequests++
+    if (request.url === '/token') {
+      count.tokenRequests++
+      if (server.busyFor !== undefined) {
+        response.writeHead(503, { 'retry-after': String(server.busyFor) }).end()
+        return
+      }
+    }
     if (request.url?.startsWith('/me')) count.apiRequests++
-    void serve(request, response)
+    if (request.url?.startsWith('/interaction/')) void agree(request, response)
+    else void serve(request, response)
   })
 
-  return {
+  function note(accountId: string, grantId: string): void {
+    grants.set(accountId, [...(grants.get(accountId) ?? []), grantId])
+  }
+
+  /** Answers what the provider asks of the user, by the next redirect. */
+  async function agree(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { prompt, params, session } = await provider.interactionDetails(request, response)
+    if (prompt.name === 'login')
+      return provider.interactionFinished(request, response, { login: { accountId: 'alice' } })
+    const grant = new provider.Grant({
+      accountId: String(session?.accountId),
+      clientId: String(params.client_id),
+    })
+    grant.addOIDCScope(String(params.scope))
+    const consent = { grantId: await grant.save() }
+    note(String(session?.accountId), consent.grantId)
+    await provider.interactionFinished(request, response, { consent }, { mergeWithLastSubmission: true })
+  }
+
+  const server: OidcServer = {
     url,
+    busyFor: undefined,
     tokenEndpoint: `${url}/token`,
     clientId: CLIENT,
     get refreshes() {
@@ -101,7 +141,7 @@ export async function createOidcServer({ accessTokenLifetime }: OidcServerOption
       const grant = new provider.Grant({ accountId, clientId: CLIENT })
       grant.addOIDCScope(SCOPE)
       const grantId = await grant.save()
-      grants.set(accountId, [...(grants.get(accountId) ?? []), grantId])
+      note(accountId, grantId)
       const of = { accountId, client, grantId, scope: SCOPE, gty: 'authorization_code' }
       return {
         refresh_token: await new provider.RefreshToken({ ...of }).save(),
@@ -109,6 +149,13 @@ export async function createOidcServer({ accessTokenLifetime }: OidcServerOption
         expires_in: accessTokenLifetime,
         token_type: 'Bearer',
       }
+    },
+    async accountOf(accessToken) {
+      const token = await provider.AccessToken.find(accessToken)
+      return token?.isExpired ? undefined : token?.accountId
+    },
+    async refuse(accessToken) {
+      await (await provider.AccessToken.find(accessToken))?.destroy()
     },
     async revoke(accountId) {
       for (const grantId of grants.get(accountId) ?? []) {
@@ -123,4 +170,5 @@ export async function createOidcServer({ accessTokenLifetime }: OidcServerOption
         http.closeAllConnections()
       }),
   }
+  return server
 }
