@@ -7,7 +7,7 @@ const alias = sourceAliases()
 const testTimeout = 30_000
 
 /** What needs a real Redis. */
-const withRedis = ['test/stores/redis/**/*.test.ts', 'examples/redis.test.ts']
+const withRedis = ['test/stores/redis/**/*.test.ts', 'examples/redis.test.ts', 'examples/bff/*.test.ts']
 
 export default defineConfig({
   test: {

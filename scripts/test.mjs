@@ -33,9 +33,24 @@ const inBoth = tests('tests', ['--project', 'newest', '--project', 'oldest axios
 if (inBoth.length === 0) fail('tests: none met the oldest axios')
 printBranchCoverage()
 
+let chromium
+try {
+  chromium = await ensureChromium()
+  if (!chromium && inCi) fail('browser tests: no Chromium')
+} catch (error) {
+  fail(`browser tests: ${error.message}`)
+}
+
 heading('redis')
 const redis = await program('Redis tests', ensureRedis)
-if (redis) tests('Redis tests', ['--project', 'redis'], { REDIS_SERVER_PATH: redis })
+// The backend-for-frontend is tried with both.
+const withoutBrowser = chromium ? [] : ['--exclude', 'examples/bff/**']
+if (redis)
+  tests('Redis tests', ['--project', 'redis', ...withoutBrowser], {
+    REDIS_SERVER_PATH: redis,
+    CHROMIUM_PATH: chromium ?? '',
+  })
+if (redis && !chromium) notRun.push('tests of the backend-for-frontend (no Chromium)')
 
 heading('model')
 if (await program('model', ensureSpin)) {
@@ -50,13 +65,6 @@ if (await program('model', ensureSpin)) {
 }
 
 heading('browser')
-let chromium
-try {
-  chromium = await ensureChromium()
-  if (!chromium && inCi) fail('browser tests: no Chromium')
-} catch (error) {
-  fail(`browser tests: ${error.message}`)
-}
 if (chromium) tests('browser tests', ['--project', 'browser'], { CHROMIUM_PATH: chromium })
 else notRun.push(`browser tests in ${testFiles('test/browser')} files (no Chromium)`)
 
