@@ -3,7 +3,8 @@
  * What it prints is kept in soak/, without colours, paths and durations, so that two runs of one seed compare.
  *
  * SOAK_SEED chooses the seed, SOAK_RUNS the number of runs, over all laws; SOAK_FLEET and SOAK_BLOWS how many
- * processes share how many sessions of Redis for how many expiries, in peace and while they are killed and stopped.
+ * processes share how many sessions of Redis for how many expiries, in peace and while they are killed and stopped;
+ * SOAK_POOL how many sessions of one process expire together.
  */
 import { spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
@@ -13,7 +14,12 @@ import { soakModel } from '../model/soak.mjs'
 import { ensurePackages, ensureRedis, root, tool } from './setup.mjs'
 
 ensurePackages()
-const { SOAK_RUNS = '100000', SOAK_FLEET = '8x500x20', SOAK_BLOWS = '6x60x20' } = process.env
+const {
+  SOAK_RUNS = '100000',
+  SOAK_FLEET = '8x500x20',
+  SOAK_BLOWS = '6x60x20',
+  SOAK_POOL = '10000',
+} = process.env
 const seed = process.env.SOAK_SEED ?? String(randomInt(2 ** 31))
 
 const all = {
@@ -28,9 +34,12 @@ const all = {
     const path = await ensureRedis()
     if (!path) return false
     return soak('redis', {
-      args: ['--project', 'redis', 'test/stores/redis/fleet.test.ts'],
-      env: { REDIS_SERVER_PATH: path, SOAK_FLEET, SOAK_BLOWS },
-      header: [`fleet ${SOAK_FLEET} (processes, sessions, expiries), and ${SOAK_BLOWS} while they are hit`],
+      args: ['--project', 'redis', 'test/stores/redis/fleet.test.ts', 'test/stores/redis/pool-load.test.ts'],
+      env: { REDIS_SERVER_PATH: path, SOAK_FLEET, SOAK_BLOWS, SOAK_POOL },
+      header: [
+        `fleet ${SOAK_FLEET} (processes, sessions, expiries), and ${SOAK_BLOWS} while they are hit`,
+        `pool  ${SOAK_POOL} sessions`,
+      ],
     })
   },
 }
