@@ -1,52 +1,70 @@
 /**
  * A hundred thousand sessions in one process: what one costs at rest, and what it costs to refresh them all when
  * they expire together. The records are in a Map, as they would be in Redis, so that nothing but the pool is
- * measured. The refresh is a stub; the peer is the same stub, called without a pool, with the same limit on how
- * many run at a time. Each figure comes from a process of its own.
+ * measured. The peer is the same refresh function, called without a pool, with the same limit on how many run at a
+ * time. There are two: a stub, which shows what the pool itself costs, and one that asks a token endpoint in another
+ * process over HTTP, which shows what is left of that in practice. Each figure comes from a process of its own.
  */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { fileURLToPath } from 'node:url'
 
-const SESSIONS = 100_000
-const MAX = 10_000
+/** By the refresh function: a stub takes them all, a real one fewer, so that it ends some time. */
+const SESSIONS = { stub: 100_000, http: 20_000 }
+const ROUNDS = { stub: 5, http: 3 }
+/** Kept in memory, as a share of all. */
+const KEPT = 0.1
 const AT_A_TIME = 200
-const ROUNDS = 5
 
-if (process.argv[2] === undefined) report()
-else await { rest, expiry }[process.argv[2]](process.argv[3])
+const [what, ...which] = process.argv.slice(2)
+if (what === undefined) await report()
+else await { rest, expiry, answer }[what](...which)
 
-function report() {
+async function report() {
   const { pooled, record } = child('rest')
   console.log(
-    `${SESSIONS.toLocaleString('en')} sessions at rest: ${pooled.toFixed(0)} bytes each, besides their record`,
+    `${written(SESSIONS.stub)} sessions at rest: ${pooled.toFixed(0)} bytes each, besides their record`,
   )
   console.log(`(a record in the store: ${record.toFixed(0)} bytes)\n`)
 
-  console.log(`all expire; a pool with max ${MAX.toLocaleString('en')}, ${AT_A_TIME} at a time\n`)
+  console.log(`all expire; a pool with max ${KEPT * 100} % of them, ${AT_A_TIME} at a time\n`)
   console.log('                 refreshes   most in memory   refreshes/s   to the bare refresh')
+  const endpoint = fork(fileURLToPath(import.meta.url), ['answer'])
+  try {
+    const [url] = await once(endpoint, 'message')
+    const runs = [...compare('stub'), ...compare('http', url)]
+    const bounded = runs.every(({ most, way }) => most <= SESSIONS[way] * KEPT + AT_A_TIME)
+    const single = runs.every(({ refreshes, way }) => refreshes === SESSIONS[way])
+    console.log(`\nmemory bounded by max and those in flight: ${bounded ? 'PASS' : 'over'}`)
+    console.log(`one refresh each: ${single ? 'PASS' : 'over'}`)
+    if (!bounded || !single) process.exitCode = 1
+  } finally {
+    endpoint.kill()
+  }
+}
+
+/** Prints a row for the bare function and one for the pool; they take turns. */
+function compare(way, url = '') {
   const runs = { bare: [], pool: [] }
-  for (let round = 0; round < ROUNDS; round += 1) {
-    for (const name of round % 2 ? ['pool', 'bare'] : ['bare', 'pool']) runs[name].push(child('expiry', name))
+  for (let round = 0; round < ROUNDS[way]; round += 1) {
+    for (const name of round % 2 ? ['pool', 'bare'] : ['bare', 'pool'])
+      runs[name].push({ ...child('expiry', name, way, url), way })
   }
   const seconds = (name) => median(runs[name].map((run) => run.seconds))
   for (const name of ['bare', 'pool']) {
     const [{ refreshes, most }] = runs[name]
     console.log(
       [
-        name.padEnd(12),
-        refreshes.toLocaleString('en').padStart(14),
-        most.toLocaleString('en').padStart(17),
-        Math.round(refreshes / seconds(name))
-          .toLocaleString('en')
-          .padStart(14),
+        `${way} ${name}`.padEnd(12),
+        written(refreshes).padStart(14),
+        written(most).padStart(17),
+        written(Math.round(refreshes / seconds(name))).padStart(14),
         (seconds('bare') / seconds(name)).toFixed(2).padStart(22),
       ].join(''),
     )
   }
-  const bounded = runs.pool.every(({ most }) => most <= MAX + AT_A_TIME)
-  const once = runs.pool.every(({ refreshes }) => refreshes === SESSIONS)
-  console.log(`\nmemory bounded by max and those in flight: ${bounded ? 'PASS' : 'over'}`)
-  console.log(`one refresh each: ${once ? 'PASS' : 'over'}`)
+  return [...runs.bare, ...runs.pool]
 }
 
 function child(...args) {
@@ -59,29 +77,35 @@ function child(...args) {
 /** Bytes per session at rest, and per record. */
 async function rest() {
   const empty = await heapUsed()
-  const records = newRecords()
-  for (let id = 0; id < SESSIONS; id += 1) records.set(String(id), record(String(id), Date.now() + 3_600_000))
+  const records = newRecords(SESSIONS.stub, Date.now() + 3_600_000)
   const stored = await heapUsed()
-  const pool = await createPool(records, stub, SESSIONS)
-  for (let id = 0; id < SESSIONS; id += 1) await pool.use(String(id), (session) => session.getAccessToken())
+  const pool = await createPool(records, stub, SESSIONS.stub)
+  for (let id = 0; id < SESSIONS.stub; id += 1)
+    await pool.use(String(id), (session) => session.getAccessToken())
   const pooled = await heapUsed()
-  console.log(JSON.stringify({ record: (stored - empty) / SESSIONS, pooled: (pooled - stored) / SESSIONS }))
+  console.log(
+    JSON.stringify({ record: (stored - empty) / SESSIONS.stub, pooled: (pooled - stored) / SESSIONS.stub }),
+  )
   await pool.close()
 }
 
 /** Refreshes them all, through the pool or without it. */
-async function expiry(name) {
-  const records = newRecords()
-  for (let id = 0; id < SESSIONS; id += 1) records.set(String(id), record(String(id), Date.now() - 1))
+async function expiry(name, way, url) {
+  const sessions = SESSIONS[way]
+  const records = newRecords(sessions, Date.now() - 1)
+  const renew = { stub, http: exchangeAt(url) }[way]
   let refreshes = 0
-  const refresh = async (context) => {
+  const refresh = (context) => {
     refreshes += 1
-    return stub(context)
+    return renew(context)
   }
-  const pool = await createPool(records, refresh, MAX)
+  const pool = await createPool(records, refresh, sessions * KEPT)
   let most = 0
   const one = {
-    bare: (id) => refresh({ id, tokens: JSON.parse(records.get(id)).tokens }),
+    bare: async (id) => {
+      const answer = await refresh({ id, tokens: JSON.parse(records.get(id)).tokens })
+      return answer instanceof Response ? answer.json() : answer
+    },
     pool: async (id) => {
       await pool.use(id, (session) => session.getAccessToken())
       most = Math.max(most, pool.stats.sessions)
@@ -91,7 +115,7 @@ async function expiry(name) {
   const started = performance.now()
   let next = 0
   const worker = async () => {
-    while (next < SESSIONS) {
+    while (next < sessions) {
       const id = String(next)
       next += 1
       await one(id)
@@ -117,8 +141,9 @@ async function createPool(records, refresh, max) {
   return createSessionPool({ store, refresh, max })
 }
 
-function newRecords() {
-  return new Map()
+function newRecords(count, expiresAt) {
+  const ids = Array.from({ length: count }, (_, index) => String(index))
+  return new Map(ids.map((id) => [id, record(id, expiresAt)]))
 }
 
 function record(id, expiresAt) {
@@ -133,6 +158,40 @@ function record(id, expiresAt) {
 async function stub({ id }) {
   await new Promise(setImmediate)
   return { accessToken: `renewed-${id}`, refreshToken: `next-${id}`, expiresIn: 3600 }
+}
+
+/** The refresh that most people write. */
+function exchangeAt(url) {
+  return ({ tokens, signal }) => {
+    const body = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: tokens.refreshToken })
+    return fetch(url, { method: 'POST', body, signal })
+  }
+}
+
+/** The token endpoint: it does as little as one can. */
+async function answer() {
+  const server = createServer(async (request, response) => {
+    let form = ''
+    for await (const chunk of request) form += chunk
+    const token = new URLSearchParams(form).get('refresh_token')
+    response.setHeader('content-type', 'application/json')
+    response.end(
+      JSON.stringify({
+        access_token: `renewed-${token}`,
+        refresh_token: `${token}-next`,
+        token_type: 'Bearer',
+        expires_in: 3600,
+      }),
+    )
+  })
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+  process.send(`http://127.0.0.1:${server.address().port}/token`)
+  // Not longer than the one who asks.
+  process.once('disconnect', () => process.exit())
+}
+
+function written(number) {
+  return number.toLocaleString('en')
 }
 
 function median(values) {
