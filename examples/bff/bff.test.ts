@@ -159,6 +159,7 @@ describe.each(servers)('a backend-for-frontend with $name', ({ app }) => {
       })
       await page.goto(`${one.origin}/bff/sign-in`)
       const before = await stage.stored()
+      await call(page, '/bff/session')
       await call(page, '/api/items')
       pass(LIFETIME)
       await call(page, '/api/items', { method: 'POST', body: 'text' })
