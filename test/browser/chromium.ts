@@ -1,33 +1,14 @@
 import { fileURLToPath } from 'node:url'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import type { SessionEvent } from 'refresh-once'
 import type { AuthServer, AuthServerOptions, ReceivedRequest, TokenResponse } from 'refresh-once/testing'
-import { build } from 'vite'
 import { onTestFinished } from 'vitest'
-import { sourceAliases } from '../../scripts/subpaths.ts'
 import { startServer } from '../setup.ts'
+import { bundle } from './bundle.ts'
 import type { Beginning } from './entry.ts'
+import { startChromium } from './launch.ts'
 
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
-
-/** The product, axios and the entry in one script, made as a browser gets it. */
-async function bundle(): Promise<string> {
-  const result = await build({
-    configFile: false,
-    logLevel: 'silent',
-    resolve: { alias: sourceAliases() },
-    build: {
-      write: false,
-      minify: false,
-      target: 'es2022',
-      lib: { entry: file('./entry.ts'), formats: ['iife'], name: 'page', fileName: 'page' },
-    },
-  })
-  for (const { output } of [result].flat() as { output: { type: string; code?: string }[] }[]) {
-    for (const { type, code } of output) if (type === 'chunk' && code) return code
-  }
-  throw new Error('vite made no script')
-}
 
 interface PageOptions {
   server?: AuthServerOptions
@@ -62,20 +43,8 @@ export interface Chromium {
 
 /** One real Chromium, and the script that its pages load. */
 export async function launchChromium(): Promise<Chromium> {
-  const script = await bundle()
-  const browser: Browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM_PATH || '/usr/bin/chromium',
-    timeout: 60_000,
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  })
+  const script = await bundle(file('./entry.ts'))
+  const browser = await startChromium()
 
   async function visit(options: PageOptions = {}): Promise<Visit> {
     const received: ReceivedRequest[] = []

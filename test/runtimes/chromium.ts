@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http'
 import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
-import { chromium } from 'playwright-core'
+import { startChromium } from '../browser/launch.ts'
 import type { Given, Outcome, Results } from './outcome.ts'
 
 declare global {
@@ -18,19 +18,7 @@ declare global {
  */
 export async function runInChromium(folder: string, given: Results<Given>): Promise<Results<Outcome>> {
   const site = await serve(folder)
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM_PATH || '/usr/bin/chromium',
-    timeout: 60_000,
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  })
+  const browser = await startChromium()
   try {
     const page = await browser.newPage()
     page.setDefaultTimeout(120_000)
