@@ -52,7 +52,9 @@ export default defineConfig({
         test: {
           name: 'browser',
           testTimeout: 120_000,
+          hookTimeout: 60_000,
           include: ['test/browser/**/*.test.ts'],
+          globalSetup: 'test/browser/tabs/script.ts',
           fileParallelism: false,
         },
       },

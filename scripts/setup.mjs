@@ -105,6 +105,26 @@ export function ensureChromium() {
   })
 }
 
+/** Path of a Firefox to drive. Its tabs are killed and frozen by way of /proc, which only Linux has. */
+export function ensureFirefox() {
+  const find = () => named('FIREFOX_PATH') ?? ['firefox-esr', 'firefox'].map(onPath).find(Boolean)
+  return ensureProgram({
+    find: () => (process.platform === 'linux' ? find() : undefined),
+    packages: ['firefox-esr'],
+    advice: 'The tests of tabs need Firefox on Linux, too: install it, or name its program in FIREFOX_PATH.',
+  })
+}
+
+/** Path of the WebDriver of WebKitGTK; its browser wants a display, which Xvfb is. */
+export function ensureWebKit() {
+  return ensureProgram({
+    find: () => (onPath('Xvfb') ? (named('WEBKIT_DRIVER_PATH') ?? onPath('WebKitWebDriver')) : undefined),
+    packages: ['webkit2gtk-driver', 'xvfb'],
+    advice:
+      'The tests of tabs need WebKitGTK on Linux, too: install Xvfb and WebKitWebDriver, or name that in WEBKIT_DRIVER_PATH.',
+  })
+}
+
 /** Path of a redis-server to start. */
 export function ensureRedis() {
   return ensureProgram({

@@ -2,12 +2,23 @@
  * `npm test`: everything, one step after another. A failed step does not stop the ones after it, so
  * that one run tells all there is to tell. The last line is the sum of checks and tests.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { verify } from '../model/check.mjs'
 import { runs as modelRuns } from '../model/runs.mjs'
 import { ensureNext, ensureRuntimes } from './runtimes.mjs'
-import { build, ensureChromium, ensurePackages, ensureRedis, ensureSpin, root, run, tool } from './setup.mjs'
+import {
+  build,
+  ensureChromium,
+  ensureFirefox,
+  ensurePackages,
+  ensureRedis,
+  ensureSpin,
+  ensureWebKit,
+  root,
+  run,
+  tool,
+} from './setup.mjs'
 import { compareReadme } from './tables.mjs'
 
 const inCi = Boolean(process.env.CI)
@@ -33,13 +44,8 @@ const inBoth = tests('tests', ['--project', 'newest', '--project', 'oldest axios
 if (inBoth.length === 0) fail('tests: none met the oldest axios')
 printBranchCoverage()
 
-let chromium
-try {
-  chromium = await ensureChromium()
-  if (!chromium && inCi) fail('browser tests: no Chromium')
-} catch (error) {
-  fail(`browser tests: ${error.message}`)
-}
+heading('programs')
+const chromium = await program('browser tests', ensureChromium)
 
 heading('redis')
 const redis = await program('Redis tests', ensureRedis)
@@ -65,8 +71,16 @@ if (await program('model', ensureSpin)) {
 }
 
 heading('browser')
-if (chromium) tests('browser tests', ['--project', 'browser'], { CHROMIUM_PATH: chromium })
-else notRun.push(`browser tests in ${testFiles('test/browser')} files (no Chromium)`)
+const firefox = await program('tests of tabs in Firefox', ensureFirefox)
+const webkit = await program('tests of tabs in WebKit', ensureWebKit)
+if (chromium) {
+  tests('browser tests', ['--project', 'browser'], {
+    CHROMIUM_PATH: chromium,
+    // An empty path: not in this one.
+    FIREFOX_PATH: firefox ?? '',
+    WEBKIT_DRIVER_PATH: webkit ?? '',
+  })
+}
 
 heading('runtimes')
 const { installed, missing } = await ensureRuntimes()
@@ -190,12 +204,6 @@ async function program(name, ensure) {
     fail(`${name}: ${error.message}`)
     return undefined
   }
-}
-
-function testFiles(folder) {
-  if (!existsSync(join(root, folder))) return 0
-  return readdirSync(join(root, folder), { recursive: true }).filter((name) => name.endsWith('.test.ts'))
-    .length
 }
 
 function node(args) {

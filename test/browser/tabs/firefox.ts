@@ -1,0 +1,47 @@
+import { firefox } from 'playwright-core'
+import type { Engine } from './engine.ts'
+import { openerWithProcess } from './own-process.ts'
+
+/** More than any test has tabs: each gets a process of its own, that can be killed and frozen alone. */
+const PROCESSES = 64
+
+export async function launchFirefox(executablePath: string): Promise<Engine> {
+  const browser = await firefox.launch({
+    channel: 'moz-firefox',
+    executablePath,
+    timeout: 60_000,
+    firefoxUserPrefs: {
+      'dom.ipc.processCount': PROCESSES,
+      'dom.ipc.processCount.webIsolated': PROCESSES,
+      // Only what is new with a tab belongs to it.
+      'dom.ipc.processPrelaunch.enabled': false,
+      'network.dns.localDomains': 'app.test',
+    },
+  })
+  const context = await browser.newContext()
+  const withProcess = openerWithProcess(/-contentproc .*-isForBrowser .* tab\b/)
+  return {
+    name: 'Firefox',
+    insecureHost: 'app.test',
+    async open(url) {
+      const { opened: page, process } = await withProcess(async () => {
+        const page = await context.newPage()
+        page.setDefaultTimeout(20_000)
+        await page.goto(url)
+        return page
+      })
+      return {
+        navigate: async (url) => void (await page.goto(url)),
+        close: () => page.close(),
+        async kill() {
+          process().kill()
+          await page.close()
+        },
+        freeze: async () => process().stop(),
+        resume: async () => process().goOn(),
+        back: () => page.evaluate('history.back()').then(() => {}),
+      }
+    },
+    close: () => browser.close(),
+  }
+}

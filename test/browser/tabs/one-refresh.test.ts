@@ -1,0 +1,64 @@
+import { expect, test } from 'vitest'
+import { times } from '../../setup.ts'
+import { inEachEngine } from './stage.ts'
+
+const signedIn = (generation: number) => ({ status: 200, user: 'alice', generation })
+
+inEachEngine('many tabs, one session', (set) => {
+  for (const persist of ['memory', 'disk'] as const) {
+    test(`tabs 2 to 20 open without a refresh (63), and then send 10 requests each with one expired token: one refresh, 200 answers (62; ${persist})`, async () => {
+      const { server, open, openAll } = await set()
+      const first = await open({ persist })
+      await first.call('signIn', server.mint('alice'))
+      const tabs = [first, ...(await openAll(19, { persist }))]
+      const tokens = await Promise.all(tabs.map((tab) => tab.call('accessToken')))
+      expect(new Set(tokens).size).toBe(1)
+      expect(server.count.refreshRequests).toBe(0)
+
+      server.expireAccessTokens()
+      const answers = await Promise.all(tabs.map((tab) => tab.call('request', 10)))
+      expect(answers.flat()).toEqual(times(200, () => signedIn(2)))
+      expect(server.count, server.explain()).toMatchObject({ refreshes: 1, refreshRequests: 1, reuses: 0 })
+    })
+  }
+
+  test('in cookie mode, 5 tabs whose cookie has expired send 10 requests each: one refresh, 50 answers (62)', async () => {
+    const { server, open, openAll } = await set()
+    const start = { session: { mode: 'cookie' as const } }
+    const first = await open(start)
+    await first.call('logIn', 'alice')
+    const tabs = [first, ...(await openAll(4, start))]
+    await Promise.all(tabs.map((tab) => tab.call('request', 1)))
+    server.expireAccessTokens()
+    const answers = await Promise.all(tabs.map((tab) => tab.call('request', 10)))
+    expect(answers.flat()).toEqual(times(50, () => signedIn(2)))
+    expect(server.count, server.explain()).toMatchObject({ refreshes: 1, refreshRequests: 1, reuses: 0 })
+  })
+
+  test('an only tab in memory mode waits for no siblings: it refreshes at once (63)', async () => {
+    const { server, open } = await set()
+    const tab = await open({})
+    await tab.call('signIn', server.mint('alice'))
+    expect(await tab.call('refresh')).toBe(2)
+    expect(await tab.call('request', 1)).toEqual([signedIn(2)])
+  })
+
+  test('two tabs sign in as different users at once: no request leaves with the other’s token (66b)', async () => {
+    const { server, openAll } = await set()
+    const [alices, bobs] = await openAll(2, {})
+    for (let round = 0; round < 20; round++) {
+      const ids = (user: string) => times(5, (n) => `${user}-${round}-${n}`)
+      await Promise.all([
+        alices?.call('signInAndRequest', server.mint('alice'), ids('alice')),
+        bobs?.call('signInAndRequest', server.mint('bob'), ids('bob')),
+      ])
+    }
+    const astray = server.requests.filter(({ id, user }) => user !== id?.split('-')[0])
+    expect(astray).toEqual([])
+    expect(server.requests.length).toBeGreaterThan(0)
+    // In the end they agree who it is.
+    const [one, two] = await Promise.all([alices?.call('request', 1), bobs?.call('request', 1)])
+    expect(one).toEqual(two)
+    expect(one).toMatchObject([{ status: 200 }])
+  })
+})

@@ -1,0 +1,59 @@
+/** The line between a page, or a worker, and the test. */
+
+/** From the test to the page. */
+export type Order = { call: number; name: string; args: readonly unknown[] } | { noted: number }
+
+/** From the page to the test. */
+export type Report =
+  | { hello: { restored: boolean } }
+  | { call: number; value: unknown }
+  | { call: number; error: string }
+  | { event: { type: string } }
+  | { note: number; what: object }
+
+let socket: WebSocket
+let notes = 0
+const waiting = new Map<number, () => void>()
+
+/** Connects to the test, and does what it asks. */
+export function connect(actions: object): void {
+  open(actions, false)
+  // An open socket would keep the page out of the back/forward cache.
+  addEventListener('pagehide', () => socket.close())
+  addEventListener('pageshow', (event) => {
+    if ((event as PageTransitionEvent).persisted) open(actions, true)
+  })
+}
+
+function open(actions: object, restored: boolean): void {
+  const { host, search } = location
+  socket = new WebSocket(`ws://${host}/${search}`)
+  socket.onopen = () => report({ hello: { restored } })
+  socket.onmessage = async ({ data }) => {
+    const order = JSON.parse(data) as Order
+    if ('noted' in order) return waiting.get(order.noted)?.()
+    const { call, name, args } = order
+    try {
+      const action = actions[name as keyof typeof actions] as (...args: readonly unknown[]) => unknown
+      report({ call, value: (await action(...args)) ?? null })
+    } catch (error) {
+      report({ call, error: String(error) })
+    }
+  }
+}
+
+function report(message: Report): void {
+  if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(message))
+}
+
+/** Tells the test of something that has happened. */
+export function tell(event: { type: string }): void {
+  report({ event })
+}
+
+/** Writes into the test's journal, which outlives the page. Resolves once it is there. */
+export function note(what: object): Promise<void> {
+  const number = ++notes
+  report({ note: number, what })
+  return new Promise((resolve) => waiting.set(number, resolve))
+}

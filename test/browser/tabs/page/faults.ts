@@ -1,0 +1,91 @@
+/** How the platform fails a page. Each is switched on before a session starts, and lasts as long as the page. */
+const faults = {
+  'no locks': () => Object.defineProperty(navigator, 'locks', { value: undefined }),
+  'no channels': () => Reflect.deleteProperty(self, 'BroadcastChannel'),
+  'no storage': () => Object.defineProperty(self, 'indexedDB', { value: undefined }),
+  /** As Firefox did where cookies are blocked. */
+  'storage throws': () => {
+    IDBFactory.prototype.open = () => {
+      throw new DOMException('The operation is insecure.', 'SecurityError')
+    }
+  },
+  /** A real error, of a database that is asked for with an older version than it has. */
+  'storage fails': async () => {
+    const { open } = IDBFactory.prototype
+    await done(indexedDB.open('newer', 2))
+    IDBFactory.prototype.open = () => open.call(indexedDB, 'newer', 1)
+  },
+  'storage is full': () => {
+    const { put } = IDBObjectStore.prototype
+    IDBObjectStore.prototype.put = function (...args) {
+      const request = put.apply(this, args)
+      Object.defineProperty(this.transaction, 'error', {
+        value: new DOMException('The quota has been exceeded.', 'QuotaExceededError'),
+      })
+      this.transaction.abort()
+      return request
+    }
+  },
+}
+
+/** What the test breaks. */
+export const faultActions = {
+  async suffer(fault: keyof typeof faults): Promise<void> {
+    await faults[fault]()
+  },
+
+  /** Somebody clears the data of the site. Resolves with whether the database is gone: open connections may refuse. */
+  async deleteDatabases(): Promise<boolean> {
+    const all = await Promise.all(
+      (await indexedDB.databases()).map(({ name = '' }) => {
+        const request = indexedDB.deleteDatabase(name)
+        return new Promise<boolean>((resolve) => {
+          request.onsuccess = () => resolve(true)
+          request.onblocked = () => resolve(false)
+        })
+      }),
+    )
+    return all.every(Boolean)
+  },
+
+  /** Overwrites all that is stored. Resolves with how many values that were. */
+  async overwriteStorage(value: unknown): Promise<number> {
+    let count = 0
+    for (const { name = '' } of await indexedDB.databases()) {
+      const database = await done(indexedDB.open(name))
+      const stores = [...database.objectStoreNames]
+      const transaction = database.transaction(stores, 'readwrite')
+      for (const store of stores.map((store) => transaction.objectStore(store))) {
+        for (const key of await done(store.getAllKeys())) {
+          store.put(value, key)
+          count++
+        }
+      }
+      await new Promise((resolve) => {
+        transaction.oncomplete = resolve
+      })
+      database.close()
+    }
+    return count
+  },
+
+  /** All that is stored, as text. */
+  async readStorage(): Promise<string> {
+    const all: unknown[] = [{ ...localStorage }, { ...sessionStorage }]
+    for (const { name = '' } of await indexedDB.databases()) {
+      const database = await done(indexedDB.open(name))
+      const stores = [...database.objectStoreNames]
+      const transaction = database.transaction(stores)
+      for (const store of stores) all.push(await done(transaction.objectStore(store).getAll()))
+      database.close()
+    }
+    return JSON.stringify(all)
+  },
+}
+
+function done<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result)
+    request.onerror = () => reject(request.error)
+  })
+}
