@@ -1,11 +1,10 @@
-import type { BrowserContext, CDPSession, Page } from 'playwright-core'
+import type { CDPSession } from 'playwright-core'
 import { startChromium } from '../launch.ts'
+import { attach, type Target } from './devtools.ts'
 import type { Engine, Tab } from './engine.ts'
 
-/** What the protocol of Chromium's developer tools can do besides. */
 export interface ChromiumTab extends Tab {
-  readonly page: Page
-  readonly devtools: CDPSession
+  readonly target: Target
 }
 
 export interface ChromiumEngine extends Engine {
@@ -18,38 +17,49 @@ export async function launchChromium(): Promise<ChromiumEngine> {
     // Playwright's own choice; people have it.
     without: ['--disable-back-forward-cache'],
   })
-  const context = await browser.newContext()
+  const devtools = await browser.newBrowserCDPSession()
+  const { browserContextId } = await devtools.send('Target.createBrowserContext')
   return {
     name: 'Chromium',
     insecureHost: 'app.test',
-    open: (url) => open(context, url),
+    open: (url) => open(devtools, browserContextId, url),
     close: () => browser.close(),
   }
 }
 
-async function open(context: BrowserContext, url: string): Promise<ChromiumTab> {
-  const page = await context.newPage()
-  page.setDefaultTimeout(20_000)
-  const devtools = await context.newCDPSession(page)
-  await devtools.send('Page.enable')
-  await page.goto(url)
-  const lifecycle = async (state: 'frozen' | 'active'): Promise<void> => {
-    await devtools.send('Page.setWebLifecycleState', { state })
+async function open(devtools: CDPSession, browserContextId: string, url: string): Promise<ChromiumTab> {
+  const { targetId } = await devtools.send('Target.createTarget', { url: 'about:blank', browserContextId })
+  const target = await attach(devtools, targetId)
+  await Promise.all([target.send('Page.enable'), target.send('Inspector.enable')])
+
+  async function navigate(url: string): Promise<void> {
+    const loaded = target.next('Page.loadEventFired')
+    await target.send('Page.navigate', { url })
+    await loaded
   }
+
+  async function close(): Promise<void> {
+    await devtools.send('Target.closeTarget', { targetId })
+  }
+
+  async function lifecycle(state: 'frozen' | 'active'): Promise<void> {
+    await target.send('Page.setWebLifecycleState', { state })
+  }
+
+  await navigate(url)
   return {
-    page,
-    devtools,
-    navigate: async (url) => void (await page.goto(url)),
-    close: () => page.close(),
+    target,
+    navigate,
+    close,
     async kill() {
-      const crashed = page.waitForEvent('crash')
+      const crashed = target.next('Inspector.targetCrashed')
       // There is no answer to this.
-      devtools.send('Page.crash').catch(() => {})
+      target.send('Page.crash').catch(() => {})
       await crashed
-      await page.close()
+      await close()
     },
     freeze: () => lifecycle('frozen'),
     resume: () => lifecycle('active'),
-    back: () => page.evaluate('history.back()').then(() => {}),
+    back: () => target.send('Runtime.evaluate', { expression: 'history.back()' }).then(() => {}),
   }
 }

@@ -2,6 +2,10 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { closedPort } from '../../setup.ts'
+import { descendants } from './processes.ts'
+
+/** What the driver starts. */
+const BROWSERS = /MiniBrowser/
 
 /** A session of WebDriver (https://www.w3.org/TR/webdriver2), without a library. */
 export interface WebDriver {
@@ -16,6 +20,8 @@ export async function openWebDriver(program: string, env: Record<string, string>
   const driver = spawn(program, args, { stdio: 'ignore', env: { ...process.env, ...env } })
   const gone = once(driver, 'exit')
   async function end(): Promise<void> {
+    // A driver that has lost its browser leaves it behind.
+    for (const pid of descendants(driver.pid ?? 0, BROWSERS)) process.kill(pid)
     driver.kill()
     await gone
   }
@@ -52,11 +58,8 @@ export async function openWebDriver(program: string, env: Record<string, string>
     return {
       send: (method, path, body) => send(method, session + path, body),
       async close() {
-        try {
-          await send('DELETE', session)
-        } finally {
-          await end()
-        }
+        await send('DELETE', session).catch(() => {})
+        await end()
       },
     }
   } catch (error) {

@@ -34,6 +34,8 @@ export const faultActions = {
     await faults[fault]()
   },
 
+  hasLocks: (): boolean => Boolean(navigator.locks),
+
   /** Somebody clears the data of the site. Resolves with whether the database is gone: open connections may refuse. */
   async deleteDatabases(): Promise<boolean> {
     const all = await Promise.all(

@@ -1,0 +1,98 @@
+import { expect, test } from 'vitest'
+import { inEachEngine, type StagedTab } from './stage.ts'
+
+const degradations = ({ events }: StagedTab): unknown[] => events.filter(({ type }) => type === 'degraded')
+
+inEachEngine('storage fails:', (set, engine) => {
+  for (const fault of ['no storage', 'storage throws', 'storage fails', 'storage is full'] as const) {
+    test(`${fault}: the session is usable in memory, and says so (67)`, async () => {
+      const { server, open, start } = await set()
+      const tab = await open()
+      await tab.call('suffer', fault)
+      await start(tab, { persist: 'disk' })
+      await tab.call('signIn', server.mint('alice')).catch(() => {})
+      expect(await tab.call('request', 2)).toMatchObject([{ generation: 1 }, { generation: 1 }])
+      server.expireAccessTokens()
+      expect(await tab.call('request', 2)).toMatchObject([
+        { status: 200, user: 'alice', generation: 2 },
+        { status: 200, user: 'alice', generation: 2 },
+      ])
+      expect(degradations(tab)).not.toEqual([])
+      expect(server.count, server.explain()).toMatchObject({ refreshes: 1, reuses: 0 })
+    })
+  }
+
+  test('the database is deleted under us: no sign-out, one refresh, and it is reported (67)', async () => {
+    const { server, openAll } = await set()
+    const [one, two] = await openAll(2, { persist: 'disk' })
+    if (!one || !two) throw new Error('no tabs')
+    await one.call('signIn', server.mint('alice'))
+    await two.call('accessToken')
+    expect(await one.call('deleteDatabases')).toBe(true)
+    server.expireAccessTokens()
+    expect(await one.call('request', 2)).toMatchObject([{ generation: 2 }, { generation: 2 }])
+    expect(await two.call('request', 1)).toMatchObject([{ status: 200, user: 'alice' }])
+    expect(await one.call('state')).toMatchObject({ status: 'signed-in' })
+    expect(degradations(one)).not.toEqual([])
+    expect(server.count, server.explain()).toMatchObject({ reuses: 0 })
+  })
+
+  test.each([7, 'nonsense', {}, [], { version: 'x' }, { version: { epoch: 1, generation: 2, nonce: 3 } }])(
+    'the cell holds %j: no sign-out, and it is reported (67)',
+    async (garbage) => {
+      const { server, open } = await set()
+      const tab = await open({ persist: 'disk' })
+      await tab.call('signIn', server.mint('alice'))
+      expect(await tab.call('overwriteStorage', garbage)).toBe(1)
+      server.expireAccessTokens()
+      expect(await tab.call('request', 2)).toMatchObject([{ generation: 2 }, { generation: 2 }])
+      expect(degradations(tab)).not.toEqual([])
+      expect(server.count, server.explain()).toMatchObject({ refreshes: 1, reuses: 0 })
+    },
+  )
+
+  test('in memory mode no token is in any storage, on disk it is', async () => {
+    const { server, open } = await set()
+    const tab = await open({ name: 'memory' })
+    const tokens = server.mint('alice')
+    await tab.call('signIn', tokens)
+    expect(await tab.call('readStorage')).not.toContain(tokens.refresh_token)
+    const other = await open({ name: 'disk', persist: 'disk' })
+    await other.call('signIn', tokens)
+    expect(await other.call('readStorage')).toContain(tokens.refresh_token)
+  })
+
+  test('no Web Locks: in-tab flight, adoption, exactly one event that says so (68)', async () => {
+    const { server, open, start } = await set()
+    const tabs = [await open(), await open()]
+    for (const tab of tabs) {
+      await tab.call('suffer', 'no locks')
+      await start(tab)
+    }
+    const [one, two] = tabs
+    await one?.call('signIn', server.mint('alice'))
+    await two?.call('accessToken')
+    server.expireAccessTokens()
+    expect(await one?.call('request', 10)).toEqual(
+      Array(10).fill({ status: 200, user: 'alice', generation: 2 }),
+    )
+    expect(await two?.call('request', 10)).toEqual(
+      Array(10).fill({ status: 200, user: 'alice', generation: 2 }),
+    )
+    expect(server.count, server.explain()).toMatchObject({ refreshes: 1, refreshRequests: 1, reuses: 0 })
+    for (const tab of tabs) expect(degradations(tab)).toHaveLength(1)
+  })
+
+  test('an insecure context has no Web Locks: the same (68)', async () => {
+    const { server, open } = await set()
+    const tab = await open({}, engine().insecureHost)
+    expect(await tab.call('hasLocks')).toBe(false)
+    await tab.call('signIn', server.mint('alice'))
+    server.expireAccessTokens()
+    expect(await tab.call('request', 10)).toEqual(
+      Array(10).fill({ status: 200, user: 'alice', generation: 2 }),
+    )
+    expect(server.count, server.explain()).toMatchObject({ refreshes: 1, refreshRequests: 1 })
+    expect(degradations(tab)).toHaveLength(1)
+  })
+})

@@ -1,0 +1,100 @@
+import { expect, test } from 'vitest'
+import type { Start } from './page/session.ts'
+import { inEachEngine, type Stage, type StagedTab } from './stage.ts'
+
+const LEASE = 1_500
+const brief = { lease: LEASE, session: { lease: LEASE, deadline: 20_000 } }
+
+/** Nobody is passed over as long as the access token may still be good: these do not say how long they are. */
+const UNDATED = { grace: 60_000, expiresIn: false } as const
+
+/** One tab has sent the refresh and its answer is on the way; the other wants a new token, too. */
+async function whileOneRefreshes(
+  { server, open }: Stage,
+  start: Partial<Start>,
+): Promise<{ holder: StagedTab; successor: StagedTab; refresh: Promise<unknown>; release: () => void }> {
+  const holder = await open({ ...brief, ...start })
+  await holder.call('signIn', server.mint('alice'))
+  const successor = await open({ ...brief, ...start })
+  await successor.call('accessToken')
+  server.expireAccessTokens()
+  const answers = server.hold('/token')
+  const refresh = holder.call('refresh').catch(() => 'gone')
+  await answers.untilArrived()
+  return { holder, successor, refresh, release: () => answers.release() }
+}
+
+inEachEngine('a tab refreshes, and', (set) => {
+  for (const persist of ['memory', 'disk'] as const) {
+    for (const end of ['close', 'kill'] as const) {
+      test(`is ${end === 'close' ? 'closed' : 'killed'}: a successor goes on at once (64; ${persist})`, async () => {
+        const stage = await set(UNDATED)
+        const { server } = stage
+        const { holder, successor, release } = await whileOneRefreshes(stage, { persist })
+        const request = successor.call('request', 1)
+        await successor.until('refresh-started')
+        await holder[end]()
+        await server.until((log) => log.some(({ kind }) => kind === 'grace'))
+        release()
+        expect(await request).toEqual([{ status: 200, user: 'alice', generation: 2 }])
+        expect(server.count, server.explain()).toMatchObject({ refreshes: 1, refreshRequests: 2, reuses: 0 })
+      })
+    }
+
+    test(`is frozen: a successor goes on after the lease, and the late answer takes nothing back (64, 65; ${persist})`, async () => {
+      const stage = await set(UNDATED)
+      const { server } = stage
+      const { holder, successor, refresh, release } = await whileOneRefreshes(stage, { persist })
+      await holder.freeze()
+      const request = successor.call('request', 1)
+      await server.until((log) => log.some(({ kind }) => kind === 'grace'))
+      release()
+      expect(await request).toEqual([{ status: 200, user: 'alice', generation: 2 }])
+      const { generation } = await successor.call('state')
+      expect(generation).toBe(3)
+
+      await holder.resume()
+      await refresh
+      expect(await holder.call('request', 1)).toEqual([{ status: 200, user: 'alice', generation: 2 }])
+      expect(await holder.call('state')).toMatchObject({ status: 'signed-in', generation: 3 })
+      expect(await successor.call('state')).toMatchObject({ status: 'signed-in', generation: 3 })
+      expect(server.count, server.explain()).toMatchObject({ refreshRequests: 2, reuses: 0 })
+    })
+  }
+
+  test('goes elsewhere in the history: a successor goes on at once, and who comes back knows the new token (64)', async () => {
+    const stage = await set(UNDATED)
+    const { server, site } = stage
+    const { holder, successor, release } = await whileOneRefreshes(stage, {})
+    const request = successor.call('request', 1)
+    await holder.navigate(site.elsewhere)
+    await server.until((log) => log.some(({ kind }) => kind === 'grace'))
+    release()
+    expect(await request).toEqual([{ status: 200, user: 'alice', generation: 2 }])
+
+    await holder.back()
+    await holder.untilConnected(2)
+    if (!holder.restored) await stage.start(holder, brief)
+    expect(await holder.call('request', 1)).toEqual([{ status: 200, user: 'alice', generation: 2 }])
+    expect(server.count, server.explain()).toMatchObject({ refreshRequests: 2, reuses: 0 })
+  })
+
+  test('was frozen before it had reserved: it resumes past its lease, and sends nothing (65)', async () => {
+    const { server, open } = await set(UNDATED)
+    const holder = await open({ ...brief, waitBeforeBegin: true })
+    await holder.call('signIn', server.mint('alice'))
+    const successor = await open(brief)
+    await successor.call('accessToken')
+    server.expireAccessTokens()
+    const refresh = holder.call('refresh')
+    await holder.until('waiting')
+    await holder.freeze()
+    expect(await successor.call('request', 1)).toEqual([{ status: 200, user: 'alice', generation: 2 }])
+
+    await holder.resume()
+    await holder.call('go')
+    await refresh
+    expect(await holder.call('request', 1)).toEqual([{ status: 200, user: 'alice', generation: 2 }])
+    expect(server.count, server.explain()).toMatchObject({ refreshes: 1, refreshRequests: 1, reuses: 0 })
+  })
+})
