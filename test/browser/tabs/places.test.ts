@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { launchChromium } from './chromium.ts'
+import { type ChromiumEngine, type ChromiumTab, launchChromium } from './chromium.ts'
 import { inEachEngine, inEngine } from './stage.ts'
 
 inEachEngine('other contexts:', (set) => {
@@ -64,7 +64,7 @@ inEachEngine('other contexts:', (set) => {
   })
 })
 
-inEngine('Chromium', launchChromium, 'the back/forward cache', (set) => {
+inEngine<ChromiumTab, ChromiumEngine>('Chromium', launchChromium, 'the back/forward cache', (set) => {
   test('a page with a session goes into it, and knows what happened meanwhile when it comes back', async () => {
     const { site, server, openAll } = await set()
     const [page, other] = await openAll(2, {})
