@@ -158,7 +158,8 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
       if (broken) believe()
     }
     if (ask && known) siblings.post({ offer: known })
-    if (ping && working) siblings.post({ pong: ping })
+    // By a timer: Chromium hands messages to a page that is frozen, but its timers stand still.
+    if (ping && working) clock.setTimeout(() => siblings.post({ pong: ping }), 0)
     pong = message.pong ?? pong
   }
 
