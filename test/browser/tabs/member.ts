@@ -99,7 +99,7 @@ export function createMember(
       until: (type, count = 1) => until(() => events.filter((event) => event.type === type).length >= count),
       untilConnected: (count = 1) => until(() => connections >= count),
       call: ((name, ...args) =>
-        until(() => connections > 0).then(
+        until(() => socket?.readyState === socket?.OPEN && connections > 0).then(
           () =>
             new Promise((resolve, reject) => {
               const call = ++numbers

@@ -19,7 +19,10 @@ const waiting = new Map<number, () => void>()
 export function connect(actions: object): void {
   open(actions, false)
   // An open socket would keep the page out of the back/forward cache.
-  addEventListener('pagehide', () => socket.close())
+  addEventListener('pagehide', () => {
+    socket.onclose = null
+    socket.close()
+  })
   addEventListener('pageshow', (event) => {
     if ((event as PageTransitionEvent).persisted) open(actions, true)
   })
@@ -28,7 +31,11 @@ export function connect(actions: object): void {
 function open(actions: object, restored: boolean): void {
   const { host, search } = location
   socket = new WebSocket(`ws://${host}/${search}`)
-  socket.onopen = () => report({ hello: { restored } })
+  socket.onopen = () => {
+    // Chromium takes the line from a page that is frozen.
+    socket.onclose = () => open(actions, false)
+    report({ hello: { restored } })
+  }
   socket.onmessage = async ({ data }) => {
     const order = JSON.parse(data) as Order
     if ('noted' in order) return waiting.get(order.noted)?.()
