@@ -13,8 +13,12 @@ export interface ChromiumEngine extends Engine {
 
 export async function launchChromium(): Promise<ChromiumEngine> {
   const browser = await startChromium({
-    args: ['--host-resolver-rules=MAP app.test 127.0.0.1'],
-    // Playwright's own choice; people have it.
+    args: [
+      '--host-resolver-rules=MAP app.test 127.0.0.1',
+      // The last one counts: Playwright's own switches off that third parties have storage of their own.
+      '--disable-features=Translate',
+    ],
+    // People have it.
     without: ['--disable-back-forward-cache'],
   })
   const devtools = await browser.newBrowserCDPSession()

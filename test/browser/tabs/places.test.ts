@@ -72,6 +72,7 @@ inEngine<ChromiumTab, ChromiumEngine>('Chromium', launchChromium, 'the back/forw
     await page.call('signIn', server.mint('alice'))
     await other.call('accessToken')
     await page.navigate(site.elsewhere)
+    server.expireAccessTokens()
     expect(await other.call('refresh')).toBe(2)
     await page.back()
     await page.untilConnected(2)

@@ -28,7 +28,7 @@ inEachEngine('storage fails:', (set, engine) => {
     if (!one || !two) throw new Error('no tabs')
     await one.call('signIn', server.mint('alice'))
     await two.call('accessToken')
-    expect(await one.call('deleteDatabases')).toBe(true)
+    await one.call('deleteDatabases')
     server.expireAccessTokens()
     expect(await one.call('request', 2)).toMatchObject([{ generation: 2 }, { generation: 2 }])
     expect(await two.call('request', 1)).toMatchObject([{ status: 200, user: 'alice' }])
@@ -37,13 +37,21 @@ inEachEngine('storage fails:', (set, engine) => {
     expect(server.count, server.explain()).toMatchObject({ reuses: 0 })
   })
 
-  test.each([7, 'nonsense', {}, [], { version: 'x' }, { version: { epoch: 1, generation: 2, nonce: 3 } }])(
-    'the cell holds %j: no sign-out, and it is reported (67)',
-    async (garbage) => {
+  const garbage = [
+    7,
+    'nonsense',
+    {},
+    [],
+    { version: 'x' },
+    { version: { epoch: 1, generation: 2, nonce: 3 } },
+  ]
+  test.each(garbage.map((value) => ({ value })))(
+    'the cell holds garbage, as in %j: no sign-out, and it is reported (67)',
+    async ({ value }) => {
       const { server, open } = await set()
       const tab = await open({ persist: 'disk' })
       await tab.call('signIn', server.mint('alice'))
-      expect(await tab.call('overwriteStorage', garbage)).toBe(1)
+      expect(await tab.call('overwriteStorage', value)).toBe(1)
       server.expireAccessTokens()
       expect(await tab.call('request', 2)).toMatchObject([{ generation: 2 }, { generation: 2 }])
       expect(degradations(tab)).not.toEqual([])

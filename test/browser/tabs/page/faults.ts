@@ -1,6 +1,6 @@
 /** How the platform fails a page. Each is switched on before a session starts, and lasts as long as the page. */
 const faults = {
-  'no locks': () => Object.defineProperty(navigator, 'locks', { value: undefined }),
+  'no locks': () => Object.defineProperty(Navigator.prototype, 'locks', { value: undefined }),
   'no channels': () => Reflect.deleteProperty(self, 'BroadcastChannel'),
   'no storage': () => Object.defineProperty(self, 'indexedDB', { value: undefined }),
   /** As Firefox did where cookies are blocked. */
@@ -36,18 +36,9 @@ export const faultActions = {
 
   hasLocks: (): boolean => Boolean(navigator.locks),
 
-  /** Somebody clears the data of the site. Resolves with whether the database is gone: open connections may refuse. */
-  async deleteDatabases(): Promise<boolean> {
-    const all = await Promise.all(
-      (await indexedDB.databases()).map(({ name = '' }) => {
-        const request = indexedDB.deleteDatabase(name)
-        return new Promise<boolean>((resolve) => {
-          request.onsuccess = () => resolve(true)
-          request.onblocked = () => resolve(false)
-        })
-      }),
-    )
-    return all.every(Boolean)
+  /** Somebody clears the data of the site. Resolves once it is gone; a connection that is left open would keep it. */
+  async deleteDatabases(): Promise<void> {
+    for (const { name = '' } of await indexedDB.databases()) await done(indexedDB.deleteDatabase(name))
   },
 
   /** Overwrites all that is stored. Resolves with how many values that were. */
