@@ -47,6 +47,7 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
   let offers: Stored[] = []
   /** The cell does not keep what it is given: memory is the truth, and siblings are believed. */
   let broken = false
+  let loaded = false
   let working = 0
   let pong: unknown
   let tell: ((stored: Stored) => void) | undefined
@@ -61,7 +62,6 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
     update: reserve,
     alive,
     attempt,
-    degrade,
   })
 
   function degrade(reason: string): void {
@@ -152,6 +152,7 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
 
   function hear(message: Partial<Record<keyof Message, unknown>>): void {
     const { saved, offer, ask, ping } = message
+    pong = message.pong
     if (saved) look()
     if (isStored(offer) && (offer.tokens || offer.ended)) {
       offers = [...offers.slice(1 - OFFERS), essenceOf(offer)]
@@ -160,7 +161,6 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
     if (ask && known) siblings.post({ offer: known })
     // By a timer: Chromium hands messages to a page that is frozen, but its timers stand still.
     if (ping && working) clock.setTimeout(() => siblings.post({ pong: ping }), 0)
-    pong = message.pong ?? pong
   }
 
   /** Takes the word of siblings, where there is nothing better. */
@@ -187,10 +187,10 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
 
   async function attempt(passedOver?: string): Promise<string | undefined> {
     let current: string | undefined
-    const usable = Number(known?.tokens?.expiresAt) > clock.now()
+    if (Number(known?.tokens?.expiresAt) > clock.now()) return
     await changeCell(name, clock, (found) => {
       const { version, pending, passed }: Cell = Object(found)
-      if (!passed && !usable) current = JSON.stringify([version, pending?.generation])
+      if (!passed) current = JSON.stringify([version, pending?.generation])
       if (current && current === passedOver) return { ...Object(found), passed: true }
     })
     return current
@@ -199,6 +199,8 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
   return {
     async load() {
       const stored = await read()
+      if (!locks && !loaded) degrade('no Web Locks')
+      loaded = true
       return stored && learn(stored)
     },
 

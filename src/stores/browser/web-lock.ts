@@ -14,8 +14,6 @@ export interface WebLockOptions extends TurnOptions {
    * one.
    */
   attempt(passedOver?: string): Promise<string | undefined>
-  /** Hears why what is left is one turn at a time in this context. */
-  degrade(reason: string): void
 }
 
 /** Whoever has waited so long, in milliseconds, looks at the holder. */
@@ -32,8 +30,8 @@ const PINGS = 3
  * refresh token.
  */
 export function createWebLockTurns(options: WebLockOptions): SessionStore['exclusive'] {
-  const { name, clock, lease, locks, alive, attempt, degrade } = options
-  let inThisContext: SessionStore['exclusive'] | undefined
+  const { name, clock, lease, locks, alive, attempt } = options
+  const inThisContext = createTurns(options)
 
   return (work, signal) =>
     new Promise((resolve, reject) => {
@@ -70,9 +68,8 @@ export function createWebLockTurns(options: WebLockOptions): SessionStore['exclu
           if (passedOver) reject(reason)
         }
         if (begun || waited.aborted) return
+        // In a sandbox, or of another time: what is left is one turn at a time in this context.
         leaveQueue()
-        if (!inThisContext) degrade('no Web Locks')
-        inThisContext ??= createTurns(options)
         inThisContext(work, signal).then(resolve, reject)
       }
 
