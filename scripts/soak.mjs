@@ -4,14 +4,23 @@
  *
  * SOAK_SEED chooses the seed, SOAK_RUNS the number of runs, over all laws; SOAK_FLEET and SOAK_BLOWS how many
  * processes share how many sessions of Redis for how many expiries, in peace and while they are killed and stopped;
- * SOAK_POOL how many sessions of one process expire together.
+ * SOAK_POOL how many sessions of one process expire together; SOAK_ROUNDS and SOAK_HAND_OVERS how many rounds tabs are
+ * killed in (in Chromium; a quarter of it elsewhere), and how often the turn passes between them.
  */
 import { spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { stripVTControlCharacters } from 'node:util'
 import { soakModel } from '../model/soak.mjs'
-import { ensurePackages, ensureRedis, root, tool } from './setup.mjs'
+import {
+  ensureChromium,
+  ensureFirefox,
+  ensurePackages,
+  ensureRedis,
+  ensureWebKit,
+  root,
+  tool,
+} from './setup.mjs'
 
 ensurePackages()
 const {
@@ -19,6 +28,8 @@ const {
   SOAK_FLEET = '8x500x20',
   SOAK_BLOWS = '6x60x20',
   SOAK_POOL = '10000',
+  SOAK_ROUNDS = '200',
+  SOAK_HAND_OVERS = '1000',
 } = process.env
 const seed = process.env.SOAK_SEED ?? String(randomInt(2 ** 31))
 
@@ -40,6 +51,26 @@ const all = {
         `fleet ${SOAK_FLEET} (processes, sessions, expiries), and ${SOAK_BLOWS} while they are hit`,
         `pool  ${SOAK_POOL} sessions`,
       ],
+    })
+  },
+  async tabs() {
+    const [chromium, firefox, webkit] = [await ensureChromium(), await ensureFirefox(), await ensureWebKit()]
+    if (!chromium) return false
+    return soak('tabs', {
+      args: [
+        '--project',
+        'browser',
+        'test/browser/tabs/deaths.test.ts',
+        'test/browser/tabs/hand-overs.test.ts',
+      ],
+      env: {
+        CHROMIUM_PATH: chromium,
+        FIREFOX_PATH: firefox ?? '',
+        WEBKIT_DRIVER_PATH: webkit ?? '',
+        SOAK_ROUNDS,
+        SOAK_HAND_OVERS,
+      },
+      header: [`rounds  ${SOAK_ROUNDS} in Chromium, a quarter elsewhere; ${SOAK_HAND_OVERS} hand-overs`],
     })
   },
 }

@@ -181,7 +181,7 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
 
   async function alive(): Promise<boolean> {
     const ping = newNonce(clock)
-    await siblings.ask({ ping }, PATIENCE, () => pong === ping)
+    await siblings.ask({ ping }, Math.min(PATIENCE, lease / 3), () => pong === ping)
     return pong === ping
   }
 

@@ -3,7 +3,7 @@ import { times } from '../../setup.ts'
 import { inEachEngine } from './stage.ts'
 
 /** `npm run soak` asks for more. */
-const HAND_OVERS = Number(process.env.SOAK_HAND_OVERS ?? 200)
+const HAND_OVERS = Number(process.env.SOAK_HAND_OVERS ?? 100)
 const TABS = 10
 
 inEachEngine('turns pass from tab to tab', (set, engine) => {
