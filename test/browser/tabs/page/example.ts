@@ -1,0 +1,3 @@
+import { openSession } from '../../../../examples/tabs.ts'
+
+Object.assign(globalThis, { session: openSession() })
