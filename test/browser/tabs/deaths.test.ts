@@ -10,7 +10,7 @@ const TABS = 4
 const WAVES = 2
 
 /** Milliseconds. */
-const LEASE = 1_500
+const LEASE = 3_000
 const DEADLINE = 8_000
 /** That a busy machine may take besides. */
 const PATIENCE = 20_000

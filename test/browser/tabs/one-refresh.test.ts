@@ -43,6 +43,23 @@ inEachEngine('many tabs, one session', (set) => {
     expect(await tab.call('request', 1)).toEqual([signedIn(2)])
   })
 
+  test('an only tab asks nobody for tokens that have gone with the last one (63)', async () => {
+    const { server, open } = await set()
+    const former = await open({})
+    await former.call('signIn', server.mint('alice'))
+    const channels = await former.call('channels')
+    const spy = await open()
+    await spy.call('listen', channels)
+    await former.call('close')
+    await former.close()
+    const only = await open({})
+    // It has no refresh token to show, and the server says that one is missing.
+    expect(await only.call('request', 1)).toEqual([{ code: 'refresh_failed' }])
+    await only.call('say', channels, ['the end'])
+    await spy.call('untilHeard', 'the end')
+    expect(await spy.call('heard')).not.toContainEqual(expect.objectContaining({ ask: true }))
+  })
+
   test('two tabs sign in as different users at once: no request leaves with the other’s token (66b)', async () => {
     const { server, openAll } = await set()
     const [alices, bobs] = await openAll(2, {})

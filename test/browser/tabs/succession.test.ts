@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { Start } from './page/session.ts'
 import { inEachEngine, type Stage, type StagedTab } from './stage.ts'
 
-const LEASE = 1_500
+const LEASE = 3_000
 const brief = { lease: LEASE, session: { lease: LEASE, deadline: 20_000 } }
 
 /** Nobody is passed over as long as the access token may still be good: these do not say how long they are. */
