@@ -112,7 +112,10 @@ export function createSiblings({
     enter()
     look()
   })
-  on('visibilitychange', look)
+  // Not when it is hidden: it may be frozen in the middle of that, and everybody would wait for its transaction.
+  on('visibilitychange', () => {
+    if (document.visibilityState === 'visible') look()
+  })
   on('online', look)
 
   return {

@@ -192,7 +192,7 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
       const { version, pending, passed }: Cell = Object(found)
       if (!passed) current = JSON.stringify([version, pending?.generation])
       if (current && current === passedOver) return { ...Object(found), passed: true }
-    })
+    }).catch(() => {})
     return current
   }
 
