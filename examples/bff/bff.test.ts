@@ -1,8 +1,9 @@
 import { type IncomingMessage, type RequestListener, request as sendRequest } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { getRequestListener } from '@hono/node-server'
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { startChromium } from '../../test/browser/launch.ts'
 import { times } from '../../test/setup.ts'
 import type { Bff } from './bff.ts'
 import { expressApp } from './express.ts'
@@ -29,11 +30,7 @@ interface Call {
 let browser: Browser
 
 beforeAll(async () => {
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM_PATH || '/usr/bin/chromium',
-    timeout: 60_000,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync'],
-  })
+  browser = await startChromium()
 })
 afterAll(() => browser?.close())
 

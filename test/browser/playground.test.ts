@@ -1,20 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startChromium } from './launch.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const executablePath = process.env.CHROMIUM_PATH || '/usr/bin/chromium'
-const flags = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
-
 const LANES = ['every-401', 'queue', 'refresh-once']
 
 let playground: ChildProcess
@@ -146,7 +136,7 @@ describe('the playground in a browser', { timeout: 30_000 }, () => {
 })
 
 async function launch(): Promise<void> {
-  browser = await chromium.launch({ executablePath, args: flags })
+  browser = await startChromium()
 }
 
 /** Where the page is, as soon as the terminal says so. */
