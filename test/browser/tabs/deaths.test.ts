@@ -27,6 +27,7 @@ interface Round {
   readonly unexplained: readonly string[]
   /** How the tabs that are left stand at its end. */
   readonly states: readonly string[]
+  readonly story: string
 }
 
 /** Numbers in [0, 1) that a seed decides (mulberry32). */
@@ -48,13 +49,23 @@ function roundsIn({ name }: Engine): number {
 /** Tabs want new tokens, all at once, and one of them dies at some moment of it; twice. */
 async function play(engine: Engine, grace: number, random: () => number): Promise<Round> {
   const { site, server, openAll, end } = await raiseStage(engine, { grace })
+  const deaths: Death[] = []
+  let all: readonly StagedTab[] = []
+  /** What happened, for whoever has to find out why. */
+  const story = (): string =>
+    [
+      ...[...server.log, ...site.journal, ...deaths]
+        .sort((a, b) => a.at - b.at)
+        .map((entry) => JSON.stringify(entry)),
+      ...all.map(({ id, events }) => `${id}: ${JSON.stringify(events)}`),
+    ].join('\n')
   try {
     const persist = random() < 0.5 ? 'memory' : 'disk'
     const session = { lease: LEASE, deadline: DEADLINE }
-    let tabs: StagedTab[] = await openAll(TABS, { persist, lease: LEASE, session, journal: true })
+    all = await openAll(TABS, { persist, lease: LEASE, session, journal: true })
+    let tabs = all
     await tabs[0]?.call('signIn', server.mint('alice'))
     for (const tab of tabs) await tab.call('accessToken')
-    const deaths: Death[] = []
     for (let wave = 0; wave < WAVES; wave++) {
       server.expireAccessTokens()
       const answers = server.hold('/token')
@@ -84,12 +95,12 @@ async function play(engine: Engine, grace: number, random: () => number): Promis
       reuses: reuses.map(({ explanation }) => explanation),
       unexplained: reuses
         .filter((reuse) => !isExplained(reuse, site.journal, deaths))
-        .map(
-          ({ explanation, token }) =>
-            `${explanation}\n${JSON.stringify({ token, deaths, journal: site.journal })}`,
-        ),
+        .map(({ explanation }) => explanation),
       states: states.map(({ status }) => status),
+      story: story(),
     }
+  } catch (cause) {
+    throw new Error(`${cause}\n${story()}`, { cause })
   } finally {
     await end()
   }
@@ -132,10 +143,13 @@ inEachEngine('tabs are killed and closed at random while they refresh', (_, engi
       const sum = { rounds: 0, deaths: 0, refreshes: 0, reuses: 0, ended: 0 }
       for (let index = 0; index < count; index++) {
         const seed = Number(SOAK_SEED) + index
-        const { deaths, refreshes, reuses, unexplained, states } = await play(engine(), grace, randomOf(seed))
-        expect(unexplained, `seed ${seed}`).toEqual([])
+        const round = await play(engine(), grace, randomOf(seed)).catch((cause) => {
+          throw new Error(`seed ${seed}: ${cause.message}`, { cause })
+        })
+        const { deaths, refreshes, reuses, unexplained, states, story } = round
+        expect(unexplained, `seed ${seed}\n${story}`).toEqual([])
         if (grace > 0 || reuses.length === 0)
-          expect(states, `seed ${seed}`).toEqual(Array(TABS - WAVES).fill('signed-in'))
+          expect(states, `seed ${seed}\n${story}`).toEqual(Array(TABS - WAVES).fill('signed-in'))
         sum.rounds++
         sum.deaths += deaths
         sum.refreshes += refreshes
