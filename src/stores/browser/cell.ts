@@ -14,35 +14,37 @@ const PATIENCE = 5_000
  * back/forward cache.
  */
 export function changeCell(name: string, clock: Clock, change: (found: unknown) => unknown): Promise<void> {
-  let timer: unknown
-  return new Promise<void>((resolve, reject) => {
-    timer = clock.setTimeout(reject, PATIENCE)
-    const opening = indexedDB.open(DATABASE, 1)
-    opening.onupgradeneeded = () => opening.result.createObjectStore(CELLS)
-    opening.onerror = reject
-    opening.onsuccess = () => {
-      const database = opening.result
-      try {
-        const transaction = database.transaction(CELLS, 'readwrite')
-        const cells = transaction.objectStore(CELLS)
-        const reading = cells.get(name)
-        reading.onsuccess = () => {
-          try {
-            const next = change(reading.result)
-            if (next !== undefined) cells.put(next, name)
-          } catch (error) {
-            // It cannot be cloned.
-            reject(error)
-          }
-        }
-        transaction.oncomplete = () => resolve()
-        transaction.onabort = reject
-      } catch (error) {
-        // The database is not ours.
-        reject(error)
-      }
-      // Takes effect when the transaction is over.
-      database.close()
-    }
-  }).finally(() => clock.clearTimeout(timer))
+  return new Promise((resolve, reject) => {
+    const timer = clock.setTimeout(reject, PATIENCE)
+    changeNow(name, change)
+      .then(resolve, reject)
+      .then(() => clock.clearTimeout(timer))
+  })
+}
+
+async function changeNow(name: string, change: (found: unknown) => unknown): Promise<void> {
+  const opening = indexedDB.open(DATABASE, 1)
+  opening.onupgradeneeded = () => opening.result.createObjectStore(CELLS)
+  const database = await outcome(opening)
+  try {
+    const transaction = database.transaction(CELLS, 'readwrite')
+    const cells = transaction.objectStore(CELLS)
+    const next = change(await outcome(cells.get(name)))
+    if (next !== undefined) cells.put(next, name)
+    await outcome(transaction)
+  } finally {
+    database.close()
+  }
+}
+
+/** What becomes of a request, or of a transaction. Whoever waits for a request goes on within its transaction. */
+function outcome<T>(of: IDBRequest<T> | IDBTransaction): Promise<T> {
+  return new Promise((resolve, reject) =>
+    Object.assign(of, {
+      onsuccess: () => resolve((of as IDBRequest<T>).result),
+      oncomplete: resolve,
+      onerror: reject,
+      onabort: reject,
+    }),
+  )
 }

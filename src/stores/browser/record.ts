@@ -1,20 +1,15 @@
-import { compareVersions, type Stored } from '../../core/store.ts'
+import type { Stored } from '../../core/store.ts'
 import type { TokenSet } from '../../core/tokens.ts'
 
 /** A record as it lies in the cell. */
 export interface Cell extends Stored {
-  /** A frozen holder of the turn was passed over in this version. */
-  passed?: boolean | undefined
+  /** The version in which a frozen holder of the turn was passed over last. */
+  passed?: string | undefined
 }
 
 /** What may lie on the disk, in the place of `found`; with `secret`, nothing that could be stolen. */
 export function sealed({ tokens, ...next }: Stored, found: unknown, secret: boolean): Cell {
-  const { version, passed }: Partial<Cell> = Object(found)
-  return {
-    ...next,
-    tokens: secret ? withoutSecrets(tokens) : tokens,
-    passed: passed && version && !compareVersions(version, next.version),
-  }
+  return { ...next, tokens: secret ? withoutSecrets(tokens) : tokens, passed: Object(found).passed }
 }
 
 /** In cookie mode it is no secret that somebody is signed in, and until when. */

@@ -18,11 +18,10 @@ export interface Message {
 export interface SiblingsOptions {
   readonly name: string
   readonly clock: Clock
+  /** Given where this context can be asked for tokens: they tell who is there. */
   readonly locks: LockManager | undefined
   /** Whether there can be anybody to talk with. */
   readonly shared: boolean
-  /** Whether this context can be asked for tokens. */
-  readonly present: boolean
   /** Anybody in this origin may have sent it. */
   hear(message: Partial<Record<keyof Message, unknown>>): void
   /** Messages may have been missed. */
@@ -32,8 +31,8 @@ export interface SiblingsOptions {
 /** The other contexts of a session: tabs, frames, workers, and other stores in this one. */
 export interface Siblings {
   post(message: Message): void
-  /** Asks, and resolves as soon as there is something `enough`, or after `patience` milliseconds; at once in an only tab. */
-  ask(question: Message, patience: number, enough: () => unknown): Promise<void>
+  /** Asks for something, which is `found` now or within `patience` milliseconds; an only tab does not wait. */
+  ask<T>(question: Message, patience: number, found: () => T): Promise<T>
   close(): void
 }
 
@@ -43,38 +42,25 @@ export interface Siblings {
  *
  * Both are given back while the page is in the back/forward cache: it would not get there otherwise.
  */
-export function createSiblings({
-  name,
-  clock,
-  locks,
-  shared,
-  present,
-  hear,
-  look,
-}: SiblingsOptions): Siblings {
+export function createSiblings({ name, clock, locks, shared, hear, look }: SiblingsOptions): Siblings {
   const here = `${name}/here:`
   const own = here + newNonce(clock)
   const life = new AbortController()
   let stay: AbortController | undefined
   let channel: BroadcastChannel | undefined
-  const asking = new Set<() => void>()
 
   function enter(): void {
     stay = new AbortController()
     const { signal } = stay
     try {
       channel = new BroadcastChannel(name)
-      channel.onmessage = ({ data }) => {
-        hear(Object(data))
-        for (const look of asking) look()
-      }
+      channel.onmessage = ({ data }) => hear(Object(data))
     } catch {
       // Nobody is heard: whoever needs to know looks.
     }
-    if (present)
-      locks
-        ?.request(own, { signal }, () => new Promise((done) => signal.addEventListener('abort', done)))
-        .catch(() => {})
+    locks
+      ?.request(own, { signal }, () => new Promise((done) => signal.addEventListener('abort', done)))
+      .catch(() => {})
   }
 
   function leave(): void {
@@ -88,21 +74,17 @@ export function createSiblings({
   }
 
   function post(message: Message): void {
-    if (!shared) return
     try {
-      // A page that leaves still says what it has saved.
-      const through = channel ?? new BroadcastChannel(name)
-      through.postMessage(message)
-      if (!channel) through.close()
+      channel?.postMessage(message)
     } catch {
-      // Nobody is told.
+      // It cannot be cloned.
     }
   }
 
-  /** How many others are there, where that can be known. */
-  async function others(): Promise<number | undefined> {
-    const { held } = (present && (await locks?.query().catch(() => undefined))) || {}
-    return held?.filter((lock) => lock.name !== own && lock.name?.startsWith(here)).length
+  /** Whether it is certain that nobody else is there. */
+  async function isAlone(): Promise<boolean | undefined> {
+    const { held } = (await locks?.query().catch(() => undefined)) || {}
+    return held && !held.some((lock) => lock.name !== own && lock.name?.startsWith(here))
   }
 
   if (shared) enter()
@@ -120,21 +102,20 @@ export function createSiblings({
 
   return {
     post,
-    async ask(question, patience, enough) {
-      if (enough() || !channel || (await others()) === 0) return
-      await new Promise<void>((resolve) => {
-        const timer = clock.setTimeout(settle, patience)
-        function settle(): void {
-          clock.clearTimeout(timer)
-          asking.delete(look)
-          resolve()
-        }
-        function look(): void {
-          if (enough()) settle()
-        }
-        asking.add(look)
-        post(question)
-      })
+    async ask(question, patience, found) {
+      const answers = channel
+      if (!found() && answers && !(await isAlone())) {
+        const answered = new AbortController()
+        let timer: unknown
+        await new Promise<void>((resolve) => {
+          timer = clock.setTimeout(resolve, patience)
+          answers.addEventListener('message', () => found() && resolve(), answered)
+          post(question)
+        })
+        answered.abort()
+        clock.clearTimeout(timer)
+      }
+      return found()
     },
     close() {
       life.abort()

@@ -47,13 +47,12 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
   let offers: Stored[] = []
   /** The cell does not keep what it is given: memory is the truth, and siblings are believed. */
   let broken = false
-  let loaded = false
   let working = 0
   let pong: unknown
   let tell: ((stored: Stored) => void) | undefined
   let report: ((reason: string) => void) | undefined
 
-  const siblings = createSiblings({ name, clock, locks, shared, present: memory, hear, look })
+  const siblings = createSiblings({ name, clock, locks: memory ? locks : undefined, shared, hear, look })
   const exclusive = createWebLockTurns({
     name,
     clock,
@@ -77,7 +76,7 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
 
   /** Whether there are tokens that are not here: only what was saved before the first answer has none. */
   function isMissing({ version, tokens, ended }: Stored): boolean {
-    return memory && !tokens && !ended && version.generation > 0
+    return !tokens && !ended && version.generation > 0
   }
 
   /** What the cell and this context know together. An empty cell is no sign-out. */
@@ -133,9 +132,10 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
 
   async function complete(stored: Cell): Promise<Cell> {
     if (!isMissing(stored)) return stored
-    const offered = () => offers.find(({ version }) => !compareVersions(version, stored.version))
-    await siblings.ask({ ask: true }, PATIENCE, offered)
-    return { ...stored, tokens: offered()?.tokens }
+    const offer = await siblings.ask({ ask: true }, PATIENCE, () =>
+      offers.find(({ version }) => !compareVersions(version, stored.version)),
+    )
+    return { ...stored, tokens: offer?.tokens }
   }
 
   /** Takes note of what the session is given. */
@@ -179,10 +179,9 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
 
   // The turn
 
-  async function alive(): Promise<boolean> {
+  function alive(): Promise<boolean> {
     const ping = newNonce(clock)
-    await siblings.ask({ ping }, Math.min(PATIENCE, lease / 3), () => pong === ping)
-    return pong === ping
+    return siblings.ask({ ping }, Math.min(PATIENCE, lease / 3), () => pong === ping)
   }
 
   async function attempt(passedOver?: string): Promise<string | undefined> {
@@ -190,8 +189,9 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
     if (Number(known?.tokens?.expiresAt) > clock.now()) return
     await changeCell(name, clock, (found) => {
       const { version, pending, passed }: Cell = Object(found)
-      if (!passed) current = JSON.stringify([version, pending?.generation])
-      if (current && current === passedOver) return { ...Object(found), passed: true }
+      const now = JSON.stringify(version)
+      if (passed !== now) current = now + pending?.generation
+      if (current && current === passedOver) return { ...Object(found), passed: now }
     }).catch(() => {})
     return current
   }
@@ -199,16 +199,12 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
   return {
     async load() {
       const stored = await read()
-      if (!locks && !loaded) degrade('no Web Locks')
-      loaded = true
       return stored && learn(stored)
     },
 
     async save(next) {
-      const offer = () => siblings.post({ offer: essenceOf(next) })
-      if (memory && next.tokens) offer()
+      siblings.post({ offer: essenceOf(next) })
       const stored = (await update((stored) => (stored ? join(stored, next) : next))) ?? next
-      if (broken) offer()
       siblings.post({ saved: true })
       return learn(await complete(stored))
     },
@@ -222,6 +218,8 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
     watch(listener, degraded) {
       tell = listener
       report = degraded
+      // Whoever observes from the start hears it.
+      if (!locks) clock.setTimeout(() => degrade('no Web Locks'), 0)
       return () => {
         tell = undefined
       }

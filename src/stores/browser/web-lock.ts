@@ -40,12 +40,10 @@ export function createWebLockTurns(options: WebLockOptions): SessionStore['exclu
       /** Aborts when this one waits no longer in the queue. */
       const queue = new AbortController()
       const waited = queue.signal
-      let begun = false
 
       /** Asks for the lock, which is free again when the work is done or its lease has ended. */
       async function request(how: LockOptions, passedOver?: string): Promise<void> {
         const run = () => {
-          begun = true
           leaveQueue()
           return new Promise<void>((pass) => {
             takeTurn(
@@ -67,7 +65,7 @@ export function createWebLockTurns(options: WebLockOptions): SessionStore['exclu
           lost.abort()
           if (passedOver) reject(reason)
         }
-        if (begun || waited.aborted) return
+        if (waited.aborted) return
         // In a sandbox, or of another time: what is left is one turn at a time in this context.
         leaveQueue()
         inThisContext(work, signal).then(resolve, reject)
@@ -99,7 +97,7 @@ export function createWebLockTurns(options: WebLockOptions): SessionStore['exclu
 
       let timer = clock.setTimeout(
         () => void locks?.request(`steal ${name}`, { signal: waited }, watch).catch(() => {}),
-        Math.min(UNUSUAL, lease),
+        UNUSUAL,
       )
       const stay = leaveWith(signal, (reason) => {
         leaveQueue()

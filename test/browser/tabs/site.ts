@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { inject } from 'vitest'
 import { type WebSocket, WebSocketServer } from 'ws'
@@ -35,6 +35,23 @@ export interface Site {
   close(): Promise<void>
 }
 
+/** Ports of all sites so far. */
+const visited = new Set<number>()
+
+/** Listens where no page has been that has left something in a browser: the system gives ports out again. */
+async function listenAnew(server: Server): Promise<number> {
+  for (let tries = 1; tries <= 1_000; tries++) {
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const { port } = server.address() as AddressInfo
+    if (!visited.has(port)) {
+      visited.add(port)
+      return port
+    }
+    await once(server.close(), 'close')
+  }
+  throw new Error('every port has been used')
+}
+
 export async function openSite(): Promise<Site> {
   const files: Record<string, { type: string; content: string }> = {
     '/': {
@@ -56,8 +73,7 @@ export async function openSite(): Promise<Site> {
     const id = new URL(url, 'http://localhost').searchParams.get('id') ?? ''
     memberOf(id).connect(socket)
   })
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  const { port } = server.address() as AddressInfo
+  const port = await listenAnew(server)
 
   function memberOf(id: string) {
     const known = members.get(id)

@@ -54,7 +54,8 @@ export async function launchWebKit(program: string): Promise<Engine> {
       })
     return {
       navigate: (url) => here(() => driver.send('POST', '/url', { url })),
-      close: () => here(() => driver.send('DELETE', '/window')),
+      // A browser that cannot be driven closes no window any more.
+      close: async () => (dead.has(driver) ? process().kill() : here(() => driver.send('DELETE', '/window'))),
       async kill() {
         process().kill()
         // The next tab must not be opened in a browser that cannot be driven.
