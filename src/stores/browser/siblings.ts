@@ -43,7 +43,7 @@ export interface Siblings {
  * Both are given back while the page is in the back/forward cache: it would not get there otherwise.
  */
 export function createSiblings({ name, clock, locks, shared, hear, look }: SiblingsOptions): Siblings {
-  const here = `${name}/here:`
+  const here = `${name}/tab:`
   const own = here + newNonce(clock)
   const life = new AbortController()
   let stay: AbortController | undefined
@@ -74,10 +74,14 @@ export function createSiblings({ name, clock, locks, shared, hear, look }: Sibli
   }
 
   function post(message: Message): void {
+    if (!shared) return
     try {
-      channel?.postMessage(message)
+      // A turn that ends after the store was closed still says what it has saved.
+      const through = channel ?? new BroadcastChannel(name)
+      through.postMessage(message)
+      if (!channel) through.close()
     } catch {
-      // It cannot be cloned.
+      // Nobody is told.
     }
   }
 
@@ -96,7 +100,7 @@ export function createSiblings({ name, clock, locks, shared, hear, look }: Sibli
   })
   // Not when it is hidden: it may be frozen in the middle of that, and everybody would wait for its transaction.
   on('visibilitychange', () => {
-    if (document.visibilityState === 'visible') look()
+    if (!document.hidden) look()
   })
   on('online', look)
 

@@ -76,7 +76,7 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
 
   /** Whether there are tokens that are not here: only what was saved before the first answer has none. */
   function isMissing({ version, tokens, ended }: Stored): boolean {
-    return !tokens && !ended && version.generation > 0
+    return memory && !tokens && !ended && version.generation > 0
   }
 
   /** What the cell and this context know together. An empty cell is no sign-out. */
@@ -87,8 +87,10 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
   }
 
   /** Changes the record in the cell; in memory, where the cell does not keep it. */
-  async function update(change: Change): Promise<Cell | undefined> {
-    let next: Stored | undefined
+  async function update<Next extends Cell | undefined>(
+    change: (stored: Cell | undefined) => Next,
+  ): Promise<Next> {
+    let next: Next | undefined
     let kept = false
     try {
       await changeCell(name, clock, (found) => {
@@ -101,17 +103,17 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
       if (kept) broken = false
       else known = next
     } catch {
-      lost('IndexedDB cannot be written')
+      lost('IndexedDB cannot be used')
       known = next = change(known)
     }
-    return next
+    return next as Next
   }
 
   async function reserve(change: Change): Promise<void> {
     const before = broken
     await update(change)
     // Siblings may know more: whoever is about to send a refresh token looks again first.
-    if (broken && !before) throw new Error('IndexedDB cannot be written')
+    if (broken && !before) throw new Error('IndexedDB cannot be used')
   }
 
   /** The record, with its tokens if anybody has them. */
@@ -122,7 +124,7 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
         stored = merge(found)
       })
     } catch {
-      lost('IndexedDB cannot be read')
+      lost('IndexedDB cannot be used')
     }
     if (!broken) return stored && complete(stored)
     await siblings.ask({ ask: true }, SHORT_PATIENCE, () => undefined)
@@ -186,7 +188,7 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
 
   async function attempt(passedOver?: string): Promise<string | undefined> {
     let current: string | undefined
-    if (Number(known?.tokens?.expiresAt) > clock.now()) return
+    if ((known?.tokens?.expiresAt ?? 0) > clock.now()) return
     await changeCell(name, clock, (found) => {
       const { version, pending, passed }: Cell = Object(found)
       const now = JSON.stringify(version)
@@ -204,7 +206,7 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
 
     async save(next) {
       siblings.post({ offer: essenceOf(next) })
-      const stored = (await update((stored) => (stored ? join(stored, next) : next))) ?? next
+      const stored = await update((stored) => (stored ? join(stored, next) : next))
       siblings.post({ saved: true })
       return learn(await complete(stored))
     },
@@ -221,13 +223,10 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
       // Whoever observes from the start hears it.
       if (!locks) clock.setTimeout(() => degrade('no Web Locks'), 0)
       return () => {
-        tell = undefined
+        tell = report = undefined
       }
     },
 
-    close() {
-      tell = undefined
-      siblings.close()
-    },
+    close: siblings.close,
   }
 }
