@@ -221,7 +221,8 @@ async function keepSaving(context: Context): Promise<void> {
   }
 }
 
-/** Shares a cooldown with everybody who shares the store. */
-async function coolDown({ store }: Context, { version, tokens }: Stored, notBefore: number): Promise<void> {
-  await store.save({ version, tokens, notBefore }).catch(() => {})
+/** Shares a cooldown with everybody who shares the store; they may have come further meanwhile. */
+async function coolDown(context: Context, { version, tokens }: Stored, notBefore: number): Promise<void> {
+  const saved = await context.store.save({ version, tokens, notBefore }).catch(() => undefined)
+  if (saved) become(context, saved, 'refresh-adopted')
 }

@@ -58,6 +58,33 @@ for (const { how, deaf } of [
   })
 }
 
+test('a refresh that fails takes what others have saved meanwhile, and which its cooldown has met', async () => {
+  const place = newPlace()
+  const other = place()
+  const tokens = { accessToken: 'old', expiresAt: 1 }
+  const [sent, answer] = [deferred<void>(), deferred<string>()]
+  const refresh = (): Promise<string> => {
+    sent.resolve()
+    return answer.promise
+  }
+  const store = { ...place(), ...unheard }
+  const session = open({ refresh, store, tokens, retries: 0 })
+  await reach(session, 'signed-in')
+  const seen = watch(session)
+  const token = session.getAccessToken()
+  await sent.promise
+  const { version } = (await other.load()) ?? {}
+  if (!version) throw new Error('nothing was saved')
+  await other.save({
+    version: { ...version, generation: 9 },
+    tokens: { accessToken: 'theirs', receivedAt: 0 },
+  })
+  answer.reject(new TypeError('fetch failed', { cause: { code: 'ECONNREFUSED' } }))
+  expect(await token).toBe('theirs')
+  expect(session.state).toMatchObject({ status: 'signed-in', generation: 9, refreshing: false })
+  expect(seen.of('refresh-failed')).toEqual([])
+})
+
 test('refreshes of others count for the loop budget', async () => {
   const place = newPlace()
   let refreshes = 0

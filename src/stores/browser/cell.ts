@@ -1,3 +1,4 @@
+import { leaveWith, orAborted } from '../../core/abortable.ts'
 import type { Clock } from '../../core/clock.ts'
 
 const DATABASE = 'refresh-once'
@@ -11,26 +12,51 @@ const PATIENCE = 5_000
  * what was there stays. Resolves when it is done.
  *
  * Each call opens the database anew. So it may be deleted under us, and no open connection keeps a page out of the
- * back/forward cache.
+ * back/forward cache. A transaction of such a page would be frozen, and everybody would wait for it: it is given up
+ * when the page leaves, and tried again when it comes back.
  */
-export function changeCell(name: string, clock: Clock, change: (found: unknown) => unknown): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = clock.setTimeout(reject, PATIENCE)
-    changeNow(name, change)
-      .then(resolve, reject)
-      .then(() => clock.clearTimeout(timer))
-  })
+export async function changeCell(
+  name: string,
+  clock: Clock,
+  change: (found: unknown) => unknown,
+): Promise<void> {
+  const over = new AbortController()
+  const timer = clock.setTimeout(() => over.abort(), PATIENCE)
+  globalThis.addEventListener?.('pagehide', (event) => over.abort(event), over)
+  try {
+    await orAborted(changeNow(name, over.signal, change), over.signal)
+  } catch (reason) {
+    if (Object(reason).type !== 'pagehide') throw reason
+    await new Promise((back) => addEventListener('pageshow', back, { once: true }))
+    await changeCell(name, clock, change)
+  } finally {
+    clock.clearTimeout(timer)
+    over.abort()
+  }
 }
 
-async function changeNow(name: string, change: (found: unknown) => unknown): Promise<void> {
+async function changeNow(
+  name: string,
+  over: AbortSignal,
+  change: (found: unknown) => unknown,
+): Promise<void> {
   const opening = indexedDB.open(DATABASE, 1)
   opening.onupgradeneeded = () => opening.result.createObjectStore(CELLS)
   const database = await outcome(opening)
   try {
     const transaction = database.transaction(CELLS, 'readwrite')
+    leaveWith(over, () => {
+      try {
+        transaction.abort()
+      } catch {
+        // It is being committed, or done.
+      }
+    })
     const cells = transaction.objectStore(CELLS)
     const next = change(await outcome(cells.get(name)))
     if (next !== undefined) cells.put(next, name)
+    // Done, even if the page leaves now.
+    transaction.commit()
     await outcome(transaction)
   } finally {
     database.close()

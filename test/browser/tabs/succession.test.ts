@@ -40,9 +40,34 @@ inEachEngine('a tab refreshes, and', (set) => {
         expect(server.count, server.explain()).toMatchObject({ refreshes: 1, refreshRequests: 2, reuses: 0 })
       })
     }
+  }
 
-    test(`is frozen: a successor goes on after the lease, and the late answer takes nothing back (64, 65; ${persist})`, async () => {
-      const stage = await set(UNDATED)
+  test('goes elsewhere in the history: a successor goes on at once, and who comes back knows the new token (64)', async () => {
+    const stage = await set(UNDATED)
+    const { server, site } = stage
+    const { holder, successor, release } = await whileOneRefreshes(stage, {})
+    const request = successor.call('request', 1)
+    await holder.navigate(site.elsewhere)
+    await server.until((log) => log.some(({ kind }) => kind === 'grace'))
+    release()
+    expect(await request).toEqual([{ status: 200, user: 'alice', generation: 2 }])
+
+    await holder.back()
+    await holder.untilConnected(2)
+    if (!holder.restored) await stage.start(holder, brief)
+    await holder.call('untilGeneration', 2)
+    expect(await holder.call('request', 1)).toEqual([{ status: 200, user: 'alice', generation: 2 }])
+    // A page that leaves may hear that its request was cut, and send it once more before it is gone.
+    expect(server.count, server.explain()).toMatchObject({ refreshes: 1, reuses: 0 })
+  })
+
+  // Most of their time is that of the lease: they wait together.
+  for (const persist of ['memory', 'disk'] as const) {
+    test.concurrent(`is frozen: a successor goes on after the lease, and the late answer takes nothing back (64, 65; ${persist})`, async ({
+      expect,
+      onTestFinished,
+    }) => {
+      const stage = await set(UNDATED, onTestFinished)
       const { server } = stage
       const { holder, successor, refresh, release } = await whileOneRefreshes(stage, { persist })
       await holder.freeze()
@@ -62,26 +87,11 @@ inEachEngine('a tab refreshes, and', (set) => {
     })
   }
 
-  test('goes elsewhere in the history: a successor goes on at once, and who comes back knows the new token (64)', async () => {
-    const stage = await set(UNDATED)
-    const { server, site } = stage
-    const { holder, successor, release } = await whileOneRefreshes(stage, {})
-    const request = successor.call('request', 1)
-    await holder.navigate(site.elsewhere)
-    await server.until((log) => log.some(({ kind }) => kind === 'grace'))
-    release()
-    expect(await request).toEqual([{ status: 200, user: 'alice', generation: 2 }])
-
-    await holder.back()
-    await holder.untilConnected(2)
-    if (!holder.restored) await stage.start(holder, brief)
-    expect(await holder.call('request', 1)).toEqual([{ status: 200, user: 'alice', generation: 2 }])
-    // A page that leaves may hear that its request was cut, and send it once more before it is gone.
-    expect(server.count, server.explain()).toMatchObject({ refreshes: 1, reuses: 0 })
-  })
-
-  test('was frozen before it had reserved: it resumes past its lease, and sends nothing (65)', async () => {
-    const { server, open } = await set(UNDATED)
+  test.concurrent('was frozen before it had reserved: it resumes past its lease, and sends nothing (65)', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const { server, open } = await set(UNDATED, onTestFinished)
     const holder = await open({ ...brief, waitBeforeBegin: true })
     await holder.call('signIn', server.mint('alice'))
     const successor = await open(brief)

@@ -92,6 +92,19 @@ export const sessionActions = {
   state: (): SessionState => session.state,
   accessToken: (): Promise<string> => session.getAccessToken(),
   close: (): void => session.close(),
+
+  /** Resolves once the session knows of such a generation, or a later one. */
+  untilGeneration: (generation: number): Promise<void> =>
+    new Promise((resolve) => {
+      const look = (): void => {
+        if (session.state.generation < generation) return
+        stop()
+        resolve()
+      }
+      const stop = session.observe(look)
+      look()
+    }),
+
   go: (): void => go(),
 
   /** Signs in with a password, by cookies. */

@@ -23,7 +23,7 @@ export const storeActions = {
     (persist === 'disk' ? onDisk : checks)[index]?.run(),
 
   openStore(persist: 'memory' | 'disk', lease = 60_000): void {
-    store = browserStore({ name: 'bare', persist, lease })
+    store = browserStore({ name: `bare, ${persist}`, persist, lease })
   },
   load: (): Promise<Stored | undefined> => store.load(),
   save: (next: Stored): Promise<Stored> => store.save(next),
