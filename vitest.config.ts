@@ -11,6 +11,8 @@ const withRedis = ['test/stores/redis/**/*.test.ts', 'examples/redis.test.ts', '
 
 export default defineConfig({
   test: {
+    // By itself it leaves one of two processors idle.
+    maxWorkers: '100%',
     projects: [
       {
         resolve: { alias },

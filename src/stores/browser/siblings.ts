@@ -43,7 +43,7 @@ export interface Siblings {
  * Both are given back while the page is in the back/forward cache: it would not get there otherwise.
  */
 export function createSiblings({ name, clock, locks, shared, hear, look }: SiblingsOptions): Siblings {
-  const here = `${name}/tab:`
+  const here = `${name}/here:`
   const own = here + newNonce(clock)
   const life = new AbortController()
   let stay: AbortController | undefined

@@ -143,7 +143,7 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
   /** Takes note of what the session is given. */
   function learn(stored: Cell): Stored {
     const missing = isMissing(stored)
-    if (!broken && !missing && isNews(stored, known)) known = essenceOf(stored)
+    if (!missing && isNews(stored, known)) known = essenceOf(stored)
     // Gone with their tab: the former ones are the best there are, unless somebody else has signed in.
     const former = missing && known?.version.epoch === stored.version.epoch ? known : stored
     const { notBefore, pending } = stored
