@@ -1,5 +1,5 @@
 import { type AuthServer, type AuthServerOptions, createAuthServer } from 'refresh-once/testing'
-import { afterAll, beforeAll, describe, onTestFinished, type TestContext } from 'vitest'
+import { afterAll, beforeAll, describe, onTestFinished } from 'vitest'
 import type { Engine, Tab } from './engine.ts'
 import { engines } from './engines.ts'
 import type { Member } from './member.ts'
@@ -27,11 +27,8 @@ interface Opener<T extends Tab> extends Engine {
   open(url: string): Promise<T>
 }
 
-/** Sets a stage in one browser, until the test is over; a concurrent one has to say itself when that is. */
-export type SetStage<T extends Tab = Tab> = (
-  options?: AuthServerOptions,
-  whenOver?: TestContext['onTestFinished'],
-) => Promise<Stage<T>>
+/** Sets a stage in one browser, until the test is over. */
+export type SetStage<T extends Tab = Tab> = (options?: AuthServerOptions) => Promise<Stage<T>>
 
 /** Describes what holds in every engine. */
 export function inEachEngine(what: string, tests: (set: SetStage, engine: () => Engine) => void): void {
@@ -52,9 +49,9 @@ export function inEngine<T extends Tab, E extends Opener<T>>(
     })
     afterAll(() => engine?.close())
     tests(
-      async (options, whenOver = onTestFinished) => {
+      async (options) => {
         const stage = await raiseStage<T>(engine, options)
-        whenOver(stage.end)
+        onTestFinished(stage.end)
         return stage
       },
       () => engine,

@@ -61,40 +61,32 @@ inEachEngine('a tab refreshes, and', (set) => {
     expect(server.count, server.explain()).toMatchObject({ refreshes: 1, reuses: 0 })
   })
 
-  // Most of their time is that of the lease: they wait together.
-  for (const persist of ['memory', 'disk'] as const) {
-    test.concurrent(`is frozen: a successor goes on after the lease, and the late answer takes nothing back (64, 65; ${persist})`, async ({
-      expect,
-      onTestFinished,
-    }) => {
-      const stage = await set(UNDATED, onTestFinished)
-      const { server } = stage
-      const { holder, successor, refresh, release } = await whileOneRefreshes(stage, { persist })
-      await holder.freeze()
-      const request = successor.call('request', 1)
-      await server.until((log) => log.some(({ kind }) => kind === 'grace'))
-      release()
-      expect(await request).toEqual([{ status: 200, user: 'alice', generation: 2 }])
-      const { generation } = await successor.call('state')
-      expect(generation).toBe(3)
+  test('is frozen: a successor goes on after the lease, and the late answer takes nothing back (64, 65; in memory)', async () => {
+    const stage = await set(UNDATED)
+    const { server } = stage
+    const { holder, successor, refresh, release } = await whileOneRefreshes(stage, {})
+    await holder.freeze()
+    const request = successor.call('request', 1)
+    await server.until((log) => log.some(({ kind }) => kind === 'grace'))
+    release()
+    expect(await request).toEqual([{ status: 200, user: 'alice', generation: 2 }])
+    const { generation } = await successor.call('state')
+    expect(generation).toBe(3)
 
-      await holder.resume()
-      await refresh
-      expect(await holder.call('request', 1)).toEqual([{ status: 200, user: 'alice', generation: 2 }])
-      expect(await holder.call('state')).toMatchObject({ status: 'signed-in', generation: 3 })
-      expect(await successor.call('state')).toMatchObject({ status: 'signed-in', generation: 3 })
-      expect(server.count, server.explain()).toMatchObject({ refreshRequests: 2, reuses: 0 })
-    })
-  }
+    await holder.resume()
+    await refresh
+    expect(await holder.call('request', 1)).toEqual([{ status: 200, user: 'alice', generation: 2 }])
+    expect(await holder.call('state')).toMatchObject({ status: 'signed-in', generation: 3 })
+    expect(await successor.call('state')).toMatchObject({ status: 'signed-in', generation: 3 })
+    expect(server.count, server.explain()).toMatchObject({ refreshRequests: 2, reuses: 0 })
+  })
 
-  test.concurrent('was frozen before it had reserved: it resumes past its lease, and sends nothing (65)', async ({
-    expect,
-    onTestFinished,
-  }) => {
-    const { server, open } = await set(UNDATED, onTestFinished)
-    const holder = await open({ ...brief, waitBeforeBegin: true })
+  test('was frozen before it had reserved: it resumes past its lease, and sends nothing (65; on the disk)', async () => {
+    const { server, open } = await set(UNDATED)
+    const onDisk = { ...brief, persist: 'disk' } as const
+    const holder = await open({ ...onDisk, waitBeforeBegin: true })
     await holder.call('signIn', server.mint('alice'))
-    const successor = await open(brief)
+    const successor = await open(onDisk)
     await successor.call('accessToken')
     server.expireAccessTokens()
     const refresh = holder.call('refresh').catch(() => 'gone')
