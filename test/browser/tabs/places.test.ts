@@ -83,3 +83,26 @@ inEngine<ChromiumTab, ChromiumEngine>('Chromium', launchChromium, 'the back/forw
     expect(server.count, server.explain()).toMatchObject({ refreshes: 1, refreshRequests: 1, reuses: 0 })
   })
 })
+
+inEngine<ChromiumTab, ChromiumEngine>('Chromium', launchChromium, 'a tab that hears no messages', (set) => {
+  test('looks again when it becomes visible, and when the machine comes online', async () => {
+    const { server, open, start } = await set()
+    const deaf = await open()
+    await deaf.call('suffer', 'no channels')
+    await start(deaf, { persist: 'disk' })
+    // The tab that was opened last is in front.
+    const other = await open({ persist: 'disk' })
+    await other.call('signIn', server.mint('alice'))
+    expect(await deaf.call('state')).toMatchObject({ generation: 0 })
+    await deaf.target.send('Page.bringToFront')
+    await deaf.call('untilGeneration', 1)
+
+    expect(await other.call('refresh')).toBe(2)
+    expect(await deaf.call('state')).toMatchObject({ generation: 1 })
+    const unlimited = { latency: 0, downloadThroughput: -1, uploadThroughput: -1 }
+    for (const offline of [true, false])
+      await deaf.target.send('Network.emulateNetworkConditions', { offline, ...unlimited })
+    await deaf.call('untilGeneration', 2)
+    expect(server.count, server.explain()).toMatchObject({ refreshes: 1, refreshRequests: 1, reuses: 0 })
+  })
+})
