@@ -34,8 +34,8 @@ const SHORT_PATIENCE = 300
 /**
  * The store of one context: a tab, a frame or a worker.
  *
- * Tokens that are kept in memory are told to the siblings before the cell names their version, and believed by them
- * after it does: a tab that dies in between takes nothing along, and a message alone moves nobody.
+ * New tokens are told to the siblings before the cell names their version, and believed by them after it does: a tab
+ * that is closed in between takes nothing along, and a message alone moves nobody. Only a crash may swallow the message.
  */
 export function createBrowserStore({ name, persist, lease, clock }: BrowserStoreSettings): SessionStore {
   // On a server others who use the name are other users: nobody is met there.
@@ -205,10 +205,16 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
     },
 
     async save(next) {
+      const put = async (next: Stored) =>
+        complete(await update((stored) => (stored ? join(stored, next) : next)))
       siblings.post({ offer: essenceOf(next) })
-      const stored = await update((stored) => (stored ? join(stored, next) : next))
+      let stored = await put(next)
+      const { version } = stored
+      // The former tokens were refused, and nobody has the newest: with them the session has ended.
+      if (next.ended && isMissing(stored) && next.version.epoch === version.epoch)
+        stored = await put({ ...next, version })
       siblings.post({ saved: true })
-      return learn(await complete(stored))
+      return learn(stored)
     },
 
     exclusive: (work, signal) =>

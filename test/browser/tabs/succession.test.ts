@@ -42,6 +42,27 @@ inEachEngine('a tab refreshes, and', (set) => {
     }
   }
 
+  for (const { grace, outcome, state, reuses } of [
+    { grace: 60_000, outcome: { generation: 2 }, state: { status: 'signed-in', generation: 3 }, reuses: 0 },
+    { grace: 0, outcome: { status: 401 }, state: { status: 'signed-out' }, reuses: 1 },
+  ])
+    test(`takes its new tokens along: the former ones are tried, and the session ${grace ? 'goes on' : 'ends if they are refused'} (64)`, async () => {
+      const { server, openAll } = await set({ grace })
+      const [holder, successor, bystander] = await openAll(3, brief)
+      if (!holder || !successor || !bystander) throw new Error('no tabs')
+      await successor.call('signIn', server.mint('alice'))
+      for (const tab of [holder, bystander]) await tab.call('untilGeneration', 1)
+      server.expireAccessTokens()
+      await holder.call('suffer', 'nobody hears')
+      expect(await holder.call('refresh')).toBe(2)
+      await holder.kill()
+      expect(await successor.call('request', 2)).toMatchObject([outcome, outcome])
+      expect(await successor.call('state')).toMatchObject(state)
+      expect(await bystander.call('request', 2)).toMatchObject([outcome, outcome])
+      expect(await bystander.call('state')).toMatchObject(state)
+      expect(server.count, server.explain()).toMatchObject({ refreshes: 1, refreshRequests: 2, reuses })
+    })
+
   test('goes elsewhere in the history: a successor goes on at once, and who comes back knows the new token (64)', async () => {
     const stage = await set(UNDATED)
     const { server, site } = stage

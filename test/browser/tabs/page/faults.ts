@@ -1,7 +1,11 @@
-/** How the platform fails a page. Each is switched on before a session starts, and lasts as long as the page. */
+/** How the platform fails a page, from now on. */
 const faults = {
   'no locks': () => Object.defineProperty(Navigator.prototype, 'locks', { value: undefined }),
   'no channels': () => Reflect.deleteProperty(self, 'BroadcastChannel'),
+  /** What a tab says last may be lost when it crashes. */
+  'nobody hears': () => {
+    BroadcastChannel.prototype.postMessage = () => {}
+  },
   'no storage': () => Object.defineProperty(self, 'indexedDB', { value: undefined }),
   /** As Firefox did where cookies are blocked. */
   'storage throws': () => {
