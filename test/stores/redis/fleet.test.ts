@@ -122,7 +122,7 @@ describe('processes are killed and stopped while they refresh', () => {
         const expected: Record<string, number> = {}
         if (ended < hitSessions) expected['200'] = hitProcesses * (hitSessions - ended)
         if (ended) expected['401'] = hitProcesses * ended
-        expect(count(outcomes)).toEqual(expected)
+        expect(count(outcomes), server.explain()).toEqual(expected)
         if (grace) expect(ended).toBe(0)
         report(
           `${hitProcesses} processes, ${hitSessions} sessions, ${hitCycles} cycles, ${fleet.blows.length} blows, ` +
