@@ -1,10 +1,19 @@
+/**
+ * Why a signal has aborted. Any value may be a reason (DOM, `AbortController.abort(reason)`), also a falsy one; where
+ * there is none, as with older polyfills, it is an AbortError.
+ */
+export function reasonOf({ reason }: AbortSignal): unknown {
+  if (reason !== undefined) return reason
+  return Object.assign(new Error('The operation was aborted'), { name: 'AbortError' })
+}
+
 /** Lets somebody leave as soon as `signal` aborts, with its reason; returns the undoing. */
 export function leaveWith(
   signal: AbortSignal | null | undefined,
   leave: (reason: unknown) => void,
 ): (() => void) | undefined {
   if (!signal) return undefined
-  const abort = () => leave(signal.reason)
+  const abort = () => leave(reasonOf(signal))
   signal.addEventListener('abort', abort)
   if (signal.aborted) abort()
   return () => signal.removeEventListener('abort', abort)

@@ -60,7 +60,7 @@ async function hold(context: Context, request: AnyRequest, first?: Promise<void>
   try {
     for (let wait = first ?? gate(context, request); wait; wait = gate(context, request)) await wait
   } catch (error) {
-    const { code } = error as SessionError
+    const { code } = Object(error) as SessionError
     // Recalled for nothing: it is sent again as it was.
     const kept = request.recalled && /^refresh_/.test(code) && request.epoch === context.record?.version.epoch
     if (!kept) return refuse(context, request, error)

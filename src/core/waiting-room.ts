@@ -21,8 +21,8 @@ export interface WaitingRoom {
   empty(error?: SessionError): void
 }
 
-/** Ends one visitor's waiting. */
-type Settle = (reason?: unknown) => void
+/** Ends one visitor's waiting: well, or badly, with a reason that may be any value. */
+type Settle = (bad?: { reason: unknown }) => void
 
 /**
  * Keeps visitors in the order of their arrival. All wait equally long, so one timer watches for the
@@ -40,27 +40,27 @@ export function createWaitingRoom(clock: Clock, deadline: number): WaitingRoom {
         timer = clock.setTimeout(watch, left)
         return
       }
-      settle(
-        new SessionError(
+      settle({
+        reason: new SessionError(
           'refresh_timeout',
           `${visitor.label} waited ${deadline} ms for a refresh. Is it part of the refresh? Then give it its signal, or session: false`,
         ),
-      )
+      })
     }
   }
 
   return {
     enter(visitor) {
       return new Promise((resolve, reject) => {
-        const settle: Settle = (reason) => {
+        const settle: Settle = (bad) => {
           seats.delete(settle)
           undo?.()
-          if (reason) reject(reason)
+          if (bad) reject(bad.reason)
           else resolve()
         }
         let undo: (() => void) | undefined
         seats.set(settle, { visitor, until: clock.monotonic() + deadline })
-        undo = visitor.onLeave(settle)
+        undo = visitor.onLeave((reason) => settle({ reason }))
         // Somebody who left at the door.
         if (!seats.has(settle)) undo?.()
         timer ??= clock.setTimeout(watch, deadline)
@@ -72,7 +72,7 @@ export function createWaitingRoom(clock: Clock, deadline: number): WaitingRoom {
     empty(error) {
       clock.clearTimeout(timer)
       timer = undefined
-      for (const settle of seats.keys()) settle(error)
+      for (const settle of seats.keys()) settle(error && { reason: error })
     },
   }
 }
