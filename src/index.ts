@@ -7,16 +7,14 @@ export {
   type SessionErrorCode,
   type SessionErrorDetails,
 } from './core/errors.ts'
-export type { RefreshContext } from './core/flight.ts'
 export type {
   IgnoreReason,
   RefreshReason,
   RequestInfo,
   SessionEvent,
   SessionNews,
-  SessionState,
-} from './core/machine.ts'
-export type { BudgetOptions, RefreshResult, SessionOptions } from './core/options.ts'
+} from './core/events.ts'
+export type { BudgetOptions, RefreshContext, RefreshResult, SessionOptions } from './core/options.ts'
 export type { RefreshFailure } from './core/outcome.ts'
 export {
   type Credentials,
@@ -24,7 +22,8 @@ export {
   SessionRequest,
   type SessionResponse,
 } from './core/request.ts'
-export { createSession, type Session } from './core/session.ts'
+export { createSession, type Session, type SessionTransport } from './core/session.ts'
+export type { SessionState } from './core/state.ts'
 export type { Lease, SessionStore, Stored, Version } from './core/store.ts'
 export type { TokenInput, TokenSet } from './core/tokens.ts'
 export { type KeyValueStorage, type MemoryStoreOptions, memoryStore } from './stores/memory.ts'

@@ -1,7 +1,6 @@
 import { type Clock, systemClock } from './core/clock.ts'
 import { SessionError } from './core/errors.ts'
-import type { RefreshContext } from './core/flight.ts'
-import type { RefreshResult, SessionOptions } from './core/options.ts'
+import type { RefreshContext, RefreshResult, SessionOptions } from './core/options.ts'
 import { createSession, type Session } from './core/session.ts'
 import type { SessionStore } from './core/store.ts'
 

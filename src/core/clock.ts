@@ -23,3 +23,35 @@ export const systemClock: Clock = {
   clearTimeout: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
   random: () => Math.random(),
 }
+
+/**
+ * Milliseconds left of a time that begins now, by the clock that has come further: the wall clock sees the machine
+ * sleep, the monotonic one sees through a wall clock that was set back.
+ *
+ * @param end when it ends by the wall clock
+ */
+export function countdown(clock: Clock, ms: number, end: number = clock.now() + ms): () => number {
+  const until = clock.monotonic() + ms
+  return () => Math.min(end - clock.now(), until - clock.monotonic())
+}
+
+/** Resolves after `ms`, or as soon as the signal aborts. */
+export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const wake = () => {
+      clock.clearTimeout(timer)
+      signal?.removeEventListener('abort', wake)
+      resolve()
+    }
+    const timer = clock.setTimeout(wake, Math.max(ms, 0))
+    signal?.addEventListener('abort', wake)
+    if (signal?.aborted) wake()
+  })
+}
+
+/** A timer that keeps no process alive. */
+export function idly(clock: Clock, run: () => void, ms: number): unknown {
+  const timer = clock.setTimeout(run, ms)
+  ;(timer as { unref?(): void }).unref?.()
+  return timer
+}

@@ -1,49 +1,184 @@
 import type { Clock } from './clock.ts'
-import type { RequestInfo, RequestNews, SessionEvent, SessionNews, SessionState } from './machine.ts'
+import type { SessionErrorCode } from './errors.ts'
+import type { SessionState } from './state.ts'
+import { withoutQuery } from './url.ts'
 
-type News = SessionNews | (RequestNews & { request: RequestInfo })
+/** Why a refresh was started. */
+export type RefreshReason =
+  /** Nothing is known of the session yet. */
+  | 'unknown'
+  /** The access token has expired, or is about to. */
+  | 'expired'
+  /** It will expire soon; requests do not wait. */
+  | 'ahead'
+  /** The API answered 401. */
+  | 'rejected'
+  /** `session.refresh()` or `getAccessToken({ minValidity })`. */
+  | 'forced'
+
+/** Why a request went out as it was, without the session's care. */
+export type IgnoreReason =
+  /** `session: false`. */
+  | 'opted-out'
+  /** The `skip` option. */
+  | 'skipped'
+  /** The URL's origin is not on the list. */
+  | 'foreign-origin'
+  /** The caller set credentials that are none of this session's. */
+  | 'own-credentials'
+  /** It is part of the refresh. */
+  | 'refresh'
+  /** A redirect led to another origin, and that one answered 401. */
+  | 'foreign-answer'
+
+/** A request as observers see it. */
+export interface RequestInfo {
+  /** Counts up within one session. */
+  readonly id: number
+  readonly method: string
+  /** Without query and fragment. */
+  readonly url: string
+  /** How often it has been sent. */
+  readonly attempt: number
+  /** The generation it was last sent with. */
+  readonly generation: number
+}
+
+/** What happened to a request; told apart by `type`. */
+export type RequestNews =
+  | { readonly type: 'request-held' | 'request-sent' | 'request-replayed' | 'request-recalled' }
+  | { readonly type: 'request-ignored'; readonly reason: IgnoreReason }
+  | {
+      readonly type: 'request-rejected'
+      readonly status: number
+      /** WWW-Authenticate, for `parseChallenges`: `acr_values` and `max_age` of a step-up are there (RFC 9470). */
+      readonly challenge: string
+    }
+  | {
+      readonly type: 'request-settled'
+      /** Whether the caller's promise was fulfilled. */
+      readonly ok: boolean
+      /** 0 where nothing was answered. */
+      readonly status: number
+      readonly code: SessionErrorCode | undefined
+    }
+
+/** How a token set came: by our refresh, by that of another tab or process, by `update()`, by `signIn()`, or from the store. */
+export type Arrival = 'refresh-succeeded' | 'refresh-adopted' | 'updated' | 'signed-in' | 'restored'
+
+/** What happened to the session; told apart by `type`. */
+export type SessionNews =
+  | { readonly type: 'refresh-started' | 'refresh-joined'; readonly reason: RefreshReason }
+  | { readonly type: Arrival }
+  | {
+      readonly type: 'refresh-failed'
+      readonly code: SessionErrorCode
+      readonly message: string
+      readonly retryAt: number | undefined
+    }
+  | { readonly type: 'signed-out'; readonly reason: 'signed-out' | 'rejected' }
+  /** Something no longer holds, for example the persistence of tokens. */
+  | { readonly type: 'degraded'; readonly reason: string }
+
+/** What observers get: what happened, when (epoch milliseconds), and the state after it. */
+export type SessionEvent = (SessionNews | (RequestNews & { readonly request: RequestInfo })) & {
+  readonly at: number
+  readonly state: SessionState
+}
+
+/** A request, as far as it can be told. */
+interface Told {
+  /** 0 until somebody hears of it. */
+  id: number
+  readonly method: string
+  readonly url: string
+  readonly attempts: number
+  readonly generation: number
+}
 
 /** The session's state, and those who want to hear of it. */
-export interface Events {
-  readonly state: SessionState
-  /** Who gets every event; those of requests are built only where there is somebody. */
-  readonly observers: Set<(event: SessionEvent) => void>
-  /** Who gets every new state. */
-  readonly subscribers: Set<(state: SessionState) => void>
-  emit(news: News): void
-}
+export class Events {
+  readonly #clock: Clock
+  readonly #current: () => SessionState
+  readonly #observers: Listeners<SessionEvent> = new Listeners()
+  readonly #subscribers: Listeners<SessionState> = new Listeners()
+  #state: SessionState
+  /** How many requests observers have heard of. */
+  #requests = 0
 
-/** @param current works the state out of what is known */
-export function createEvents(clock: Clock, initial: SessionState, current: () => SessionState): Events {
-  const events = {
-    state: initial,
-    observers: new Set<(event: SessionEvent) => void>(),
-    subscribers: new Set<(state: SessionState) => void>(),
-    emit(news: News) {
-      const state = current()
-      const changed = JSON.stringify(state) !== JSON.stringify(events.state)
-      if (changed) events.state = state
-      tell(events.observers, { ...news, at: clock.now(), state: events.state })
-      if (changed) tell(events.subscribers, state)
-    },
+  /** @param current works the state out of what is known */
+  constructor(clock: Clock, initial: SessionState, current: () => SessionState) {
+    this.#clock = clock
+    this.#state = initial
+    this.#current = current
   }
-  return events
+
+  get state(): SessionState {
+    return this.#state
+  }
+
+  /** Whether somebody hears of every event: what is told of requests is made only then. */
+  get observed(): boolean {
+    return this.#observers.size > 0
+  }
+
+  /** Calls `listener` with every event. Returns the function that ends it. */
+  observe(listener: (event: SessionEvent) => void): () => void {
+    return this.#observers.add(listener)
+  }
+
+  /** Calls `listener` with every new state. Returns the function that ends it. */
+  subscribe(listener: (state: SessionState) => void): () => void {
+    return this.#subscribers.add(listener)
+  }
+
+  /** Something has happened to the session. */
+  emit(news: SessionNews): void {
+    const before = this.#state
+    const state = this.#current()
+    const changed = Object.entries(state).some(
+      ([name, value]) => before[name as keyof SessionState] !== value,
+    )
+    if (changed) this.#state = state
+    this.#observers.tell({ ...news, at: this.#clock.now(), state: this.#state })
+    if (changed) this.#subscribers.tell(state)
+  }
+
+  /** Something has happened to a request. Costs nothing where nobody listens. */
+  note(request: Told, news: RequestNews): void {
+    if (!this.observed) return
+    request.id ||= ++this.#requests
+    const { id, method, url, attempts: attempt, generation } = request
+    const info = { id, method, url: withoutQuery(url), attempt, generation }
+    this.#observers.tell({ ...news, request: info, at: this.#clock.now(), state: this.#state })
+  }
 }
 
-/** Adds a listener, and returns the function that takes it away. */
-export function listen<T>(listeners: Set<(value: T) => void>, listener: (value: T) => void): () => void {
-  const own = (value: T) => listener(value)
-  listeners.add(own)
-  return () => void listeners.delete(own)
-}
+/** Who listens. */
+class Listeners<T> {
+  #listeners: readonly ((value: T) => void)[] = []
 
-/** A listener's fault is its own: the others hear all the same, and the session goes on. */
-function tell<T>(listeners: Set<(value: T) => void>, value: T): void {
-  for (const listener of [...listeners]) {
-    try {
-      listener(value)
-    } catch (error) {
-      console.error(error)
+  get size(): number {
+    return this.#listeners.length
+  }
+
+  add(listener: (value: T) => void): () => void {
+    // One of its own, so that whoever listens twice can leave once.
+    const own = (value: T) => listener(value)
+    this.#listeners = [...this.#listeners, own]
+    return () => {
+      this.#listeners = this.#listeners.filter((other) => other !== own)
+    }
+  }
+
+  /** A listener's fault is its own: the others hear all the same, and the session goes on. */
+  tell(value: T): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(value)
+      } catch (error) {
+        console.error(error)
+      }
     }
   }
 }

@@ -1,5 +1,5 @@
-import type { Context } from './context.ts'
-import { listen } from './events.ts'
+import { idly } from './clock.ts'
+import type { Parts } from './parts.ts'
 import { refreshOnce } from './refresh.ts'
 
 /**
@@ -7,21 +7,20 @@ import { refreshOnce } from './refresh.ts'
  *
  * @returns the function that ends it
  */
-export function keepFresh(context: Context): () => void {
-  const { clock } = context.settings
+export function keepFresh(parts: Parts): () => void {
+  const { known, running, cooldown, events, settings } = parts
+  const { clock } = settings
   let timer: unknown
 
   function arm(): void {
-    const { validity, failure, flight } = context
+    const { validity } = known
     clock.clearTimeout(timer)
-    const wait = Math.max(validity.left() - validity.soft, (failure?.until ?? 0) - clock.monotonic())
-    if (flight || wait === Number.POSITIVE_INFINITY) return
-    timer = clock.setTimeout(() => (wait > 0 ? arm() : refreshOnce(context, 'ahead')), Math.max(wait, 0))
-    // An idle session keeps no process alive.
-    ;(timer as { unref?(): void }).unref?.()
+    const wait = Math.max(validity.left() - validity.soft, cooldown.error ? cooldown.left() : 0)
+    if (running.flight || wait === Number.POSITIVE_INFINITY) return
+    timer = idly(clock, () => (wait > 0 ? arm() : refreshOnce(parts, 'ahead')), Math.max(wait, 0))
   }
 
-  const stop = listen(context.events.subscribers, arm)
+  const stop = events.subscribe(arm)
   return () => {
     stop()
     clock.clearTimeout(timer)

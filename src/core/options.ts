@@ -1,9 +1,16 @@
 import { type Clock, systemClock } from './clock.ts'
-import type { RefreshContext } from './flight.ts'
 import type { IsTerminal } from './outcome.ts'
 import type { Credentials, CredentialTarget, SessionResponse } from './request.ts'
 import type { SessionStore } from './store.ts'
 import type { TokenInput, TokenSet } from './tokens.ts'
+
+/** What the user's `refresh` function is given. */
+export interface RefreshContext {
+  /** The token set to renew. Undefined before the first one, and in cookie mode. */
+  tokens: TokenSet | undefined
+  /** Aborts when the session is closed or the lease ends, nowhere else: the answer may hold the only valid refresh token. */
+  signal: AbortSignal
+}
 
 /** What `refresh` may return; anything else is an error that says so. */
 export type RefreshResult =

@@ -1,6 +1,6 @@
 import type { SessionError } from './errors.ts'
-import type { IgnoreReason } from './machine.ts'
-import { withoutQuery } from './origins.ts'
+import type { IgnoreReason } from './events.ts'
+import { withoutQuery } from './url.ts'
 import type { Visitor } from './waiting-room.ts'
 
 /** What makes a request an authorized one. Returned by `applyToken`. */
@@ -37,7 +37,7 @@ export interface SessionResponse {
  *
  * `outcome` is whatever the client's promise was settled with: a reply, or an error that may hold one.
  */
-export abstract class SessionRequest<Reply> implements Visitor, CredentialTarget {
+export abstract class SessionRequest<Reply> implements Visitor {
   /** The sign-in it belongs to: set when it first meets one. */
   epoch: string | undefined = undefined
   /** The generation it was last sent with. */

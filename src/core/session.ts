@@ -1,19 +1,38 @@
 import { leaveWith } from './abortable.ts'
-import type { Clock } from './clock.ts'
-import type { Context } from './context.ts'
+import { Budget } from './budget.ts'
+import { Cooldown } from './cooldown.ts'
 import { SessionError } from './errors.ts'
-import { createEvents, listen } from './events.ts'
-import { send } from './exchange.ts'
+import { Events, type SessionEvent } from './events.ts'
+import { exchange } from './exchange.ts'
+import { gate } from './gate.ts'
 import { inProcessStore } from './in-process-store.ts'
 import { keepFresh } from './keep-fresh.ts'
-import { type SessionEvent, type SessionState, stateOf } from './machine.ts'
+import { Known } from './known.ts'
 import { type SessionOptions, settingsOf } from './options.ts'
-import { become, endFlight } from './record.ts'
-import { gate, refreshOnce } from './refresh.ts'
+import type { Parts } from './parts.ts'
+import { refreshOnce } from './refresh.ts'
 import type { SessionRequest } from './request.ts'
-import { newEpoch, newNonce, type SessionStore, type Stored, type Version } from './store.ts'
-import { readTokens, type TokenInput, validityOf } from './tokens.ts'
-import { createWaitingRoom, type Visitor } from './waiting-room.ts'
+import { Running } from './running.ts'
+import { Saving } from './saving.ts'
+import { begin, contentOf, replace, restore } from './sign-in.ts'
+import { Signing } from './signing.ts'
+import { type SessionState, stateOf } from './state.ts'
+import { newNonce } from './store.ts'
+import { readTokens, type TokenInput } from './tokens.ts'
+import { type Visitor, WaitingRoom } from './waiting-room.ts'
+import { Wire } from './wire.ts'
+
+/** What an HTTP client needs of a session. */
+export interface SessionTransport {
+  /** Sends a client's request through the session. */
+  send<Reply>(request: SessionRequest<Reply>): Promise<Reply>
+  /** `cookie`: the session holds no token that could go astray. */
+  readonly mode: 'token' | 'cookie'
+  /** Whether requests may be recalled. */
+  readonly recalls: boolean
+  /** Whether requests may be replayed. */
+  readonly replays: boolean
+}
 
 /** One user's signed-in state. Any number of HTTP clients share it. */
 export interface Session {
@@ -43,14 +62,8 @@ export interface Session {
   subscribe(listener: (state: SessionState) => void): () => void
   /** Calls `listener` with everything that happens. Returns the function that ends it. */
   observe(listener: (event: SessionEvent) => void): () => void
-  /** Sends a client's request through the session; for transports. */
-  send<Reply>(request: SessionRequest<Reply>): Promise<Reply>
-  /** `cookie`: it holds no token that could go astray; for transports. */
-  readonly mode: 'token' | 'cookie'
-  /** Whether requests may be recalled; for transports. */
-  readonly recalls: boolean
-  /** Whether requests may be replayed; for transports. */
-  readonly replays: boolean
+  /** For those who fit an HTTP client to the session, as `refresh-once/axios` and `refresh-once/fetch` do. */
+  readonly transport: SessionTransport
   /** Whether closing it now would lose something: a refresh is running, somebody waits, or new tokens are not saved. */
   readonly busy: boolean
   /** Ends all waiting with `session_closed`. The user stays signed in. */
@@ -68,104 +81,20 @@ export interface Session {
  * })
  */
 export function createSession(options: SessionOptions): Session {
-  const settings = settingsOf(options)
-  const { clock, lease, recall = typeof document === 'object' ? 'safe' : 'none' } = settings
-  const cookie = options.mode === 'cookie'
-  let seed = seedOf(options.tokens, clock, cookie)
-  const nonce = newNonce(clock)
-  const store = options.store ?? inProcessStore(clock, lease)
-  const restoring = options.store !== undefined
-  const context: Context = {
-    settings,
-    cookie,
-    store,
-    nonce,
-    closed: false,
-    events: createEvents(clock, stateOf({ record: undefined, restoring, flight: undefined }), () =>
-      stateOf(context),
-    ),
-    room: createWaitingRoom(clock, settings.deadline),
-    wire: new Set(),
-    held: [],
-    record: undefined,
-    validity: validityOf(undefined, settings, clock),
-    bearer: undefined,
-    restoring,
-    flight: undefined,
-    giveUp: undefined,
-    failure: undefined,
-    failures: 0,
-    reserved: 0,
-    unsaved: undefined,
-    adopted: false,
-    uncured: [],
-    ids: 0,
-    credentialHeaders: cookie ? [] : ['authorization'],
-    insideRefresh: false,
-    refreshSignal: undefined,
-  }
-  const { events, room } = context
-
+  const parts = assemble(options)
+  const { known, room, running, saving, events, store, settings, cookie, nonce } = parts
+  const { clock, recall = typeof document === 'object' ? 'safe' : 'none' } = settings
+  const beginning = contentOf(parts, options.tokens)
   const unwatch = store.watch(
-    (stored) => void become(context, stored, 'refresh-adopted'),
+    (stored) => void known.become(stored, 'refresh-adopted'),
     (reason) => events.emit({ type: 'degraded', reason }),
   )
-  const stop = options.keepFresh ? keepFresh(context) : undefined
-  if (options.store) void restore(options.store)
-  else begin()
-
-  /** Reads what an earlier page, process or session object has left. */
-  async function restore({ load }: SessionStore): Promise<void> {
-    try {
-      const stored = await load()
-      if (stored) become(context, stored, 'restored')
-    } catch {
-      events.emit({ type: 'degraded', reason: 'the store cannot be read' })
-      // It may hold a session: that nobody is signed in is for a store to say that was read.
-      if (seed?.ended) seed = undefined
-    }
-    begin()
-  }
-
-  function begin(): void {
-    if (context.record) return
-    if (seed?.tokens) void replace(seed).catch(() => {})
-    // Not saved: whoever signs in elsewhere at this moment comes after us.
-    else if (seed)
-      become(
-        context,
-        { version: { epoch: newEpoch(clock, '', 0), generation: 1, nonce }, ...seed },
-        'restored',
-      )
-    else {
-      context.restoring = false
-      events.emit({ type: 'restored' })
-      room.empty()
-    }
-  }
-
-  /** Another sign-in, or none: here at once, durable when it resolves. */
-  async function replace(content: Omit<Stored, 'version'>): Promise<void> {
-    ensureOpen()
-    const known = context.record
-    const next = { version: newVersion(known), ...content }
-    become(context, next, 'signed-in')
-    const saved = await store.save(next)
-    if (known || context.record !== next || saved.version.nonce === nonce) become(context, saved, 'signed-in')
-    else {
-      // The store had not been read yet, and knows an epoch that our clock has not come to.
-      const later = { version: newVersion(saved), ...content }
-      become(context, later, 'signed-in')
-      await store.save(later)
-    }
-  }
-
-  function newVersion(seen: Stored | undefined): Version {
-    return { epoch: newEpoch(clock, seen?.version.epoch), generation: 1, nonce }
-  }
+  const stop = options.keepFresh ? keepFresh(parts) : undefined
+  if (options.store) void restore(parts, beginning)
+  else begin(parts, beginning)
 
   function ensureOpen(): void {
-    if (context.closed) throw new SessionError('session_closed')
+    if (room.closed) throw new SessionError('session_closed')
   }
 
   const session: Session = {
@@ -173,76 +102,71 @@ export function createSession(options: SessionOptions): Session {
       return events.state
     },
     get busy() {
-      return Boolean(context.flight || context.unsaved || room.size)
+      return Boolean(running.flight || saving.pending || room.size)
     },
-    mode: cookie ? 'cookie' : 'token',
-    recalls: recall === 'safe',
-    replays: settings.replays > 0,
-    subscribe: (listener) => listen(events.subscribers, listener),
-    observe: (listener) => listen(events.observers, listener),
-    send: ((request) => send(context, request)) as Session['send'],
+    transport: {
+      send: ((request) => exchange(parts, request)) as SessionTransport['send'],
+      mode: cookie ? 'cookie' : 'token',
+      recalls: recall === 'safe',
+      replays: settings.replays > 0,
+    },
+    subscribe: (listener) => events.subscribe(listener),
+    observe: (listener) => events.observe(listener),
 
     async getAccessToken({ signal, minValidity = 0 } = {}) {
       if (cookie) throw new TypeError('getAccessToken: in cookie mode nobody knows the access token')
       const caller = callerOf('getAccessToken', signal)
-      for (let wait = gate(context, caller); wait; wait = gate(context, caller)) await wait
-      if (context.validity.left() < minValidity) await session.refresh({ signal })
-      const tokens = context.record?.tokens
+      for (let wait = gate(parts, caller); wait; wait = gate(parts, caller)) await wait
+      if (known.validity.left() < minValidity) await session.refresh({ signal })
+      const tokens = known.record?.tokens
       if (!tokens) throw signedOut()
       return tokens.accessToken
     },
 
     async refresh({ signal } = {}) {
       ensureOpen()
-      const { record } = context
+      const { record, epoch } = known
       if (record?.ended) throw signedOut()
-      refreshOnce(context, 'forced')
-      if (context.flight) await room.enter(callerOf('refresh', signal))
+      refreshOnce(parts, 'forced')
+      if (running.flight) await room.enter(callerOf('refresh', signal))
       ensureOpen()
-      if (record && record.version.epoch !== context.record?.version.epoch)
-        throw new SessionError('session_changed')
+      if (record && epoch !== known.epoch) throw new SessionError('session_changed')
     },
 
     async signIn(tokens) {
-      await replace({ tokens: readTokens(tokens, clock, cookie, true) })
+      await replace(parts, { tokens: readTokens(tokens, clock, cookie, true) })
     },
 
     async update(tokens) {
       ensureOpen()
-      const known = context.record
+      const before = known.record
       readTokens(tokens, clock, cookie, true)
       const saved = await store.exclusive(async (lease) => {
-        const record = (await store.load()) ?? known
-        if (!record?.tokens || !known) throw new TypeError('update: nobody is signed in; use signIn')
+        const record = (await store.load()) ?? before
+        if (!record?.tokens || !before) throw new TypeError('update: nobody is signed in; use signIn')
         const { epoch } = record.version
-        if (epoch !== known.version.epoch) throw new SessionError('session_changed')
+        if (epoch !== before.version.epoch) throw new SessionError('session_changed')
         const version = { epoch, generation: await lease.begin(), nonce }
         return store.save({ version, tokens: readTokens(tokens, clock, cookie, true, record.tokens) })
       })
-      become(context, saved, 'updated')
+      known.become(saved, 'updated')
       // A refresh was refused meanwhile: the session is over, and these tokens with it.
-      if (context.record?.ended) throw signedOut()
+      if (known.record?.ended) throw signedOut()
     },
 
     async signOut({ server } = {}) {
-      await replace({ ended: 'signed-out' })
+      await replace(parts, { ended: 'signed-out' })
       if (server) await store.exclusive(async () => void (await server()))
     },
 
     close() {
-      if (context.closed) return
-      context.closed = true
-      context.giveUp?.()
+      if (room.closed) return
+      room.closed = true
+      running.giveUp()
       unwatch()
       stop?.()
-      const { unsaved } = context
-      if (unsaved)
-        void store
-          .save(unsaved)
-          .catch(() => {})
-          .then(store.close)
-      else store.close()
-      endFlight(context)
+      saving.close()
+      running.end()
       room.empty(room.size ? new SessionError('session_closed') : undefined)
     },
   }
@@ -250,18 +174,42 @@ export function createSession(options: SessionOptions): Session {
   return session
 }
 
-function signedOut(): SessionError {
-  return new SessionError('session_expired', 'nobody is signed in')
+/** Makes the parts. Each gets those that it needs to know, which are made before it. */
+function assemble(options: SessionOptions): Parts {
+  const settings = settingsOf(options)
+  const { clock } = settings
+  const cookie = options.mode === 'cookie'
+  const reading = options.store !== undefined
+  const store = options.store ?? inProcessStore(clock, settings.lease)
+  const running = new Running(clock)
+  const room = new WaitingRoom(clock, settings.deadline)
+  const cooldown = new Cooldown(clock)
+  const budget = new Budget(clock, settings.budget)
+  const events: Events = new Events(clock, stateOf(undefined, reading, false), () =>
+    stateOf(known.record, known.reading, running.flight !== undefined),
+  )
+  const known: Known = new Known({ settings, events, room, running, cooldown, budget }, reading)
+  const saving = new Saving(store, clock, known, events)
+  const signing = new Signing(settings, cookie, known)
+  return {
+    settings,
+    cookie,
+    store,
+    nonce: newNonce(clock),
+    events,
+    room,
+    running,
+    cooldown,
+    budget,
+    known,
+    saving,
+    signing,
+    wire: new Wire(),
+  }
 }
 
-/** What the options say of the beginning. */
-function seedOf(
-  tokens: SessionOptions['tokens'],
-  clock: Clock,
-  cookie: boolean,
-): Omit<Stored, 'version'> | undefined {
-  if (tokens === undefined) return undefined
-  return tokens === null ? { ended: 'signed-out' } : { tokens: readTokens(tokens, clock, cookie, false) }
+function signedOut(): SessionError {
+  return new SessionError('session_expired', 'nobody is signed in')
 }
 
 /** A call of the session's own methods that waits. */

@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts'
+import { type Clock, countdown } from './clock.ts'
 
 /** What a session holds. Members that we do not know are kept as they came. */
 export interface TokenSet {
@@ -128,12 +128,11 @@ export function validityOf(
   if (end === undefined) return { left: () => Number.POSITIVE_INFINITY, soft: 0, hard: 0 }
   const now = clock.now()
   const lifetime = Math.max(end - (tokens?.receivedAt ?? now), 0)
-  const monotonicEnd = clock.monotonic() + Math.min(end - now, lifetime)
   // A window wider than the token's life would make every new token set look old.
   const hard = Math.min(leeway ?? 5_000, leeway === undefined ? lifetime / 20 : lifetime / 2)
   const ahead = Math.min(refreshAhead ?? 60_000, refreshAhead === undefined ? lifetime / 5 : lifetime / 2)
   return {
-    left: () => Math.min(end - clock.now(), monotonicEnd - clock.monotonic()),
+    left: countdown(clock, Math.min(end - now, lifetime), end),
     soft: Math.max(hard, ahead * (1 - clock.random() / 5)),
     hard,
   }

@@ -1,5 +1,5 @@
 import { orAborted } from './abortable.ts'
-import type { Clock } from './clock.ts'
+import { type Clock, countdown } from './clock.ts'
 import type { Lease, SessionStore, Stored } from './store.ts'
 
 /** What becomes of the record. */
@@ -28,9 +28,8 @@ export async function takeTurn<T>(
 ): Promise<T> {
   const ended = new AbortController()
   const { signal } = ended
-  const [wall, monotonic] = [clock.now(), clock.monotonic()]
-  const remaining = () =>
-    signal.aborted ? 0 : lease - Math.max(clock.now() - wall, clock.monotonic() - monotonic)
+  const left = countdown(clock, lease)
+  const remaining = () => (signal.aborted ? 0 : left())
   const end = () => {
     ended.abort()
     pass()

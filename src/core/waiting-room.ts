@@ -11,68 +11,72 @@ export interface Visitor {
   onLeave(leave: (reason: unknown) => void): (() => void) | undefined
 }
 
-/** Where everybody waits while the token is no good. */
-export interface WaitingRoom {
-  /** Resolves when the room is emptied; rejects when it is emptied with an error, at the deadline, or when the visitor leaves. */
-  enter(visitor: Visitor): Promise<void>
-  /** How many wait. */
-  readonly size: number
-  /** Lets everybody go, in the order of their arrival. */
-  empty(error?: SessionError): void
-}
-
 /** Ends one visitor's waiting: well, or badly, with a reason that may be any value. */
 type Settle = (bad?: { reason: unknown }) => void
 
 /**
- * Keeps visitors in the order of their arrival. All wait equally long, so one timer watches for the
- * first: a million held requests cost one timer.
+ * Where everybody waits while the token is no good, in the order of their arrival. All wait equally long, so one
+ * timer watches for the first: a million held requests cost one timer.
  */
-export function createWaitingRoom(clock: Clock, deadline: number): WaitingRoom {
-  const seats = new Map<Settle, { visitor: Visitor; until: number }>()
-  let timer: unknown
+export class WaitingRoom {
+  readonly #clock: Clock
+  readonly #deadline: number
+  #waiting: Map<Settle, { visitor: Visitor; until: number }> | undefined
+  #timer: unknown
+  /** The session was closed. */
+  closed = false
 
-  function watch(): void {
-    timer = undefined
-    for (const [settle, { visitor, until }] of seats) {
-      const left = until - clock.monotonic()
+  constructor(clock: Clock, deadline: number) {
+    this.#clock = clock
+    this.#deadline = deadline
+  }
+
+  /** How many wait. */
+  get size(): number {
+    return this.#waiting?.size ?? 0
+  }
+
+  /** Resolves when the room is emptied; rejects when it is emptied with an error, at the deadline, or when the visitor leaves. */
+  enter(visitor: Visitor): Promise<void> {
+    this.#waiting ??= new Map()
+    const waiting = this.#waiting
+    return new Promise((resolve, reject) => {
+      const settle: Settle = (bad) => {
+        waiting.delete(settle)
+        undo?.()
+        if (bad) reject(bad.reason)
+        else resolve()
+      }
+      let undo: (() => void) | undefined
+      waiting.set(settle, { visitor, until: this.#clock.monotonic() + this.#deadline })
+      undo = visitor.onLeave((reason) => settle({ reason }))
+      // Somebody who left at the door.
+      if (!waiting.has(settle)) undo?.()
+      this.#timer ??= this.#clock.setTimeout(() => this.#watch(), this.#deadline)
+    })
+  }
+
+  /** Lets everybody go, in the order of their arrival. */
+  empty(error?: SessionError): void {
+    this.#clock.clearTimeout(this.#timer)
+    this.#timer = undefined
+    for (const settle of this.#waiting?.keys() ?? []) settle(error && { reason: error })
+  }
+
+  #watch(): void {
+    this.#timer = undefined
+    for (const [settle, { visitor, until }] of this.#waiting ?? []) {
+      const left = until - this.#clock.monotonic()
       if (left > 0) {
-        timer = clock.setTimeout(watch, left)
+        this.#timer = this.#clock.setTimeout(() => this.#watch(), left)
         return
       }
       settle({
         reason: new SessionError(
           'refresh_timeout',
-          `${visitor.label} waited ${deadline} ms for a refresh. Is it part of the refresh? Then give it its signal, or session: false`,
+          `${visitor.label} waited ${this.#deadline} ms for a refresh. Is it part of the refresh? Then give it its signal, or session: false`,
         ),
       })
     }
-  }
-
-  return {
-    enter(visitor) {
-      return new Promise((resolve, reject) => {
-        const settle: Settle = (bad) => {
-          seats.delete(settle)
-          undo?.()
-          if (bad) reject(bad.reason)
-          else resolve()
-        }
-        let undo: (() => void) | undefined
-        seats.set(settle, { visitor, until: clock.monotonic() + deadline })
-        undo = visitor.onLeave((reason) => settle({ reason }))
-        // Somebody who left at the door.
-        if (!seats.has(settle)) undo?.()
-        timer ??= clock.setTimeout(watch, deadline)
-      })
-    },
-    get size() {
-      return seats.size
-    },
-    empty(error) {
-      clock.clearTimeout(timer)
-      timer = undefined
-      for (const settle of seats.keys()) settle(error && { reason: error })
-    },
   }
 }

@@ -9,10 +9,12 @@ import axios, {
   type InternalAxiosRequestConfig,
 } from 'axios'
 import type { SessionError } from '../core/errors.ts'
-import type { IgnoreReason } from '../core/machine.ts'
-import { allowList, type Origins, parse, travels, unfollowed, withQuery } from '../core/origins.ts'
+import type { IgnoreReason } from '../core/events.ts'
+import { allowList, type Origins } from '../core/origins.ts'
 import { type Credentials, SessionRequest, type SessionResponse } from '../core/request.ts'
 import type { Session } from '../core/session.ts'
+import { parse, withQuery } from '../core/url.ts'
+import { travels, unfollowed } from './redirects.ts'
 import { bodyFrom, isOneShot, isSafe, type RequestSession } from './replay.ts'
 
 export type { RequestSession }
@@ -79,12 +81,12 @@ export function attachSession(
   const allows = allowList(
     origins,
     () => parse(instance.defaults.baseURL ?? '/', globalThis.location?.href)?.origin,
-    session.mode,
+    session.transport.mode,
   )
   let known: string | undefined
   const attachment: Attachment = {
     instance,
-    recalls: session.recalls,
+    recalls: session.transport.recalls,
     node: adapterOf('http', instance.defaults),
     transmit,
     trusts(url) {
@@ -104,7 +106,7 @@ export function attachSession(
         // The config in a response or an error is the caller's again: retry layers send it once more.
         final.adapter = own as AxiosAdapter
         const adapter = (getAdapter as (adapters: unknown, config: unknown) => AxiosAdapter)(own, final)
-        return session.send(new AxiosRequest(final, adapter, attachment))
+        return session.transport.send(new AxiosRequest(final, adapter, attachment))
       }
       guard.session = session
       config.adapter = guard

@@ -1,9 +1,11 @@
 import { leaveWith } from '../core/abortable.ts'
 import type { SessionError } from '../core/errors.ts'
-import type { IgnoreReason } from '../core/machine.ts'
-import { allowList, type Origins, parse, travels, unfollowed, withQuery } from '../core/origins.ts'
+import type { IgnoreReason } from '../core/events.ts'
+import { allowList, type Origins } from '../core/origins.ts'
 import { type Credentials, SessionRequest, type SessionResponse } from '../core/request.ts'
-import type { Session } from '../core/session.ts'
+import type { Session, SessionTransport } from '../core/session.ts'
+import { parse, withQuery } from '../core/url.ts'
+import { travels, unfollowed } from './redirects.ts'
 import { bodyFrom, isOneShot, isSafe, type RequestSession } from './replay.ts'
 
 export type { RequestSession }
@@ -42,15 +44,16 @@ export interface FetchOptions {
  * const response = await authFetch('https://api.example.com/items')
  */
 export function withSession(session: Session, { origins = [], fetch: own }: FetchOptions = {}): SessionFetch {
+  const { transport } = session
   const attachment: Attachment = {
-    session,
-    trusts: allowList(origins, () => parse('/', globalThis.location?.href)?.origin, session.mode),
+    transport,
+    trusts: allowList(origins, () => parse('/', globalThis.location?.href)?.origin, transport.mode),
     // Called as a function: browsers object to a fetch that is the method of somebody else.
     send: (input, init) => (own ?? globalThis.fetch)(input, init),
   }
   return ((input, init) => {
     try {
-      return session.send(new FetchRequest(attachment, input, init))
+      return transport.send(new FetchRequest(attachment, input, init))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -59,7 +62,7 @@ export function withSession(session: Session, { origins = [], fetch: own }: Fetc
 
 /** What all requests of one guarded fetch share. */
 interface Attachment {
-  session: Session
+  transport: SessionTransport
   trusts(url: string): boolean
   send(input: Input, init: RequestInit | undefined): Promise<Response>
 }
@@ -108,7 +111,7 @@ class FetchRequest extends SessionRequest<Response> {
     this.signal = signal ?? undefined
     this.exempt = session ? (this.trusts(this.url) ? undefined : 'foreign-origin') : 'opted-out'
     this.replayable = replay !== false && (Boolean(make) || !isOneShot(body))
-    this.recallable = this.replayable && (recall ?? (attachment.session.recalls && isSafe(this.method)))
+    this.recallable = this.replayable && (recall ?? (attachment.transport.recalls && isSafe(this.method)))
   }
 
   get abandoned(): boolean {
@@ -130,8 +133,8 @@ class FetchRequest extends SessionRequest<Response> {
 
   transmit(credentials: Credentials | undefined): Promise<Response> {
     try {
-      // Only we know what a factory of bodies is.
-      if (credentials || this.#body) return this.#send(credentials)
+      // Only we know what a factory of bodies is, and what is left of a Request that was sent.
+      if (credentials || this.#body || this.#spare) return this.#send(credentials)
       return this.#attachment.send(this.#input, this.#init)
     } catch (error) {
       return Promise.reject(error)
@@ -164,7 +167,7 @@ class FetchRequest extends SessionRequest<Response> {
 
   /** A Request is sent itself, and not what can be seen of it: that is less. */
   #fetch(request: Request | undefined, init: Members, { query }: Credentials): Promise<Response> {
-    const { send, session } = this.#attachment
+    const { send, transport } = this.#attachment
     const url = query ? withQuery(this.url, query) : this.url
     if (!request) return send(url, init as RequestInit)
     // An `init` of ours takes the referrer out of a Request that came without one.
@@ -172,7 +175,7 @@ class FetchRequest extends SessionRequest<Response> {
       Object.assign(init, { referrer: request.referrer, referrerPolicy: request.referrerPolicy })
     const sent = this.#spare ?? request
     const own = (init.body ?? undefined) === undefined && sent.body !== null
-    this.#spare = own && session.replays && this.replayable ? sent.clone() : undefined
+    this.#spare = own && transport.replays && this.replayable ? sent.clone() : undefined
     if (!query) return send(sent, init as RequestInit)
     const elsewhere = (body?: unknown) =>
       send(url, { ...membersOf(sent), ...init, ...(body !== undefined && { body }) } as RequestInit)

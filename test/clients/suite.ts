@@ -2,7 +2,7 @@
  * What every client has to show when it stands on a guarded fetch, against a real server of its own protocol.
  * Each test proves a cell of the table "clients" in the README.
  */
-import { isSessionError, type Session } from 'refresh-once'
+import { isSessionError, type Session, type SessionRequest } from 'refresh-once'
 import { withSession } from 'refresh-once/fetch'
 import type { AuthServer, ReceivedRequest } from 'refresh-once/testing'
 import { describe, expect, test } from 'vitest'
@@ -90,15 +90,23 @@ async function stage(subject: Subject, { knowsExpiry = false } = {}): Promise<St
 /** The same session, which counts how often it is asked to send something, or for a token. */
 function count(session: Session): { counting: Session; attempts(): number } {
   const calls = { send: 0, getAccessToken: 0 }
-  const counted = (name: keyof typeof calls) => ({
-    value: (...given: never[]) => {
-      calls[name]++
-      return Reflect.apply(session[name], session, given)
+  const { transport } = session
+  const counting: Session = Object.create(session, {
+    transport: {
+      value: {
+        ...transport,
+        send: (request: SessionRequest<unknown>) => {
+          calls.send++
+          return transport.send(request)
+        },
+      },
     },
-  })
-  const counting = Object.create(session, {
-    send: counted('send'),
-    getAccessToken: counted('getAccessToken'),
+    getAccessToken: {
+      value: (...given: Parameters<Session['getAccessToken']>) => {
+        calls.getAccessToken++
+        return session.getAccessToken(...given)
+      },
+    },
   })
   return { counting, attempts: () => Math.max(calls.send, calls.getAccessToken) }
 }

@@ -308,7 +308,7 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
     const id = log.length + 1
     const method = kind === 'get' || kind === 'locked' ? 'GET' : 'POST'
     const url = `https://api.example.com/${id}`
-    const recallable = context.session.recalls && method === 'GET'
+    const recallable = context.session.transport.recalls && method === 'GET'
     const request = new LawRequest({ method, url, recallable, replayable: kind !== 'one-shot' }, (token) =>
       transmit(trial, logged, token),
     )
@@ -331,7 +331,7 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
       logged.outcome = { status, error, code: codeOf(error) ?? codeOf(request.blamed) }
       checkOutcome(trial, logged)
     }
-    context.session.send(request).then(
+    context.session.transport.send(request).then(
       ({ status }) => settled(status),
       (error) => settled(error instanceof StatusError ? error.reply.status : 0, error),
     )

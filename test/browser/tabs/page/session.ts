@@ -144,7 +144,7 @@ function waitingLease(lease: Lease): Lease {
 
 async function ask(path: string): Promise<Answer> {
   try {
-    const credentials = session.mode === 'cookie' ? 'include' : 'omit'
+    const credentials = session.transport.mode === 'cookie' ? 'include' : 'omit'
     const response = await authFetch(server + path, { credentials })
     const { user, generation } = response.ok ? await response.json() : {}
     return { status: response.status, ...(user && { user, generation }) }

@@ -1,0 +1,87 @@
+import { remedyOf } from './challenge.ts'
+import { SessionError } from './errors.ts'
+import type { Parts } from './parts.ts'
+import { refreshOnce } from './refresh.ts'
+import type { SessionRequest } from './request.ts'
+
+/**
+ * What an answer means for its request.
+ *
+ * - `accepted`: it is the caller's, and the token was good
+ * - `refused`: it is the caller's, and no other token would help
+ * - a session error: it is the caller's, and this is why
+ * - `again`: the request is sent again, with what is known by then
+ * - `asked`: the same, with the tokens that this answer has asked for
+ */
+export type Verdict = 'accepted' | 'refused' | 'again' | 'asked' | SessionError
+
+/** Settles nothing: it may start a refresh, and waits for none. */
+export function judge(
+  parts: Parts,
+  request: SessionRequest<unknown>,
+  outcome: unknown,
+): Verdict | Promise<Verdict> {
+  const { budget, known, settings } = parts
+  const status = request.statusOf(outcome)
+  if (status === 401 || (settings.shouldRefresh && status)) return examine(parts, request, outcome)
+  if (status && budget.inQuestion && request.generation === known.generation && !request.bare)
+    budget.restore(request.attempts > 1)
+  return 'accepted'
+}
+
+/** The API may not like our token: finds out whether it does, and whether that can be cured. */
+async function examine(parts: Parts, request: SessionRequest<unknown>, outcome: unknown): Promise<Verdict> {
+  const { known, events, budget, settings } = parts
+  const response = request.responseOf(outcome)
+  const { status, headers, url } = response
+  const challenge = headers.get('www-authenticate') ?? ''
+  const asked = await settings.shouldRefresh?.(response, outcome)
+  if (!asked && status !== 401) return 'accepted'
+  events.note(request, { type: 'request-rejected', status, challenge })
+  const remedy = asked === undefined ? remedyOf(challenge) : asked ? 'refresh' : 'none'
+  if (remedy === 'none' || request.bare) return 'refused'
+  if (url && !request.trusts(url)) {
+    events.note(request, { type: 'request-ignored', reason: 'foreign-answer' })
+    return 'refused'
+  }
+  if (parts.room.closed) return new SessionError('session_closed')
+  if (request.epoch && request.epoch !== known.epoch) return new SessionError('session_changed')
+  // The session ended while it was on its way: it is not replayed as nobody.
+  if (known.record?.ended) return new SessionError('session_expired')
+  if (remedy === 'nonce') return withNonce(parts, request, headers.get('dpop-nonce'))
+  // Somebody has refreshed since it was sent.
+  if (request.generation !== known.generation) return repeat(parts, request, 'again')
+  if (request.attempts > 1) budget.refuse()
+  return ask(parts, request)
+}
+
+/** The newest token was refused: asks for another one. */
+function ask(parts: Parts, request: SessionRequest<unknown>): Verdict {
+  const { known, running, cooldown, budget, settings } = parts
+  // A token that has expired since then is no replay of ours that failed.
+  const expired = known.validity.left() <= known.validity.hard
+  if (isRepeatable(parts, request) && request.replays >= settings.replays && !expired) return 'refused'
+  if (cooldown.error) return cooldown.error
+  if (!running.flight && budget.exhausted) return new SessionError('refresh_loop')
+  refreshOnce(parts, 'rejected')
+  return repeat(parts, request, expired ? 'again' : 'asked')
+}
+
+/** Signed anew with the nonce that the server wants, once (RFC 9449 §9). */
+function withNonce(
+  parts: Parts,
+  request: SessionRequest<unknown>,
+  nonce: string | null | undefined,
+): Verdict {
+  if (!nonce || request.nonce || !parts.settings.applyToken) return 'refused'
+  request.nonce = nonce
+  return repeat(parts, request, 'again')
+}
+
+function repeat(parts: Parts, request: SessionRequest<unknown>, verdict: 'again' | 'asked'): Verdict {
+  return isRepeatable(parts, request) ? verdict : new SessionError('not_replayable')
+}
+
+function isRepeatable({ settings }: Parts, request: SessionRequest<unknown>): boolean {
+  return request.replayable && settings.replays > 0
+}

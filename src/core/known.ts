@@ -1,0 +1,110 @@
+import type { Budget } from './budget.ts'
+import type { Cooldown } from './cooldown.ts'
+import type { SessionError } from './errors.ts'
+import type { Arrival, Events } from './events.ts'
+import type { Settings } from './options.ts'
+import type { Running } from './running.ts'
+import { compareVersions, type Stored } from './store.ts'
+import { type Validity, validityOf } from './tokens.ts'
+import type { WaitingRoom } from './waiting-room.ts'
+
+/** How many access tokens are remembered as ours. */
+const REMEMBERED = 9
+
+/** Those to whom news means something. */
+interface Concerned {
+  readonly settings: Settings
+  readonly events: Events
+  readonly room: WaitingRoom
+  readonly running: Running
+  readonly cooldown: Cooldown
+  readonly budget: Budget
+}
+
+/** What is known of the session: the newest record that was seen. Only `become` replaces it, and only by a newer one. */
+export class Known {
+  readonly #concerned: Concerned
+  #record: Stored | undefined
+  #validity: Validity
+  /** The store has not been read yet. */
+  #reading: boolean
+  /** Access tokens that were ours: the first, which apps set as a default header, and the newest. */
+  #former: string[] | undefined
+
+  constructor(concerned: Concerned, reading: boolean) {
+    this.#concerned = concerned
+    this.#reading = reading
+    this.#validity = validityOf(undefined, concerned.settings, concerned.settings.clock)
+  }
+
+  get record(): Stored | undefined {
+    return this.#record
+  }
+
+  /** Of the record's tokens. */
+  get validity(): Validity {
+    return this.#validity
+  }
+
+  get reading(): boolean {
+    return this.#reading
+  }
+
+  /** 0 while nothing is known. */
+  get generation(): number {
+    return this.#record?.version.generation ?? 0
+  }
+
+  /** Names the sign-in, or the sign-out. */
+  get epoch(): string | undefined {
+    return this.#record?.version.epoch
+  }
+
+  /** Whether the value of a header is a token that is or was ours, with or without its scheme. */
+  remembers(value: string): boolean {
+    return Boolean(this.#former?.some((token) => value === token || value.endsWith(` ${token}`)))
+  }
+
+  /** The store was read, or could not be, and has told nothing. */
+  nothing(): void {
+    const { events, room } = this.#concerned
+    this.#reading = false
+    events.emit({ type: 'restored' })
+    room.empty()
+  }
+
+  /** Takes a record over, unless a newer one is known, and tells everybody. `error` is for those who wait. */
+  become(next: Stored, type: Arrival, error?: SessionError): boolean {
+    if (!this.#isNews(next)) return false
+    const { settings, events, room, running, cooldown, budget } = this.#concerned
+    const { tokens, ended } = next
+    // Others may have cured as little as we have: theirs count as soon as one of ours is in question.
+    const others = type === 'refresh-adopted' && budget.inQuestion
+    if (tokens && type.startsWith('refresh') && (running.flight?.holds || others)) budget.spend()
+    this.#record = next
+    this.#validity = validityOf(tokens, settings, settings.clock)
+    this.#reading = false
+    if (tokens?.accessToken) this.#remember(tokens.accessToken)
+    cooldown.end()
+    running.end()
+    events.emit(ended ? { type: 'signed-out', reason: ended } : { type })
+    room.empty(error)
+    return true
+  }
+
+  #isNews({ version, tokens, ended }: Stored): boolean {
+    const record = this.#record
+    if (!record) return true
+    const difference = compareVersions(version, record.version)
+    // Whoever has seen a session end does not see it live again: only another sign-in does that.
+    if (record.ended && record.version.epoch === version.epoch) return false
+    // Of one version only the end is news, or tokens that could not be had before.
+    return difference ? difference > 0 : ended !== undefined || (tokens !== undefined && !record.tokens)
+  }
+
+  #remember(token: string): void {
+    this.#former ??= []
+    this.#former.push(token)
+    if (this.#former.length > REMEMBERED) this.#former.splice(1, 1)
+  }
+}

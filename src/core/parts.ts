@@ -1,0 +1,38 @@
+import type { Budget } from './budget.ts'
+import type { Cooldown } from './cooldown.ts'
+import type { Events } from './events.ts'
+import type { Known } from './known.ts'
+import type { Settings } from './options.ts'
+import type { Running } from './running.ts'
+import type { Saving } from './saving.ts'
+import type { Signing } from './signing.ts'
+import type { SessionStore } from './store.ts'
+import type { WaitingRoom } from './waiting-room.ts'
+import type { Wire } from './wire.ts'
+
+/** What a session is made of. Each part owns its piece of state, and is the only one that changes it. */
+export interface Parts {
+  readonly settings: Settings
+  readonly cookie: boolean
+  readonly store: SessionStore
+  /** Names this context in the versions of the token sets that it obtains. */
+  readonly nonce: string
+  /** What outsiders see and hear. */
+  readonly events: Events
+  /** Who waits. */
+  readonly room: WaitingRoom
+  /** The refresh that runs. */
+  readonly running: Running
+  /** The pause after one that failed. */
+  readonly cooldown: Cooldown
+  /** How many may cure nothing. */
+  readonly budget: Budget
+  /** The record. */
+  readonly known: Known
+  /** How it gets into the store. */
+  readonly saving: Saving
+  /** How a token gets onto a request. */
+  readonly signing: Signing
+  /** Requests on their way. */
+  readonly wire: Wire
+}

@@ -1,0 +1,90 @@
+import { type Clock, sleep } from './clock.ts'
+import type { Events } from './events.ts'
+import type { Known } from './known.ts'
+import type { SessionStore, Stored } from './store.ts'
+
+/** A save is tried again after these milliseconds; then the tokens are served from memory. */
+const AFTER = [0, 50, 500]
+
+/** Then again and again: the first time after so many milliseconds, and twice as late each time. */
+const LATER = 1000
+
+/** But no later than that. */
+const AT_LAST = 5000
+
+/**
+ * Saves what a refresh has brought. Where the store has failed for good, the tokens are served from memory, and saved
+ * when it works again: others who share it would spend the former refresh token once more.
+ */
+export class Saving {
+  readonly #store: SessionStore
+  readonly #clock: Clock
+  readonly #known: Known
+  readonly #events: Events
+  /** New tokens that the store has not taken yet. */
+  #unsaved: Stored | undefined
+  /** Somebody tries again and again. */
+  #trying = false
+  /** Aborts when the session is closed. Made when there is something to wait for. */
+  #closed: AbortController | undefined
+
+  constructor(store: SessionStore, clock: Clock, known: Known, events: Events) {
+    this.#store = store
+    this.#clock = clock
+    this.#known = known
+    this.#events = events
+  }
+
+  /** Whether something is not saved. */
+  get pending(): boolean {
+    return this.#unsaved !== undefined
+  }
+
+  /** Resolves with what is stored now, or with `next` where that cannot be stored yet. */
+  async save(next: Stored): Promise<Stored> {
+    for (const delay of AFTER) {
+      if (delay) await this.#pause(delay)
+      try {
+        const saved = await this.#store.save(next)
+        this.#unsaved = undefined
+        return saved
+      } catch {}
+    }
+    this.#events.emit({ type: 'degraded', reason: 'the new tokens were not saved' })
+    this.#unsaved = next
+    if (!this.#trying) void this.#keepTrying()
+    return next
+  }
+
+  async #keepTrying(): Promise<void> {
+    this.#trying = true
+    for (let delay = LATER; this.#unsaved; delay *= 2) {
+      await this.#pause(Math.min(delay, AT_LAST))
+      // Closing has saved them a last time.
+      if (this.#closed?.signal.aborted) break
+      const unsaved = this.#unsaved
+      const saved = unsaved && (await this.#store.save(unsaved).catch(() => undefined))
+      if (!saved) continue
+      if (this.#unsaved === unsaved) this.#unsaved = undefined
+      this.#known.become(saved, 'refresh-adopted')
+    }
+    this.#trying = false
+  }
+
+  #pause(ms: number): Promise<void> {
+    this.#closed ??= new AbortController()
+    return sleep(this.#clock, ms, this.#closed.signal)
+  }
+
+  /** Saves what is not saved, a last time, and closes the store. */
+  close(): void {
+    this.#closed?.abort()
+    const { close } = this.#store
+    if (!this.#unsaved) close()
+    else
+      void this.#store
+        .save(this.#unsaved)
+        .catch(() => {})
+        .then(close)
+  }
+}

@@ -1,0 +1,64 @@
+import { SessionError } from './errors.ts'
+import type { SessionOptions } from './options.ts'
+import type { Parts } from './parts.ts'
+import { newEpoch, type Stored, type Version } from './store.ts'
+import { readTokens } from './tokens.ts'
+
+/** What a sign-in, or a sign-out, puts in the place of all that was before. */
+type Content = Omit<Stored, 'version'>
+
+/** Begins a new epoch: here at once, durable when it resolves. */
+export async function replace(parts: Parts, content: Content): Promise<void> {
+  const { known, room, store, nonce } = parts
+  if (room.closed) throw new SessionError('session_closed')
+  const before = known.record
+  const next = { version: newVersion(parts, before), ...content }
+  known.become(next, 'signed-in')
+  const saved = await store.save(next)
+  if (before || known.record !== next || saved.version.nonce === nonce) known.become(saved, 'signed-in')
+  else {
+    // The store had not been read yet, and knows an epoch that our clock has not come to.
+    const later = { version: newVersion(parts, saved), ...content }
+    known.become(later, 'signed-in')
+    await store.save(later)
+  }
+}
+
+/** Reads what an earlier page, process or session object has left; where that is nothing, begins with the options. */
+export async function restore(parts: Parts, beginning: Content | undefined): Promise<void> {
+  const { known, store, events } = parts
+  try {
+    const stored = await store.load()
+    if (stored) known.become(stored, 'restored')
+  } catch {
+    events.emit({ type: 'degraded', reason: 'the store cannot be read' })
+    // It may hold a session: that nobody is signed in is for a store to say that was read.
+    if (beginning?.ended) beginning = undefined
+  }
+  begin(parts, beginning)
+}
+
+/** Begins with the options, where no store has anything to tell. */
+export function begin(parts: Parts, beginning: Content | undefined): void {
+  const { known } = parts
+  if (known.record) return
+  if (!beginning) known.nothing()
+  else if (beginning.tokens) void replace(parts, beginning).catch(() => {})
+  // Not saved: whoever signs in elsewhere at this moment comes after us.
+  else known.become({ version: newVersion(parts, undefined, 0), ...beginning }, 'restored')
+}
+
+/** What the options say of the beginning. */
+export function contentOf(
+  { settings, cookie }: Parts,
+  tokens: SessionOptions['tokens'],
+): Content | undefined {
+  if (tokens === undefined) return undefined
+  return tokens === null
+    ? { ended: 'signed-out' }
+    : { tokens: readTokens(tokens, settings.clock, cookie, false) }
+}
+
+function newVersion({ settings, nonce }: Parts, seen?: Stored, now?: number): Version {
+  return { epoch: newEpoch(settings.clock, seen?.version.epoch, now), generation: 1, nonce }
+}

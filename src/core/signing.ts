@@ -1,0 +1,70 @@
+import type { Known } from './known.ts'
+import type { Settings } from './options.ts'
+import type { Credentials, SessionRequest } from './request.ts'
+import type { TokenSet } from './tokens.ts'
+
+/** Puts the record's token onto requests, and knows which of their headers hold credentials. */
+export class Signing {
+  readonly #applyToken: Settings['applyToken']
+  readonly #cookie: boolean
+  readonly #known: Known
+  /** Names, in lower case, of the headers that hold credentials. */
+  #names: readonly string[]
+  /** The Bearer credentials of the newest tokens: the same object for every request. */
+  #bearer: { tokens: TokenSet; credentials: Credentials } | undefined
+
+  constructor({ applyToken }: Settings, cookie: boolean, known: Known) {
+    this.#applyToken = applyToken
+    this.#cookie = cookie
+    this.#known = known
+    this.#names = cookie ? [] : BEARER
+  }
+
+  /** Whether `applyToken` tells with each signature which headers hold credentials. */
+  get learns(): boolean {
+    return this.#applyToken !== undefined
+  }
+
+  /** Whether a request brings credentials that are none of this session's. */
+  isForeign(request: SessionRequest<unknown>): boolean {
+    return this.#names.some((name) => {
+      const value = request.header(name)
+      return value !== undefined && !this.#known.remembers(value)
+    })
+  }
+
+  /** Stamps a request with what it is sent with, and makes its credentials. */
+  sign(request: SessionRequest<unknown>): Credentials | Promise<Credentials> {
+    const { record, generation } = this.#known
+    const tokens = record?.tokens
+    request.generation = generation
+    request.bare = !tokens && (!this.#cookie || record?.ended !== undefined)
+    if (!tokens || this.#cookie) return this.#withoutStale(request)
+    if (!this.#applyToken) return this.#bearerOf(tokens)
+    const { method, url, nonce } = request
+    const credentials = this.#applyToken(tokens, { method, url, nonce })
+    return 'then' in credentials
+      ? credentials.then((signed) => this.#learn(signed))
+      : this.#learn(credentials)
+  }
+
+  #bearerOf(tokens: TokenSet): Credentials {
+    if (this.#bearer?.tokens !== tokens)
+      this.#bearer = { tokens, credentials: { headers: { Authorization: `Bearer ${tokens.accessToken}` } } }
+    return this.#bearer.credentials
+  }
+
+  /** Only `applyToken` tells which headers hold credentials. */
+  #learn(credentials: Credentials): Credentials {
+    this.#names = Object.keys(credentials.headers ?? {}).map((name) => name.toLowerCase())
+    return credentials
+  }
+
+  /** A default header with a token that this session held must not outlive it. */
+  #withoutStale(request: SessionRequest<unknown>): Credentials {
+    const stale = this.#names.filter((name) => request.header(name) !== undefined)
+    return { headers: Object.fromEntries(stale.map((name) => [name, undefined])) }
+  }
+}
+
+const BEARER: readonly string[] = ['authorization']
