@@ -87,7 +87,7 @@ describe('against a strict authorization server', () => {
   test.each([
     ['missing', { access_token: 'new', refresh_token: 'next' }],
     ['mac', { access_token: 'new', refresh_token: 'next', token_type: 'mac' }],
-  ])('(E49) token_type %s: the refresh fails, the session is kept', async (_, body) => {
+  ])('token_type %s: the refresh fails, the session is kept', async (_, body) => {
     const { server, session, time } = await signedIn()
     const before = await session.getAccessToken()
     server.fault('custom', { times: 2, respond: { body } })
@@ -99,14 +99,14 @@ describe('against a strict authorization server', () => {
     expect(server.count).toMatchObject({ refreshes: 1, reuses: 0 })
   })
 
-  test('(E49) token_type BEARER is accepted', async () => {
+  test('token_type BEARER is accepted', async () => {
     const { server, session } = await signedIn()
     answer(server, { access_token: 'new', token_type: 'BEARER' })
     await session.refresh()
     expect(await session.getAccessToken()).toBe('new')
   })
 
-  test('(D46) the token endpoint answers 307 to elsewhere: an error, and the refresh token is not forwarded', async () => {
+  test('the token endpoint answers 307 to elsewhere: an error, and the refresh token is not forwarded', async () => {
     const { server, session } = await signedIn()
     const arrived: string[] = []
     const elsewhere = await createAuthServer({
@@ -124,7 +124,7 @@ describe('against a strict authorization server', () => {
     expect(session.state.status).toBe('signed-in')
   })
 
-  test('(E54) a narrower scope is recorded', async () => {
+  test('a narrower scope is recorded', async () => {
     const { server, session, given } = await signedIn({ scope: 'read write' })
     answer(server, { access_token: 'new', token_type: 'Bearer', scope: 'read' })
     await session.refresh()
@@ -142,7 +142,7 @@ describe('against a strict authorization server', () => {
       .sign(privateKey)
   }
 
-  test('(E54) the ID token is about somebody else: session_expired, and nobody becomes that user', async () => {
+  test('the ID token is about somebody else: session_expired, and nobody becomes that user', async () => {
     const { server, session } = await signedIn({ sub: 'alice' })
     const events: SessionEvent[] = []
     session.observe((event) => void events.push(event))
@@ -160,7 +160,7 @@ describe('against a strict authorization server', () => {
     expect(server.requests.filter(({ user }) => user === 'mallory')).toEqual([])
   })
 
-  test('(E54) the ID token is about the same user: the new tokens are used', async () => {
+  test('the ID token is about the same user: the new tokens are used', async () => {
     const { server, session, given } = await signedIn({ sub: 'alice' })
     answer(server, {
       access_token: 'new',
@@ -173,7 +173,7 @@ describe('against a strict authorization server', () => {
     expect(given.map((tokens) => tokens?.sub)).toEqual(['alice', 'alice'])
   })
 
-  test('(E54) an answer without an ID token leaves the user as it was', async () => {
+  test('an answer without an ID token leaves the user as it was', async () => {
     const { session, given, server } = await signedIn({ sub: 'alice' })
     await session.refresh()
     answer(server, {

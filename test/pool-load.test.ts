@@ -11,7 +11,7 @@ const PATIENCE = 240_000
 
 describe('a pool under load', () => {
   test(
-    'ten thousand sessions that expire together: one refresh each, and no more in memory than there may be (G74)',
+    'ten thousand sessions that expire together: one refresh each, and no more in memory than there may be',
     async () => {
       const time = newClock()
       const server = await startServer({ now: time.clock.now, accessTokenLifetime: 60_000 })

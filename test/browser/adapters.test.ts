@@ -18,7 +18,7 @@ function seenOf({ method, url, headers, body }: ReceivedRequest) {
 }
 
 describe.each(['xhr', 'fetch'] as const)('axios in Chromium (%s adapter)', { timeout: 30_000 }, (adapter) => {
-  test('(A1) a storm of 20 requests with an expired token leads to one refresh, and to 20 answers', async () => {
+  test('a storm of 20 requests with an expired token leads to one refresh, and to 20 answers', async () => {
     const { server, page } = await browser.visit({ client: { adapter } })
     server.expireAccessTokens()
     const answers = await page.evaluate(() =>
@@ -33,7 +33,7 @@ describe.each(['xhr', 'fetch'] as const)('axios in Chromium (%s adapter)', { tim
     expect(server.count.api).toBeLessThanOrEqual(40)
   })
 
-  test('(C33) the XSRF header comes from the cookie, the same on the replay', async () => {
+  test('the XSRF header comes from the cookie, the same on the replay', async () => {
     const { server, page, received } = await browser.visit({ client: { adapter } })
     server.expireAccessTokens()
     await page.evaluate(async () => {
@@ -57,7 +57,7 @@ describe.each(['xhr', 'fetch'] as const)('axios in Chromium (%s adapter)', { tim
   })
 
   test.each(['string', 'json', 'form', 'blob', 'buffer', 'view'] as const)(
-    '(C31) a body of the kind %s: the replay equals the first send and the bare one, byte for byte',
+    'a body of the kind %s: the replay equals the first send and the bare one, byte for byte',
     async (kind) => {
       const { server, page, received, tokens } = await browser.visit({ client: { adapter } })
       const authorization = `Bearer ${tokens.access_token}`
@@ -83,7 +83,7 @@ describe.each(['xhr', 'fetch'] as const)('axios in Chromium (%s adapter)', { tim
     },
   )
 
-  test('(C31) FormData: the replay has a new boundary, in its header and in its body, and the same parts', async () => {
+  test('FormData: the replay has a new boundary, in its header and in its body, and the same parts', async () => {
     const { server, page, received } = await browser.visit({ client: { adapter } })
     server.expireAccessTokens()
     await page.evaluate(() => window.api.post('/api/echo', window.kit.bodies.multipart()).then(() => {}))
@@ -102,7 +102,7 @@ describe.each(['xhr', 'fetch'] as const)('axios in Chromium (%s adapter)', { tim
     expect(server.count.refreshes).toBe(1)
   })
 
-  test('(C33) progress callbacks are called for the replay as for the first send', async () => {
+  test('progress callbacks are called for the replay as for the first send', async () => {
     const { server, page } = await browser.visit({ client: { adapter } })
     server.expireAccessTokens()
     const progress = await page.evaluate(async (adapter) => {
@@ -127,7 +127,7 @@ describe.each(['xhr', 'fetch'] as const)('axios in Chromium (%s adapter)', { tim
     expect(server.count.refreshes).toBe(1)
   })
 
-  test('(C29) the caller aborts while its request waits for the refresh: it is cancelled, and not replayed', async () => {
+  test('the caller aborts while its request waits for the refresh: it is cancelled, and not replayed', async () => {
     const { server, page } = await browser.visit({ client: { adapter } })
     server.expireAccessTokens()
     const refreshes = server.hold('/token')

@@ -22,7 +22,7 @@ function familiesAt(server: AuthServer): string[] {
 }
 
 describe('fetch in Chromium', { timeout: 30_000 }, () => {
-  test('(A1) a storm of 20 calls with an expired token leads to one refresh, and to 20 answers', async () => {
+  test('a storm of 20 calls with an expired token leads to one refresh, and to 20 answers', async () => {
     const { server, page } = await browser.visit()
     server.expireAccessTokens()
     const answers = await page.evaluate(() =>
@@ -36,7 +36,7 @@ describe('fetch in Chromium', { timeout: 30_000 }, () => {
     expect(server.count).toMatchObject({ refreshes: 1, refreshRequests: 1, reuses: 0 })
   })
 
-  test('(A5) axios and fetch on one session share the refresh', async () => {
+  test('axios and fetch on one session share the refresh', async () => {
     const { server, page } = await browser.visit()
     server.expireAccessTokens()
     const statuses = await page.evaluate(() =>
@@ -53,7 +53,7 @@ describe('fetch in Chromium', { timeout: 30_000 }, () => {
   })
 
   test.each(['string', 'form', 'blob', 'buffer', 'view'] as const)(
-    '(C31) a body of the kind %s, in init and in a Request: the replay equals the first send and the bare one, byte for byte',
+    'a body of the kind %s, in init and in a Request: the replay equals the first send and the bare one, byte for byte',
     async (kind) => {
       const { server, page, received, tokens } = await browser.visit()
       const authorization = `Bearer ${tokens.access_token}`
@@ -85,7 +85,7 @@ describe('fetch in Chromium', { timeout: 30_000 }, () => {
     },
   )
 
-  test('(C31) FormData: each replay has the boundary that its header names, and the same parts', async () => {
+  test('FormData: each replay has the boundary that its header names, and the same parts', async () => {
     const { server, page, received } = await browser.visit()
     for (const inRequest of [false, true]) {
       server.expireAccessTokens()
@@ -109,7 +109,7 @@ describe('fetch in Chromium', { timeout: 30_000 }, () => {
     }
   })
 
-  test('(C30) a stream, which needs HTTP/2 here: the error is that of fetch itself, and nothing is sent twice', async () => {
+  test('a stream, which needs HTTP/2 here: the error is that of fetch itself, and nothing is sent twice', async () => {
     const { server, page } = await browser.visit()
     const errors = await page.evaluate(async () => {
       const attempt = (call: typeof fetch) => {
@@ -172,7 +172,7 @@ describe('fetch in Chromium', { timeout: 30_000 }, () => {
     expect(server.count.refreshes).toBe(2 * inits.length)
   })
 
-  test('(B26) with a digest, a 401 is an error of fetch that nobody can look into: it is the caller’s', async () => {
+  test('with a digest, a 401 is an error of fetch that nobody can look into: it is the caller’s', async () => {
     const { server, page } = await browser.visit()
     server.expireAccessTokens()
     const name = await page.evaluate(() =>
@@ -281,7 +281,7 @@ describe('fetch in Chromium', { timeout: 30_000 }, () => {
 })
 
 describe('six connections of HTTP/1.1 in Chromium (fetch)', { timeout: 30_000 }, () => {
-  test('(C36) all busy with slow requests and a dozen more queued, one 401: the refresh is not stuck behind them', async () => {
+  test('all busy with slow requests and a dozen more queued, one 401: the refresh is not stuck behind them', async () => {
     const { server, page, events } = await browser.visit()
     server.expireAccessTokens()
     const first = server.hold('/api/items')
@@ -308,7 +308,7 @@ describe('six connections of HTTP/1.1 in Chromium (fetch)', { timeout: 30_000 },
     expect(events.filter(({ type }) => type === 'request-recalled')).toHaveLength(17)
   })
 
-  test('(C36) without the recall it would be stuck: that is what the recall is for', async () => {
+  test('without the recall it would be stuck: that is what the recall is for', async () => {
     const { server, page, until } = await browser.visit({ session: { recall: 'none', deadline: 1_000 } })
     server.expireAccessTokens()
     const first = server.hold('/api/items')
@@ -329,7 +329,7 @@ describe('six connections of HTTP/1.1 in Chromium (fetch)', { timeout: 30_000 },
     expect(server.count.refreshes).toBe(1)
   })
 
-  test('(C28) an answer whose headers have come is left alone, and read to its end', async () => {
+  test('an answer whose headers have come is left alone, and read to its end', async () => {
     const { server, page, until } = await browser.visit()
     const rest = server.hold('/api/stream')
     const slow = server.hold('/api/late')
@@ -355,7 +355,7 @@ describe('six connections of HTTP/1.1 in Chromium (fetch)', { timeout: 30_000 },
     expect(server.count.refreshes).toBe(1)
   })
 
-  test('(C29) the caller aborts a recalled request: it is an AbortError, and not replayed', async () => {
+  test('the caller aborts a recalled request: it is an AbortError, and not replayed', async () => {
     const { server, page, until } = await browser.visit()
     const slow = server.hold('/api/late')
     const refreshes = server.hold('/token')
@@ -475,7 +475,7 @@ describe('where the token goes in Chromium (fetch)', { timeout: 30_000 }, () => 
     ['Authorization', undefined, true],
     ['a header of its own', 'header', false],
   ] as const)(
-    '(D41) a redirect to another origin, with the token in %s: it does not go along',
+    'a redirect to another origin, with the token in %s: it does not go along',
     async (_, credentials, follows) => {
       const elsewhere = await startServer()
       const { server, page } = await browser.visit({ credentials })
@@ -502,7 +502,7 @@ describe('where the token goes in Chromium (fetch)', { timeout: 30_000 }, () => 
     },
   )
 
-  test('(D41) the token in the query: a Request is sent and replayed whole', async () => {
+  test('the token in the query: a Request is sent and replayed whole', async () => {
     const { server, page, received } = await browser.visit({ credentials: 'query' })
     server.expireAccessTokens()
     const status = await page.evaluate(async () => {

@@ -15,7 +15,7 @@ describe.each(['xhr', 'fetch'] as const)(
   'six connections of HTTP/1.1 in Chromium (%s adapter)',
   { timeout: 30_000 },
   (adapter) => {
-    test('(C36) all busy with slow requests and a dozen more queued, one 401: the refresh is not stuck behind them', async () => {
+    test('all busy with slow requests and a dozen more queued, one 401: the refresh is not stuck behind them', async () => {
       const { server, page, events } = await browser.visit({ client: { adapter } })
       server.expireAccessTokens()
       const first = server.hold('/api/items')
@@ -45,7 +45,7 @@ describe.each(['xhr', 'fetch'] as const)(
       expect(renewed.map(({ id }) => Number(id)).sort((a, b) => a - b)).toEqual(times(17, (id) => id))
     })
 
-    test('(C36) without the recall it would be stuck: that is what the recall is for', async () => {
+    test('without the recall it would be stuck: that is what the recall is for', async () => {
       const { server, page, until } = await browser.visit({
         client: { adapter },
         session: { recall: 'none', deadline: 1_000 },
@@ -72,7 +72,7 @@ describe.each(['xhr', 'fetch'] as const)(
       expect(server.count.refreshes).toBe(1)
     })
 
-    test('(C36) a POST that holds one of the six is never recalled, and is executed once', async () => {
+    test('a POST that holds one of the six is never recalled, and is executed once', async () => {
       const { server, page, events } = await browser.visit({ client: { adapter } })
       const executed = server.hold('/api/effects')
       await page.evaluate(() => {
@@ -110,7 +110,7 @@ describe.each(['xhr', 'fetch'] as const)(
       expect(server.count.refreshes).toBe(1)
     })
 
-    test('(C28) a request whose response has begun is left alone', async () => {
+    test('a request whose response has begun is left alone', async () => {
       const { server, page, until } = await browser.visit({ client: { adapter } })
       const rest = deferred<void>()
       server.api('/api/begun', () => ({
@@ -148,7 +148,7 @@ describe.each(['xhr', 'fetch'] as const)(
       expect(server.count.refreshes).toBe(1)
     })
 
-    test('(C28) recalled for nothing: when the refresh fails for now, the request is sent again as it was', async () => {
+    test('recalled for nothing: when the refresh fails for now, the request is sent again as it was', async () => {
       const { server, page, received, until } = await browser.visit({
         client: { adapter },
         session: { retries: 0 },
@@ -181,7 +181,7 @@ describe.each(['xhr', 'fetch'] as const)(
       expect(server.count).toMatchObject({ refreshes: 0, refreshRequests: 1 })
     })
 
-    test('(C29) the caller aborts a recalled request: it is cancelled, and not replayed', async () => {
+    test('the caller aborts a recalled request: it is cancelled, and not replayed', async () => {
       const { server, page, until } = await browser.visit({ client: { adapter } })
       const slow = server.hold('/api/late')
       const refreshes = server.hold('/token')
@@ -214,7 +214,7 @@ describe.each(['xhr', 'fetch'] as const)(
       expect(server.count.refreshes).toBe(1)
     })
 
-    test('(C33) with the recall on, answers without a body are as they are without us', async () => {
+    test('with the recall on, answers without a body are as they are without us', async () => {
       const { server, page, tokens } = await browser.visit({ client: { adapter } })
       const [bare, ours] = await page.evaluate(async (authorization) => {
         const requests = [

@@ -229,7 +229,7 @@ describe('for every header', () => {
   })
 })
 
-describe('(F61) a header of 10 MB', () => {
+describe('a header of 10 MB', () => {
   /** Milliseconds of processor time, the least of some runs: other processes do not count. */
   function cost(header: string): number {
     let least = Number.POSITIVE_INFINITY

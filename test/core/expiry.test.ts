@@ -43,7 +43,7 @@ function jwt(claims: object): string {
   return `${part({ alg: 'none' })}.${part(claims)}.c2lnbmF0dXJl`
 }
 
-describe('two windows (A15)', () => {
+describe('two windows', () => {
   test('a token of five minutes is renewed in the background in its last minute, and waited for in its last five seconds', async () => {
     const renewed = deferred<TokenInput>()
     const g = await given((n) => (n === 0 ? lasting(300)(0) : 'never'))
@@ -160,7 +160,7 @@ describe('two windows (A15)', () => {
   })
 })
 
-describe('successive expiries (A11)', () => {
+describe('successive expiries', () => {
   test('fifty expiries are fifty refreshes, and nothing is left between them', async () => {
     const g = await given(lasting(300))
     for (let n = 1; n <= 50; n++) {
@@ -175,7 +175,7 @@ describe('successive expiries (A11)', () => {
   })
 })
 
-describe('token sets that have no future (A12)', () => {
+describe('token sets that have no future', () => {
   const sets: [name: string, set: (n: number, time: TurnedClock) => TokenInput][] = [
     [
       '`expiresAt` in the past',
@@ -243,7 +243,7 @@ describe('token sets that have no future (A12)', () => {
   })
 })
 
-describe('clocks that are not to be trusted (A12)', () => {
+describe('clocks that are not to be trusted', () => {
   for (const [name, jump] of [
     ['an hour forward', HOUR],
     ['an hour back', -HOUR],
@@ -296,7 +296,7 @@ describe('clocks that are not to be trusted (A12)', () => {
   })
 })
 
-describe('long lifetimes (A13)', () => {
+describe('long lifetimes', () => {
   for (const days of [25, 30, 90]) {
     test(`with \`keepFresh\`, a token of ${days} days is renewed once, at its end, and not at once`, async () => {
       const g = await given(lasting((days * DAY) / SECOND), { keepFresh: true })
@@ -324,7 +324,7 @@ describe('long lifetimes (A13)', () => {
   })
 })
 
-describe('no known end (A14)', () => {
+describe('no known end', () => {
   test('a token without `expires_in` is used until somebody says otherwise', async () => {
     const g = await given((n) => `token-${n}`, { keepFresh: true })
     await g.time.advance(365 * DAY)

@@ -107,7 +107,7 @@ for (const [name, newStorage] of [
       expect(calls).toBe(0)
     })
 
-    test('keeps the end of a session that was refused, and no token with it (B17)', async () => {
+    test('keeps the end of a session that was refused, and no token with it', async () => {
       const storage = newStorage()
       const first = open({ refresh: refuse, store: memoryStore({ storage }) })
       await first.signIn(TOKENS)
@@ -118,7 +118,7 @@ for (const [name, newStorage] of [
       expect(isSessionError(await failureOf(second.getAccessToken()), 'session_expired')).toBe(true)
     })
 
-    test('an empty one is not a sign-out: the first request asks for a refresh (B17a)', async () => {
+    test('an empty one is not a sign-out: the first request asks for a refresh', async () => {
       const session = open({
         refresh: () => 'by cookie'.replace(' ', '-'),
         store: memoryStore({ storage: newStorage() }),
@@ -253,7 +253,7 @@ for (const [name, newStorage] of [
       expect(await one.getAccessToken()).toBe('of-two')
     })
 
-    test('who shares it does not refresh before a Retry-After that another was given (B19)', async () => {
+    test('who shares it does not refresh before a Retry-After that another was given', async () => {
       const time = newClock()
       const storage = newStorage()
       let calls = 0
@@ -273,7 +273,7 @@ for (const [name, newStorage] of [
       expect(calls).toBe(2)
     })
 
-    test('who shares it knows of a Retry-After already while the one who was given it waits (B19)', async () => {
+    test('who shares it knows of a Retry-After already while the one who was given it waits', async () => {
       const time = newClock()
       const storage = newStorage()
       let calls = 0
@@ -442,7 +442,7 @@ describe('memoryStore', () => {
     expect(await next.getAccessToken()).toBe('second')
   })
 
-  test('new tokens are saved before anybody is given them (A7)', async () => {
+  test('new tokens are saved before anybody is given them', async () => {
     const storage = asyncStorage()
     const session = open({
       refresh: () => ({ accessToken: 'refreshed', refreshToken: 'r2' }),
@@ -472,7 +472,7 @@ describe('memoryStore', () => {
     expect(reserved).toBe(true)
   })
 
-  test('requests that come while it is read wait for it, and reject when their signal aborts (B21)', async () => {
+  test('requests that come while it is read wait for it, and reject when their signal aborts', async () => {
     const item = deferred<string | null>()
     const storage = { ...syncStorage(), getItem: () => item.promise }
     const session = open({ refresh: () => 'refreshed', store: memoryStore({ storage }) })

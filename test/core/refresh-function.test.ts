@@ -23,7 +23,7 @@ function json(status: number, body: unknown, headers: Record<string, string> = {
   return Response.json(body, { status, headers })
 }
 
-describe('what a refresh may return (A7)', () => {
+describe('what a refresh may return', () => {
   const good: [name: string, refresh: SessionOptions['refresh']][] = [
     ['a promise of the access token', async () => 'second'],
     ['the access token, without a promise', () => 'second'],
@@ -99,7 +99,7 @@ describe('what a refresh may return (A7)', () => {
   })
 })
 
-describe('what a refresh may throw (A7)', () => {
+describe('what a refresh may throw', () => {
   test('one that throws before it returns a promise fails like any other, and nothing hangs', async () => {
     const { session, time } = given(() => {
       throw new Error('thrown at once')
@@ -137,7 +137,7 @@ describe('what a refresh may throw (A7)', () => {
   })
 })
 
-describe('what ends a session (B17, B17d, B18)', () => {
+describe('what ends a session', () => {
   const html = (status: number): Response =>
     new Response('<!doctype html><title>x</title>', { status, headers: { 'content-type': 'text/html' } })
 
@@ -192,7 +192,7 @@ describe('what ends a session (B17, B17d, B18)', () => {
   })
 })
 
-describe('trying again (B18, B19)', () => {
+describe('trying again', () => {
   test('a failure for now is tried again twice, each time after a random delay below a growing limit', async () => {
     const calls: number[] = []
     const { session, time } = given(
@@ -274,7 +274,7 @@ describe('trying again (B18, B19)', () => {
     ['as a date', (now) => new Date(now + 5_000).toUTCString()],
   ]
   for (const [name, value] of dates) {
-    test(`Retry-After ${name} is waited for before the next try (B19)`, async () => {
+    test(`Retry-After ${name} is waited for before the next try`, async () => {
       let calls = 0
       const { session, time } = given(
         () => {
@@ -296,7 +296,7 @@ describe('trying again (B18, B19)', () => {
     })
   }
 
-  test('Retry-After as a date is measured by the server’s own clock (B19)', async () => {
+  test('Retry-After as a date is measured by the server’s own clock', async () => {
     const { session, time } = given(() => {
       const theirs = time.clock.now() + 3_600_000
       const headers = {
@@ -308,7 +308,7 @@ describe('trying again (B18, B19)', () => {
     expect(await failureOf(session.getAccessToken())).toMatchObject({ retryAt: time.clock.now() + 60_000 })
   })
 
-  test('a Retry-After of a day is capped at five minutes, and nonsense is passed over (B19)', async () => {
+  test('a Retry-After of a day is capped at five minutes, and nonsense is passed over', async () => {
     for (const [value, wait] of [
       ['86400', 300_000],
       [new Date(Date.UTC(2099, 0, 1)).toUTCString(), 300_000],
@@ -366,7 +366,7 @@ describe('trying again (B18, B19)', () => {
   })
 })
 
-describe('a refresh that never settles (A7, B20)', () => {
+describe('a refresh that never settles', () => {
   test('waiters reject at the deadline, newcomers at their own, and the refresh token is not sent again', async () => {
     let calls = 0
     const { session, time } = given(() => {
@@ -495,7 +495,7 @@ describe('a refresh that never settles (A7, B20)', () => {
   })
 })
 
-describe('a refresh that calls its own session (A6)', () => {
+describe('a refresh that calls its own session', () => {
   test('getAccessToken inside refresh, called directly, does not hang for ever', async () => {
     const { session, time } = given(() => session.getAccessToken())
     const outcome = failureOf(session.getAccessToken())

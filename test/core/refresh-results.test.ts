@@ -133,7 +133,7 @@ const UNUSABLE: [string, FaultKind, FaultOptions][] = [
   ]),
 ]
 
-describe('(E47) a 200 that is no token response is a transient failure', () => {
+describe('a 200 that is no token response is a transient failure', () => {
   describe.each(clients)('%s', (_, post) => {
     test.each(UNUSABLE)(
       '%s: the tokens are kept, nothing is made of it, and a later refresh works',
@@ -244,7 +244,7 @@ describe('(E47) a 200 that is no token response is a transient failure', () => {
   })
 })
 
-describe('(E48) an access token must fit into a header', () => {
+describe('an access token must fit into a header', () => {
   const SHAPES: [string, (token: unknown) => unknown][] = [
     ['an OAuth response', (access_token) => ({ access_token })],
     ['camel case', (accessToken) => ({ accessToken })],
@@ -311,7 +311,7 @@ describe('(E48) an access token must fit into a header', () => {
   })
 })
 
-describe('(E49) token_type', () => {
+describe('token_type', () => {
   test.each(['mac', 'MAC', 'basic', 'urn:ietf:params:oauth:token-type:jwt', 'N_A', ''])(
     '%j: rejected',
     async (token_type) => {
@@ -372,7 +372,7 @@ async function oauthSession(
   return { server, session, time, post }
 }
 
-describe('(E50) expires_in', () => {
+describe('expires_in', () => {
   test.each([
     ['"3600"', 3600],
     ['3600', 3600],
@@ -450,7 +450,7 @@ describe('(E50) expires_in', () => {
   )
 })
 
-describe('(E51) refresh_token', () => {
+describe('refresh_token', () => {
   test('absent: the old one is kept, for as long as none comes', async () => {
     const server = await start({ rotate: false })
     const { access_token, refresh_token } = server.mint()
@@ -561,7 +561,7 @@ describe('(E51) refresh_token', () => {
   })
 })
 
-describe('(E52) `__proto__` in an answer', () => {
+describe('`__proto__` in an answer', () => {
   const POISON =
     '{"__proto__":{"access_token":"evil","accessToken":"evil","refreshToken":"evil","polluted":true}}'
 
@@ -625,7 +625,7 @@ const ERRORS: [string, status: number, body: unknown, code: SessionErrorCode, re
   ['403 HTML', 403, '<h1>Forbidden</h1>', 'refresh_failed', 1],
 ]
 
-describe('(E53) an answer with an error is typed', () => {
+describe('an answer with an error is typed', () => {
   describe.each(clients)('%s', (_, post) => {
     test.each(ERRORS)('%s', async (_, status, body, code, requests) => {
       const server = await start()
@@ -746,7 +746,7 @@ function errorWithTraps(): Error {
   return error
 }
 
-describe('(E54) scope', () => {
+describe('scope', () => {
   test('narrower: is recorded', async () => {
     const scopes: unknown[] = []
     const answers = [{ scope: 'read' }, {}, { scope: 'read write' }, {}]

@@ -55,7 +55,7 @@ describe('session.state', () => {
     expect(generations).toEqual([2, 3, 1])
   })
 
-  test('never holds a token, and neither does any event or error (D45)', async () => {
+  test('never holds a token, and neither does any event or error', async () => {
     const secret = /(access|refresh)-secret/
     const events: SessionEvent[] = []
     const states: SessionState[] = []
@@ -223,7 +223,7 @@ describe('observe', () => {
     expect(events).toEqual([])
   })
 
-  test('the end of a session is one event, however many learn of it (B17)', async () => {
+  test('the end of a session is one event, however many learn of it', async () => {
     const session = open({
       refresh: () => Response.json({ error: 'invalid_grant' }, { status: 400 }),
       tokens: { accessToken: 'old', expiresAt: 1 },

@@ -35,7 +35,7 @@ function given(options: Partial<SessionOptions> = {}): {
   }
 }
 
-describe('those who wait (A2, A8, B21)', () => {
+describe('those who wait', () => {
   test('a thousand callers share one refresh and one timer', async () => {
     const g = given()
     const tokens = Promise.all(times(1_000, () => g.session.getAccessToken()))
@@ -106,7 +106,7 @@ describe('those who wait (A2, A8, B21)', () => {
     expect(getEventListeners(signal, 'abort')).toHaveLength(0)
   })
 
-  test('sign-out makes all who wait reject with session_changed, and the late answer revives nobody (B22)', async () => {
+  test('sign-out makes all who wait reject with session_changed, and the late answer revives nobody', async () => {
     const g = given()
     const seen = watch(g.session)
     const all = times(5, () => failureOf(g.session.getAccessToken()))
@@ -121,7 +121,7 @@ describe('those who wait (A2, A8, B21)', () => {
     expect(g.time.pending).toBe(0)
   })
 
-  test('sign-in of another user makes all who wait for the former one reject, and the late answer is nobody’s (B23)', async () => {
+  test('sign-in of another user makes all who wait for the former one reject, and the late answer is nobody’s', async () => {
     const g = given()
     const all = times(5, () => failureOf(g.session.getAccessToken()))
     await g.time.advance(0)
@@ -135,7 +135,7 @@ describe('those who wait (A2, A8, B21)', () => {
     expect(g.calls).toBe(1)
   })
 
-  test('a refusal that comes after somebody else signed in does not end his session (B23)', async () => {
+  test('a refusal that comes after somebody else signed in does not end his session', async () => {
     const g = given()
     const waiting = failureOf(g.session.getAccessToken())
     await g.time.advance(0)
@@ -147,7 +147,7 @@ describe('those who wait (A2, A8, B21)', () => {
     expect(await g.session.getAccessToken()).toBe('bobs')
   })
 
-  test('close makes all who wait reject with session_closed, and leaves nothing behind (B25)', async () => {
+  test('close makes all who wait reject with session_closed, and leaves nothing behind', async () => {
     const g = given()
     const all = times(5, () => failureOf(g.session.getAccessToken()))
     const forced = failureOf(g.session.refresh())
@@ -161,7 +161,7 @@ describe('those who wait (A2, A8, B21)', () => {
     expect(g.time.pending).toBe(0)
   })
 
-  test('those who wait for a refresh that is refused all settle with session_expired (B17)', async () => {
+  test('those who wait for a refresh that is refused all settle with session_expired', async () => {
     const g = given()
     const seen = watch(g.session)
     const all = times(20, () => failureOf(g.session.getAccessToken()))

@@ -34,7 +34,7 @@ const refused = { status: 401, code: undefined }
 const looping = { status: 401, code: 'refresh_loop' }
 
 describe.each(CLIENTS)('$name', (client) => {
-  describe('refreshes that cure nothing (A10)', () => {
+  describe('refreshes that cure nothing', () => {
     test('the request whose 401 asks for the sixth in thirty seconds gets refresh_loop, with its response', async () => {
       const { server, poll } = await polling(client)
       expect(await Promise.all(times(1, poll))).toEqual([refused])

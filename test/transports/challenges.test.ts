@@ -36,7 +36,7 @@ describe.each(CLIENTS)('$name', (client) => {
     return { api: client.attach(server, session), session, events }
   }
 
-  describe('(F55) a challenge that a new token cures leads to one refresh', () => {
+  describe('a challenge that a new token cures leads to one refresh', () => {
     test.each([
       ['invalid_token', ['Bearer error="invalid_token"']],
       ['in one header with another scheme', ['Basic realm="x", Bearer error="invalid_token"']],
@@ -69,7 +69,7 @@ describe.each(CLIENTS)('$name', (client) => {
     })
   })
 
-  describe('(F56) words in a quoted string are not misread', () => {
+  describe('words in a quoted string are not misread', () => {
     test.each([
       ['Bearer error="invalid_token", error_description="error=insufficient_scope"'],
       ['Bearer error_description="error=insufficient_scope"'],
@@ -97,7 +97,7 @@ describe.each(CLIENTS)('$name', (client) => {
     })
   })
 
-  describe('(F57) what a new token would not cure is passed through', () => {
+  describe('what a new token would not cure is passed through', () => {
     test('403 insufficient_scope', async () => {
       const server = await startServer()
       const { api, events } = connect(server)
@@ -128,7 +128,7 @@ describe.each(CLIENTS)('$name', (client) => {
     })
   })
 
-  describe('(F58) 401 insufficient_user_authentication', () => {
+  describe('401 insufficient_user_authentication', () => {
     const STEP_UP =
       'Bearer error="insufficient_user_authentication", error_description="A different authentication level is required", acr_values="myACR phr", max_age="5"'
 
@@ -165,7 +165,7 @@ describe.each(CLIENTS)('$name', (client) => {
     })
   })
 
-  describe('(F59) use_dpop_nonce', () => {
+  describe('use_dpop_nonce', () => {
     interface DpopApi {
       server: AuthServer
       /** What arrived, and what the server thought of it. */
@@ -378,7 +378,7 @@ describe.each(CLIENTS)('$name', (client) => {
     })
   })
 
-  describe('(F60) a 401 without WWW-Authenticate, as CORS hides it', () => {
+  describe('a 401 without WWW-Authenticate, as CORS hides it', () => {
     test('leads to one refresh', async () => {
       const server = await startServer()
       const { api, events } = connect(server)

@@ -44,7 +44,7 @@ async function page(client: Client, options: Partial<SessionOptions> = {}): Prom
 }
 
 describe.each(CLIENTS)('$name', (client) => {
-  describe('an access token in an HttpOnly cookie (A1, A7)', () => {
+  describe('an access token in an HttpOnly cookie', () => {
     test('twenty 401s lead to one refresh, and each replay carries the new cookie', async () => {
       const { server, api } = await page(client)
       server.expireAccessTokens()

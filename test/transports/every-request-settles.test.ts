@@ -22,7 +22,7 @@ describe.each(CLIENTS)('$name', (client) => {
     return server.requests.filter(({ family }) => family === 'none').length
   }
 
-  describe('invalid_grant (B17)', () => {
+  describe('invalid_grant', () => {
     test('with twenty waiting, all settle at once: those that have a 401 with it, the others with session_expired', async () => {
       const server = await startServer()
       const session = signIn(server)
@@ -64,7 +64,7 @@ describe.each(CLIENTS)('$name', (client) => {
     })
   })
 
-  describe('a reload with an HttpOnly refresh cookie (B17a)', () => {
+  describe('a reload with an HttpOnly refresh cookie', () => {
     function restoring(server: AuthServer, cookie: string | undefined): Session {
       return open({
         // Browsers do this by themselves with `credentials: 'include'`.
@@ -99,7 +99,7 @@ describe.each(CLIENTS)('$name', (client) => {
     })
   })
 
-  describe('a login through the same instance (B17b)', () => {
+  describe('a login through the same instance', () => {
     const login = (password: string): Call => ({
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -151,7 +151,7 @@ describe.each(CLIENTS)('$name', (client) => {
     })
   })
 
-  describe('pages that are no answer of the authorization server (B17d)', () => {
+  describe('pages that are no answer of the authorization server', () => {
     for (const [name, fault] of [
       ['a 403 page of a firewall', 'html-403'],
       ['a 400 page of a bad deploy', 'html-400'],
@@ -189,7 +189,7 @@ describe.each(CLIENTS)('$name', (client) => {
     }
   })
 
-  describe('a refresh that fails for now (B18)', () => {
+  describe('a refresh that fails for now', () => {
     const faults: FaultKind[] = ['500', '503', 'destroy-before', 'json-truncated']
 
     for (const fault of faults) {
@@ -295,7 +295,7 @@ describe.each(CLIENTS)('$name', (client) => {
     })
   })
 
-  describe('a 429 (B19)', () => {
+  describe('a 429', () => {
     test('Retry-After holds the refresh back, and then all are served', async () => {
       const time = newClock()
       const server = await startServer()
@@ -341,7 +341,7 @@ describe.each(CLIENTS)('$name', (client) => {
     })
   })
 
-  describe('a refresh that hangs (B20)', () => {
+  describe('a refresh that hangs', () => {
     test('waiters reject at the deadline, newcomers at their own, and the late answer is still committed', async () => {
       const time = newClock()
       const server = await startServer()
@@ -373,7 +373,7 @@ describe.each(CLIENTS)('$name', (client) => {
     })
   })
 
-  describe('a request that waits (B21)', () => {
+  describe('a request that waits', () => {
     async function waiting(): Promise<{
       server: AuthServer
       api: Api
@@ -434,7 +434,7 @@ describe.each(CLIENTS)('$name', (client) => {
     })
   })
 
-  describe('sign-out while requests wait (B22)', () => {
+  describe('sign-out while requests wait', () => {
     test('they reject, the result of the refresh is discarded, and nobody is resurrected', async () => {
       const server = await startServer()
       const session = signIn(server)
@@ -467,7 +467,7 @@ describe.each(CLIENTS)('$name', (client) => {
     })
   })
 
-  describe('sign-in as another user (B23)', () => {
+  describe('sign-in as another user', () => {
     test('requests of the former user that wait are never sent with the token of the new one', async () => {
       const server = await startServer()
       const session = signIn(server, { tokens: expired(server.mint('alice')) })
@@ -538,7 +538,7 @@ describe.each(CLIENTS)('$name', (client) => {
     })
   })
 
-  describe('the original 401 (B24)', () => {
+  describe('the original 401', () => {
     test('of a failed refresh is the caller’s own, whole, and says why', async () => {
       const server = await startServer()
       const api = client.attach(server, signIn(server, { retries: 0 }))

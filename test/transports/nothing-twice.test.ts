@@ -16,7 +16,7 @@ function unansweredRefresh(server: AuthServer): Promise<ServerResponse> {
 describe.each(ALL_CLIENTS)('$name: nothing is executed twice', (client) => {
   describe('requests that are not safe', () => {
     test.each(['POST', 'PUT', 'PATCH', 'DELETE'])(
-      '(C27) an executed %s is never aborted while a 401 elsewhere starts a refresh, and is executed once',
+      'an executed %s is never aborted while a 401 elsewhere starts a refresh, and is executed once',
       async (method) => {
         const { server, session, api, time } = await stage(client, { recall: 'safe' })
         const seen = watch(session)
@@ -47,7 +47,7 @@ describe.each(ALL_CLIENTS)('$name: nothing is executed twice', (client) => {
       },
     )
 
-    test('(C27) a POST whose own token is refused late is replayed after its own 401, and is executed once', async () => {
+    test('a POST whose own token is refused late is replayed after its own 401, and is executed once', async () => {
       const { server, api, time } = await stage(client, { recall: 'safe' })
       const late = server.hold('/api/effects-late')
       const refreshes = server.hold('/token')
@@ -67,7 +67,7 @@ describe.each(ALL_CLIENTS)('$name: nothing is executed twice', (client) => {
       expect(server.count.refreshes).toBe(1)
     })
 
-    test('(C27) a POST that got no answer is not sent again by anybody', async () => {
+    test('a POST that got no answer is not sent again by anybody', async () => {
       const { server, api, time } = await stage(client, { recall: 'safe' })
       server.fault('destroy-after', { on: '/api/effects' })
       const refreshes = server.hold('/token')
@@ -87,7 +87,7 @@ describe.each(ALL_CLIENTS)('$name: nothing is executed twice', (client) => {
 
   describe('recall', () => {
     test.each(['GET', 'HEAD', 'OPTIONS'])(
-      '(C28) a stale %s without an answer is recalled when the refresh has been unanswered for recallAfter, and replayed',
+      'a stale %s without an answer is recalled when the refresh has been unanswered for recallAfter, and replayed',
       async (method) => {
         const { server, session, api, time } = await stage(client, { recall: 'safe' })
         const seen = watch(session)
@@ -120,7 +120,7 @@ describe.each(ALL_CLIENTS)('$name: nothing is executed twice', (client) => {
       },
     )
 
-    test('(C28) twenty stale requests are recalled and replayed, each once', async () => {
+    test('twenty stale requests are recalled and replayed, each once', async () => {
       const { server, api, time } = await stage(client, { recall: 'safe' })
       const slow = server.hold('/api/late')
       const refreshes = server.hold('/token')
@@ -143,7 +143,7 @@ describe.each(ALL_CLIENTS)('$name: nothing is executed twice', (client) => {
       expect(server.count).toMatchObject({ refreshes: 1, api: 42 })
     })
 
-    test('(C28) recalled for nothing: when the refresh fails for now, the request is sent again as it was', async () => {
+    test('recalled for nothing: when the refresh fails for now, the request is sent again as it was', async () => {
       const { server, session, api, received, time } = await stage(client, { recall: 'safe', retries: 0 })
       const seen = watch(session)
       const slow = server.hold('/api/echo')
@@ -172,7 +172,7 @@ describe.each(ALL_CLIENTS)('$name: nothing is executed twice', (client) => {
       expect(seen.of('request-replayed')).toHaveLength(1)
     })
 
-    test('(C28) recalled, and the refresh is refused for good: the request rejects with session_expired and is not sent again', async () => {
+    test('recalled, and the refresh is refused for good: the request rejects with session_expired and is not sent again', async () => {
       const { server, api, time } = await stage(client, { recall: 'safe' })
       const slow = server.hold('/api/late')
       const refresh = unansweredRefresh(server)
@@ -190,7 +190,7 @@ describe.each(ALL_CLIENTS)('$name: nothing is executed twice', (client) => {
       expect(server.count.api).toBe(2)
     })
 
-    test('(C28) a refresh that is answered before recallAfter recalls nothing, then or later', async () => {
+    test('a refresh that is answered before recallAfter recalls nothing, then or later', async () => {
       const { server, session, api, time } = await stage(client, { recall: 'safe' })
       const seen = watch(session)
       const slow = server.hold('/api/late')
@@ -213,7 +213,7 @@ describe.each(ALL_CLIENTS)('$name: nothing is executed twice', (client) => {
       expect(server.count.refreshes).toBe(1)
     })
 
-    test('(C28) a forced refresh recalls nothing: no token was refused', async () => {
+    test('a forced refresh recalls nothing: no token was refused', async () => {
       const { server, session, api, time } = await stage(client, { recall: 'safe' })
       const seen = watch(session)
       const slow = server.hold('/api/items')
@@ -232,7 +232,7 @@ describe.each(ALL_CLIENTS)('$name: nothing is executed twice', (client) => {
       expect(await landed(server, '/api/items')).toMatchObject([{ status: 200 }])
     })
 
-    test('(C28) outside of browsers nothing is recalled unless one asks for it', async () => {
+    test('outside of browsers nothing is recalled unless one asks for it', async () => {
       const { server, session, api, time } = await stage(client)
       const seen = watch(session)
       const slow = server.hold('/api/late')
@@ -252,7 +252,7 @@ describe.each(ALL_CLIENTS)('$name: nothing is executed twice', (client) => {
       expect((await landed(server, '/api/late')).map(({ status }) => status)).toEqual([401, 200])
     })
 
-    test('(C28) a single request may opt out of the recall', async () => {
+    test('a single request may opt out of the recall', async () => {
       const { server, session, api, time } = await stage(client, { recall: 'safe' })
       const slow = server.hold('/api/late')
       const refreshes = server.hold('/token')

@@ -19,7 +19,7 @@ function byId(one: { id?: string | undefined }, other: { id?: string | undefined
 }
 
 describe.each(CLIENTS)('$name', (client) => {
-  describe('a storm of 401s (A1)', () => {
+  describe('a storm of 401s', () => {
     test('a hundred simultaneous 401s lead to one refresh, a hundred replays and a hundred answers', async () => {
       const server = await startServer()
       const session = signIn(server)
@@ -39,7 +39,7 @@ describe.each(CLIENTS)('$name', (client) => {
     })
   })
 
-  describe('requests during a refresh (A2)', () => {
+  describe('requests during a refresh', () => {
     test('requests that arrive while a refresh runs are held, and sent once with the new token, in order of arrival', async () => {
       const server = await startServer()
       const session = signIn(server)
@@ -76,7 +76,7 @@ describe.each(CLIENTS)('$name', (client) => {
     })
   })
 
-  describe('a late 401 (A3)', () => {
+  describe('a late 401', () => {
     test('a late 401 of an older generation is replayed without another refresh', async () => {
       const server = await startServer()
       const api = client.attach(server, signIn(server))
@@ -107,7 +107,7 @@ describe.each(CLIENTS)('$name', (client) => {
     })
   })
 
-  describe('a generation whose refresh failed (A4)', () => {
+  describe('a generation whose refresh failed', () => {
     test('a late 401 of a generation whose refresh failed gets the same error and no further refresh', async () => {
       const server = await startServer()
       const api = client.attach(server, signIn(server, { retries: 0 }))
@@ -142,7 +142,7 @@ describe.each(CLIENTS)('$name', (client) => {
     })
   })
 
-  describe('several clients (A5)', () => {
+  describe('several clients', () => {
     test('three of a kind and getAccessToken share one refresh', async () => {
       const server = await startServer()
       const session = signIn(server)
@@ -181,7 +181,7 @@ describe.each(CLIENTS)('$name', (client) => {
     return response.status
   }
 
-  describe('a refresh that uses the guarded client itself (A6)', () => {
+  describe('a refresh that uses the guarded client itself', () => {
     interface Guarded {
       api: Api
       server: AuthServer
@@ -275,7 +275,7 @@ describe.each(CLIENTS)('$name', (client) => {
     })
   })
 
-  describe('a waiter that leaves (A8)', () => {
+  describe('a waiter that leaves', () => {
     test('the refresh goes on when the first waiter aborts', async () => {
       const server = await startServer()
       const session = signIn(server)
@@ -318,7 +318,7 @@ describe.each(CLIENTS)('$name', (client) => {
     })
   })
 
-  describe('a permanent 401 (A9)', () => {
+  describe('a permanent 401', () => {
     test('an endpoint that refuses every token costs one refresh and one replay, then its 401 is the caller’s', async () => {
       const server = await startServer()
       const session = signIn(server)
@@ -329,7 +329,7 @@ describe.each(CLIENTS)('$name', (client) => {
     })
   })
 
-  describe('successive expiries (A11)', () => {
+  describe('successive expiries', () => {
     test('eight expiries in a row are each cured by one refresh, and nothing is left of the one before', async () => {
       const server = await startServer()
       const session = signIn(server)
@@ -362,7 +362,7 @@ describe.each(CLIENTS)('$name', (client) => {
     })
   })
 
-  describe('clocks (A12)', () => {
+  describe('clocks', () => {
     for (const [name, offset] of [
       ['an hour ahead', 3_600_000],
       ['an hour behind', -3_600_000],
@@ -394,7 +394,7 @@ describe.each(CLIENTS)('$name', (client) => {
     })
   })
 
-  describe('no `expires_in` (A14)', () => {
+  describe('no `expires_in`', () => {
     test('a token without a known end is used until a 401 says otherwise', async () => {
       const time = newClock()
       const server = await startServer({ expiresIn: false })
@@ -410,7 +410,7 @@ describe.each(CLIENTS)('$name', (client) => {
     })
   })
 
-  describe('two windows (A15)', () => {
+  describe('two windows', () => {
     test('in the soft window no request waits while one refresh runs in the background', async () => {
       const time = newClock()
       const server = await startServer({ now: time.clock.now, accessTokenLifetime: 300_000 })
@@ -487,7 +487,7 @@ describe.each(CLIENTS)('$name', (client) => {
     })
   })
 
-  describe('two waves (A16)', () => {
+  describe('two waves', () => {
     test('replays that meet a second expiry the client can see are all answered after a second refresh', async () => {
       const time = newClock()
       const server = await startServer({ now: time.clock.now, accessTokenLifetime: 300_000 })
@@ -585,7 +585,7 @@ describe.each(CLIENTS)('$name', (client) => {
     })
   })
 
-  describe('a refresh function of one line (A1)', () => {
+  describe('a refresh function of one line', () => {
     test('a session that is given no token asks for the first one, once', async () => {
       const server = await startServer()
       const { refresh_token } = server.mint()
@@ -600,7 +600,7 @@ describe.each(CLIENTS)('$name', (client) => {
   })
 })
 
-test('several axios instances, several fetches and getAccessToken share one refresh (A5)', async () => {
+test('several axios instances, several fetches and getAccessToken share one refresh', async () => {
   const server = await startServer()
   const session = signIn(server)
   const apis = [...CLIENTS, ...CLIENTS].map((client) => client.attach(server, session))

@@ -11,7 +11,7 @@ async function storm(api: Api, count: number): Promise<{ served: number; failed:
 
 describe.each(ALL_CLIENTS)('$name', (client) => {
   describe('a storm of fifty requests', () => {
-    test('on an expiry the client can see: one refresh, fifty requests, no failure (A2)', async () => {
+    test('on an expiry the client can see: one refresh, fifty requests, no failure', async () => {
       const server = await startServer()
       const api = client.attach(server, signIn(server, { tokens: expired(server.mint()) }))
       server.expireAccessTokens()
@@ -25,7 +25,7 @@ describe.each(ALL_CLIENTS)('$name', (client) => {
       })
     })
 
-    test('on a revocation the client cannot see: one refresh, at most a hundred requests, no failure (A1)', async () => {
+    test('on a revocation the client cannot see: one refresh, at most a hundred requests, no failure', async () => {
       const server = await startServer()
       const api = client.attach(server, signIn(server))
       server.expireAccessTokens()
@@ -34,7 +34,7 @@ describe.each(ALL_CLIENTS)('$name', (client) => {
       expect(server.count.api).toBeLessThanOrEqual(100)
     })
 
-    test('on a revocation while the answers come one by one: one refresh, each request sent twice at most (A3)', async () => {
+    test('on a revocation while the answers come one by one: one refresh, each request sent twice at most', async () => {
       const server = await startServer()
       const session = signIn(server)
       const seen = watch(session)
@@ -63,7 +63,7 @@ describe.each(ALL_CLIENTS)('$name', (client) => {
   })
 
   describe('a storm whose refresh goes wrong', () => {
-    test('a refresh that is refused: all fifty settle with their own 401, and the session ends once (B17)', async () => {
+    test('a refresh that is refused: all fifty settle with their own 401, and the session ends once', async () => {
       const server = await startServer()
       const session = signIn(server)
       const seen = watch(session)
@@ -81,7 +81,7 @@ describe.each(ALL_CLIENTS)('$name', (client) => {
       expect(server.count).toMatchObject({ refreshRequests: 1, api: 50 })
     })
 
-    test('a refresh that fails for now: all fifty settle with refresh_failed, and later ones are served (B18)', async () => {
+    test('a refresh that fails for now: all fifty settle with refresh_failed, and later ones are served', async () => {
       const time = newClock()
       const server = await startServer()
       const session = signIn(server, { clock: time.clock, tokens: expired(server.mint()), retries: 0 })
@@ -96,7 +96,7 @@ describe.each(ALL_CLIENTS)('$name', (client) => {
       expect(server.count).toMatchObject({ refreshes: 1, refreshRequests: 2, api: 50 })
     })
 
-    test('a refresh that hangs: all fifty settle at the deadline, and the refresh token is sent once (B20)', async () => {
+    test('a refresh that hangs: all fifty settle at the deadline, and the refresh token is sent once', async () => {
       const time = newClock()
       const server = await startServer()
       const session = signIn(server, { clock: time.clock, tokens: expired(server.mint()), deadline: 5_000 })

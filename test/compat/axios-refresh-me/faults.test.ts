@@ -9,7 +9,7 @@ import { errorOf, stage } from './stage.ts'
 const codeOf = (error: Error): string | undefined => findSessionError(error)?.code
 
 describe('a refresh that is refused', () => {
-  test('rejects everybody who waits, with their own 401 where they have one (B17)', async () => {
+  test('rejects everybody who waits, with their own 401 where they have one', async () => {
     const { server, api, refreshes } = await stage()
     server.revokeFamily('alice')
     server.fault('hang')
@@ -93,7 +93,7 @@ describe('a refresh that is refused', () => {
   })
 })
 
-describe('a refresh that fails for now (B18)', () => {
+describe('a refresh that fails for now', () => {
   test('is tried again, and everybody is answered', async () => {
     const { server, api, refreshes } = await stage()
     server.expireAccessTokens()
@@ -116,7 +116,7 @@ describe('a refresh that fails for now (B18)', () => {
   })
 })
 
-describe('a refresh that hangs (B20)', () => {
+describe('a refresh that hangs', () => {
   test('rejects everybody as soon as the first of them has waited long enough', async () => {
     const { server, api, refreshes } = await stage({ deadline: 100 })
     server.expireAccessTokens()
@@ -151,7 +151,7 @@ describe('a refresh that hangs (B20)', () => {
   })
 })
 
-describe('a POST in flight (C27)', () => {
+describe('a POST in flight', () => {
   test('is not cancelled by a refresh, nor executed twice', async () => {
     const { server, api, refreshes } = await stage()
     const gate = server.hold('/api/effects')
@@ -166,7 +166,7 @@ describe('a POST in flight (C27)', () => {
   })
 })
 
-describe('the caller’s signal (B21)', () => {
+describe('the caller’s signal', () => {
   test('ends the waiting for a refresh; the request is not sent, and the others are', async () => {
     const { server, api, refreshes } = await stage()
     server.expireAccessTokens()
@@ -216,7 +216,7 @@ describe('a request that was never sent', () => {
   })
 })
 
-describe('a refresh through the same instance (A6)', () => {
+describe('a refresh through the same instance', () => {
   test('is known as one, and goes out', async () => {
     const own: { api?: AxiosInstance } = {}
     const { server, api, storage } = await stage({

@@ -7,7 +7,7 @@ import { errorOf, stage } from './stage.ts'
 
 /** What axios-refresh-me promises, and keeps here. */
 describe('one refresh', () => {
-  test('fifty requests with an expired token lead to one refresh, and all are answered with the new one (A1)', async () => {
+  test('fifty requests with an expired token lead to one refresh, and all are answered with the new one', async () => {
     const { server, api, refreshes } = await stage()
     server.expireAccessTokens()
     const answers = await Promise.all(times(50, (id) => api.get('/api/items', { params: { id } })))
@@ -18,7 +18,7 @@ describe('one refresh', () => {
     expect(server.count).toMatchObject({ refreshRequests: 1, refreshes: 1, reuses: 0 })
   })
 
-  test('all instances of a factory share it (A5)', async () => {
+  test('all instances of a factory share it', async () => {
     const { server, factory, api, refreshes } = await stage()
     const other = factory.getInstance({ baseURL: `${server.url}/api` })
     server.expireAccessTokens()
@@ -35,7 +35,7 @@ describe('one refresh', () => {
     expect([one.refreshes(), two.refreshes()]).toEqual([1, 1])
   })
 
-  test('a POST whose 401 comes after the refresh is sent again, without another one (A3)', async () => {
+  test('a POST whose 401 comes after the refresh is sent again, without another one', async () => {
     const { server, api, refreshes } = await stage()
     server.expireAccessTokens()
     const gate = server.hold('/api/effects?id=late')
@@ -53,7 +53,7 @@ describe('one refresh', () => {
     ])
   })
 
-  test('two expiries lead to two refreshes (A11)', async () => {
+  test('two expiries lead to two refreshes', async () => {
     const { server, api, refreshes } = await stage()
     for (const generation of [2, 3]) {
       server.expireAccessTokens()
@@ -65,7 +65,7 @@ describe('one refresh', () => {
 })
 
 describe('requests around a refresh', () => {
-  test('new ones wait in front of the wire, and are sent once with the new token (A2)', async () => {
+  test('new ones wait in front of the wire, and are sent once with the new token', async () => {
     const { server, api } = await stage()
     server.expireAccessTokens()
     server.fault('hang')
@@ -82,7 +82,7 @@ describe('requests around a refresh', () => {
     ])
   })
 
-  test('safe ones in flight are cancelled when it starts, and sent again after it (F28)', async () => {
+  test('safe ones in flight are cancelled when it starts, and sent again after it', async () => {
     const { server, api } = await stage()
     const gate = server.hold('/api/items?id=slow')
     const slow = api.get('/api/items?id=slow')

@@ -74,7 +74,7 @@ for (const kind of kinds) {
     const checks = storeContract(openerOf(clients))
     for (const { name, run } of checks) test(name, run)
 
-    test('sessions live on all nodes, and each is refreshed once (G71)', async () => {
+    test('sessions live on all nodes, and each is refreshed once', async () => {
       const server = await startServer()
       // Braces of an id do not choose its node.
       const ids = times(24, (index) => `{one}${kind.name}${index}`)

@@ -18,7 +18,7 @@ for (const kind of kinds) {
       ['begin', BEGIN],
       ['save', SAVE],
     ] as const) {
-      test(`the reply to ${what} is lost: one refresh, and nobody waits for a turn that nobody has (G72)`, async () => {
+      test(`the reply to ${what} is lost: one refresh, and nobody waits for a turn that nobody has`, async () => {
         const stage = await setStage(kind)
         const [one, two] = (await signedIn(stage, 2, { session: { retries: 0 } })).map(
           ({ session }) => session,
@@ -36,7 +36,7 @@ for (const kind of kinds) {
       })
     }
 
-    test('Redis is away: a usable token is used, a refresh fails for now and says why, and it recovers (G72)', async () => {
+    test('Redis is away: a usable token is used, a refresh fails for now and says why, and it recovers', async () => {
       const stage = await setStage(kind, {
         redis: { args: ['--appendonly', 'yes', '--appendfsync', 'always'] },
       })
@@ -66,7 +66,7 @@ for (const kind of kinds) {
       expect(stage.server.count).toMatchObject({ refreshes: 1, reuses: 0 })
     })
 
-    test('Redis goes away while the refresh is out: the new tokens are used, and saved when it is back (G72)', async () => {
+    test('Redis goes away while the refresh is out: the new tokens are used, and saved when it is back', async () => {
       const stage = await setStage(kind, {
         redis: { args: ['--appendonly', 'yes', '--appendfsync', 'always'] },
       })
@@ -98,7 +98,7 @@ for (const kind of kinds) {
       expect(stage.server.count).toMatchObject({ refreshes: 1, reuses: 0 })
     })
 
-    test('what is missed while the connection is lost is read when it is back: a sign-out (G69)', async () => {
+    test('what is missed while the connection is lost is read when it is back: a sign-out', async () => {
       const stage = await setStage(kind)
       const [cut] = await signedIn(stage, 1)
       const other = await stage.context({ url: stage.redis.url })
@@ -160,7 +160,7 @@ for (const kind of kinds) {
       expect(await second).toBe('woken')
     })
 
-    test('connections are cut again and again: one refresh per expiry, none lost (G72)', async () => {
+    test('connections are cut again and again: one refresh per expiry, none lost', async () => {
       const stage = await setStage(kind)
       const contexts = await signedIn(stage, 3)
       for (let round = 1; round <= 8; round++) {
@@ -185,7 +185,7 @@ for (const kind of kinds) {
 const kind = there(kinds[0])
 const masterOptions = { args: ['--repl-diskless-sync-delay', '0'] }
 
-test('no memory: the refresh fails before the refresh token is spent, and recovers by itself (G72)', async () => {
+test('no memory: the refresh fails before the refresh token is spent, and recovers by itself', async () => {
   const stage = await setStage(kind)
   const [one] = (await signedIn(stage, 1, { session: { retries: 0 } })).map(({ session }) => session)
   const session = there(one)
@@ -222,7 +222,7 @@ test('no memory when the tokens have come: the record that was there stays whole
   expect(stage.server.count).toMatchObject({ refreshes: 1, reuses: 0 })
 })
 
-test('read-only: the refresh fails before the refresh token is spent, and recovers by itself (G72)', async () => {
+test('read-only: the refresh fails before the refresh token is spent, and recovers by itself', async () => {
   const stage = await setStage(kind)
   const master = await newRedis()
   const [one] = (await signedIn(stage, 1, { session: { retries: 0 } })).map(({ session }) => session)
@@ -241,7 +241,7 @@ test('read-only: the refresh fails before the refresh token is spent, and recove
   expect(stage.server.count).toMatchObject({ refreshes: 1, reuses: 0 })
 })
 
-test('slow: commands that take a second are waited for; nobody refreshes beside the holder (G72)', async () => {
+test('slow: commands that take a second are waited for; nobody refreshes beside the holder', async () => {
   const stage = await setStage(kind, { redis: { args: ['--enable-debug-command', 'local'] } })
   const contexts = await signedIn(stage, 3)
   const answer = stage.server.hold('/token')
@@ -255,7 +255,7 @@ test('slow: commands that take a second are waited for; nobody refreshes beside 
   expect(stage.server.count).toMatchObject({ refreshes: 1, reuses: 0 })
 })
 
-test('a failover that has lost nothing costs nothing (G72)', async () => {
+test('a failover that has lost nothing costs nothing', async () => {
   const stage = await setStage(kind, { redis: masterOptions })
   const replica = await newRedis({ args: ['--replicaof', '127.0.0.1', String(stage.redis.port)] })
   const [one, two] = (await signedIn(stage, 2, { stores: { timeout: 500 } })).map(({ session }) => session)
@@ -277,7 +277,7 @@ test('a failover that has lost nothing costs nothing (G72)', async () => {
   expect(await late.session.getAccessToken()).toBe(await there(two).getAccessToken())
 })
 
-describe('a failover that has lost a save (G72)', () => {
+describe('a failover that has lost a save', () => {
   async function failOver(): Promise<{ stage: Stage; one: Session; url: string }> {
     const stage = await setStage(kind, { redis: masterOptions })
     const replica = await newRedis({ args: ['--replicaof', '127.0.0.1', String(stage.redis.port)] })
@@ -312,7 +312,7 @@ describe('a failover that has lost a save (G72)', () => {
   })
 })
 
-test('a turn that lasts too long passes on; both answers are tried, and the newer one stays (G65)', async () => {
+test('a turn that lasts too long passes on; both answers are tried, and the newer one stays', async () => {
   const stage = await setStage(kind, { server: { grace: 10_000 } })
   const stores = { lease: 2_500 }
   const [one] = await signedIn(stage, 1, { stores, session: { lease: 60_000, deadline: 60_000 } })
@@ -349,7 +349,7 @@ test("onUnavailable 'local' refreshes without Redis, and what came of it is save
   expect(stage.server.count).toMatchObject({ refreshes: 1, reuses: 0 })
 })
 
-describe('clocks are set (G72)', () => {
+describe('clocks are set', () => {
   const HOUR = 3_600_000
 
   /** The server's clock is an hour ahead or behind of what it was when the turn was taken. */

@@ -62,7 +62,7 @@ function count(outcomes: readonly string[]): Record<string, number> {
   return counts
 }
 
-test(`${processes} processes share ${sessions} sessions for ${cycles} expiries: one refresh each (G71)`, {
+test(`${processes} processes share ${sessions} sessions for ${cycles} expiries: one refresh each`, {
   timeout: testTimeout,
 }, async () => {
   const server = await startServer()
@@ -89,7 +89,7 @@ test(`${processes} processes share ${sessions} sessions for ${cycles} expiries: 
 
 describe('processes are killed and stopped while they refresh', () => {
   for (const grace of [0, 10_000]) {
-    test(`${grace / 1000} s of grace: ${grace ? 'no session ends' : 'every reuse is explained'} (G72)`, {
+    test(`${grace / 1000} s of grace: ${grace ? 'no session ends' : 'every reuse is explained'}`, {
       timeout: testTimeout,
     }, async () => {
       const server = await startServer({ grace })

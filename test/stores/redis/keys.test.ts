@@ -10,7 +10,7 @@ const KEY = 'refresh-once:alice'
 
 for (const kind of kinds) {
   describe(kind.name, () => {
-    test("another's turn cannot be released, nor one's own of before (G73)", async () => {
+    test("another's turn cannot be released, nor one's own of before", async () => {
       const stage = await setStage(kind)
       const [one] = await signedIn(stage, 1)
       await one?.store.exclusive(async () => {
@@ -26,7 +26,7 @@ for (const kind of kinds) {
       await expect.poll(() => stage.command('HEXISTS', KEY, 'o')).toBe(0)
     })
 
-    test('whoever asks for the turn again, because the reply was lost, does not lose to itself (G72)', async () => {
+    test('whoever asks for the turn again, because the reply was lost, does not lose to itself', async () => {
       const stage = await setStage(kind)
       await signedIn(stage, 1)
       const acquire = async (context: string, turn: string): Promise<unknown> => {
@@ -85,7 +85,7 @@ for (const kind of kinds) {
       await client.close()
     })
 
-    test('a forged message costs a read, and moves nobody (G66)', async () => {
+    test('a forged message costs a read, and moves nobody', async () => {
       const stage = await setStage(kind)
       const [one] = await signedIn(stage, 1)
       const before = one?.session.state

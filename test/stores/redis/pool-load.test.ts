@@ -9,7 +9,7 @@ import { startRedis } from './redis-server.ts'
 const SESSIONS = Number(process.env.SOAK_POOL ?? 2_000)
 
 describe('a pool with Redis under load', () => {
-  test(`${SESSIONS} sessions that expire together: one refresh each, and no more in memory than there may be (G74)`, async () => {
+  test(`${SESSIONS} sessions that expire together: one refresh each, and no more in memory than there may be`, async () => {
     const redis = await startRedis()
     const client = await createClient({ url: redis.url }).connect()
     try {

@@ -51,7 +51,7 @@ for (const kind of kinds) {
       return [first, ...others]
     }
 
-    test('one refresh for all contexts, and all get its token (G71)', async () => {
+    test('one refresh for all contexts, and all get its token', async () => {
       const server = await startServer()
       const all = await contexts(server, 5, `one-${kind.name}`)
       await Promise.all(all.map(({ session }) => session.refresh()))
@@ -61,7 +61,7 @@ for (const kind of kinds) {
       expect(all.map(({ session }) => session.state.generation)).toEqual(times(5, () => 2))
     })
 
-    test('a usable token costs no command (G71)', async () => {
+    test('a usable token costs no command', async () => {
       const server = await startServer()
       const [one, two] = await contexts(server, 2, `none-${kind.name}`)
       const before = [one?.commands(), two?.commands()]
@@ -72,7 +72,7 @@ for (const kind of kinds) {
       expect([one?.commands(), two?.commands()]).toEqual(before)
     })
 
-    test('a refresh costs four commands, and two for whoever waits for it (G71)', async () => {
+    test('a refresh costs four commands, and two for whoever waits for it', async () => {
       const server = await startServer()
       const all = await contexts(server, 4, `four-${kind.name}`)
       const [winner, ...waiters] = all
@@ -113,7 +113,7 @@ for (const kind of kinds) {
       expect(server.count.refreshes).toBe(1)
     })
 
-    test('a sign-out ends the session everywhere, and a refresh that is running with it (G69)', async () => {
+    test('a sign-out ends the session everywhere, and a refresh that is running with it', async () => {
       const server = await startServer()
       const [one, two] = await contexts(server, 2, `out-${kind.name}`)
       const answer = server.hold('/token')

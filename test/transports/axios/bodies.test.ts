@@ -36,7 +36,7 @@ describe.each(ADAPTERS)('bodies that can be sent again (%s adapter)', (adapter) 
   }
 
   test.each(Object.entries(bodies))(
-    '(C31) %s: the replay equals the first send and what the bare client sends, byte for byte',
+    '%s: the replay equals the first send and what the bare client sends, byte for byte',
     async (_, { data, headers }) => {
       const { server, api, bare, received, tokens } = await stage({ client: { adapter } })
       await bare.post('/api/echo', data(), { headers: { ...headers, ...bearer(tokens) } })
@@ -52,7 +52,7 @@ describe.each(ADAPTERS)('bodies that can be sent again (%s adapter)', (adapter) 
     },
   )
 
-  test('(C31) a view that is sent as it is: the replay holds its bytes, not those around it', async () => {
+  test('a view that is sent as it is: the replay holds its bytes, not those around it', async () => {
     const { server, api, received } = await stage({ client: { adapter: 'fetch' } })
     server.expireAccessTokens()
     const view = new Uint8Array(BYTES.slice().buffer, 100, 20)
@@ -60,7 +60,7 @@ describe.each(ADAPTERS)('bodies that can be sent again (%s adapter)', (adapter) 
     expect(received.map(({ body }) => [...body])).toEqual(times(2, () => times(20, (index) => 100 + index)))
   })
 
-  test('(C31) FormData: the replay has a new boundary, in its header and in its body, and the same parts', async () => {
+  test('FormData: the replay has a new boundary, in its header and in its body, and the same parts', async () => {
     const { server, api, bare, received, tokens } = await stage({ client: { adapter } })
     const form = new FormData()
     form.append('name', 'Zoë')
@@ -83,7 +83,7 @@ describe.each(ADAPTERS)('bodies that can be sent again (%s adapter)', (adapter) 
     expect(server.count.refreshes).toBe(1)
   })
 
-  test.each(['PUT', 'PATCH', 'DELETE'])('(C31) %s with a JSON body is replayed as it was', async (method) => {
+  test.each(['PUT', 'PATCH', 'DELETE'])('%s with a JSON body is replayed as it was', async (method) => {
     const { server, api, received } = await stage({ client: { adapter } })
     server.expireAccessTokens()
     await api.request({ method, url: '/api/echo', data: { some: 'thing' } })
@@ -93,14 +93,14 @@ describe.each(ADAPTERS)('bodies that can be sent again (%s adapter)', (adapter) 
     expect(replay?.body).toBe('{"some":"thing"}')
   })
 
-  test('(C31) a body that waited for the refresh is sent once, and whole', async () => {
+  test('a body that waited for the refresh is sent once, and whole', async () => {
     const { server, api, received } = await stage({ client: { adapter }, expired: true })
     await api.post('/api/echo', { waited: true })
     expect(received.map(({ body }) => body.toString())).toEqual(['{"waited":true}'])
     expect(server.count).toMatchObject({ refreshes: 1, api: 1, rejected: 0 })
   })
 
-  test('(C34) an Idempotency-Key of the caller is the same on replay', async () => {
+  test('an Idempotency-Key of the caller is the same on replay', async () => {
     const { server, api, received } = await stage({ client: { adapter } })
     server.expireAccessTokens()
     await api.post('/api/effects?id=pay', { amount: 1 }, { headers: { 'Idempotency-Key': 'key-1' } })
@@ -108,7 +108,7 @@ describe.each(ADAPTERS)('bodies that can be sent again (%s adapter)', (adapter) 
     expect(server.effects('pay')).toBe(1)
   })
 
-  test('(C34) an Idempotency-Key that an interceptor makes is made once for both sends', async () => {
+  test('an Idempotency-Key that an interceptor makes is made once for both sends', async () => {
     const { server, api, received } = await stage({ client: { adapter } })
     let keys = 0
     api.interceptors.request.use((config) => {
@@ -126,7 +126,7 @@ describe.each(ADAPTERS)('bodies that can be sent again (%s adapter)', (adapter) 
     expect(server.count.effects).toBe(2)
   })
 
-  test('(C32) the body has become longer, then shorter: Content-Length follows it', async () => {
+  test('the body has become longer, then shorter: Content-Length follows it', async () => {
     const { server, api, received } = await stage({ client: { adapter } })
     const sent = ['short', 'much longer than before', 'x']
     let made = 0
@@ -142,7 +142,7 @@ describe.each(ADAPTERS)('bodies that can be sent again (%s adapter)', (adapter) 
     expect(made).toBe(3)
   })
 
-  test('(C32) the config of an error is sent again with another body: Content-Length is that of the new one', async () => {
+  test('the config of an error is sent again with another body: Content-Length is that of the new one', async () => {
     const { server, api, received } = await stage({ client: { adapter } })
     server.fault('500', { on: '/api/echo' })
     const { config } = await errorOf(api.post('/api/echo', { long: 'x'.repeat(100) }))
@@ -197,7 +197,7 @@ describe('bodies that are gone once they have been sent', () => {
   const kinds = Object.entries(oneShots)
 
   test.each(kinds)(
-    '(C30) %s: the caller gets the original 401 at once, nothing truncated or empty was on the wire, and the next request finds a fresh token',
+    '%s: the caller gets the original 401 at once, nothing truncated or empty was on the wire, and the next request finds a fresh token',
     async (_, { config, make }) => {
       const { server, session, api, received } = await stage()
       server.expireAccessTokens()
@@ -216,7 +216,7 @@ describe('bodies that are gone once they have been sent', () => {
     },
   )
 
-  test('(C30) the form-data package: the caller gets the original 401, and nothing truncated or empty was on the wire', async () => {
+  test('the form-data package: the caller gets the original 401, and nothing truncated or empty was on the wire', async () => {
     const { server, api, received } = await stage()
     server.expireAccessTokens()
     const form = new FormDataPackage()
@@ -236,18 +236,15 @@ describe('bodies that are gone once they have been sent', () => {
     expect(server.count.refreshes).toBe(1)
   })
 
-  test.each(kinds)(
-    '(C30) %s that waited for the refresh is sent once, and whole',
-    async (_, { config, make }) => {
-      const { server, api, received } = await stage({ expired: true })
-      expect((await api.post('/api/echo', make(), config)).status).toBe(200)
-      expect(received.map(({ body }) => body.toString())).toEqual([WHOLE])
-      expect(server.count).toMatchObject({ refreshes: 1, api: 1, rejected: 0 })
-    },
-  )
+  test.each(kinds)('%s that waited for the refresh is sent once, and whole', async (_, { config, make }) => {
+    const { server, api, received } = await stage({ expired: true })
+    expect((await api.post('/api/echo', make(), config)).status).toBe(200)
+    expect(received.map(({ body }) => body.toString())).toEqual([WHOLE])
+    expect(server.count).toMatchObject({ refreshes: 1, api: 1, rejected: 0 })
+  })
 
   test.each(kinds)(
-    '(C30) %s whose 401 is late: the caller gets it, and no refresh is started for a token that is fresh',
+    '%s whose 401 is late: the caller gets it, and no refresh is started for a token that is fresh',
     async (_, { config, make }) => {
       const { server, api, received } = await stage()
       server.expireAccessTokens()
@@ -266,7 +263,7 @@ describe('bodies that are gone once they have been sent', () => {
     },
   )
 
-  test('(C30) postForm makes a stream of the form-data package in Node: the caller gets the original 401', async () => {
+  test('postForm makes a stream of the form-data package in Node: the caller gets the original 401', async () => {
     const { server, api, received } = await stage()
     server.expireAccessTokens()
     const error = await errorOf(api.postForm('/api/echo', { name: 'Zoë', list: ['a', 'b'] }))
@@ -278,7 +275,7 @@ describe('bodies that are gone once they have been sent', () => {
     expect(server.count.refreshes).toBe(1)
   })
 
-  test('(C30) a caller whose validateStatus accepts 401 gets the original response', async () => {
+  test('a caller whose validateStatus accepts 401 gets the original response', async () => {
     const { server, api } = await stage()
     server.expireAccessTokens()
     const { status, data } = await api.post('/api/echo', Readable.from(generate()), {
@@ -291,7 +288,7 @@ describe('bodies that are gone once they have been sent', () => {
     expect(server.count.refreshes).toBe(1)
   })
 
-  test('(C30) a request that its caller does not want replayed is treated like one that cannot be', async () => {
+  test('a request that its caller does not want replayed is treated like one that cannot be', async () => {
     const { server, api, received } = await stage()
     server.expireAccessTokens()
     const error = await errorOf(
@@ -305,7 +302,7 @@ describe('bodies that are gone once they have been sent', () => {
     expect(server.count.refreshes).toBe(1)
   })
 
-  test.each(kinds)('(C30) %s can be replayed where a factory makes it anew', async (_, { config, make }) => {
+  test.each(kinds)('%s can be replayed where a factory makes it anew', async (_, { config, make }) => {
     const { server, api, received } = await stage()
     server.expireAccessTokens()
     let made = 0
@@ -323,7 +320,7 @@ describe('bodies that are gone once they have been sent', () => {
     expect(server.count).toMatchObject({ refreshes: 1, api: 2 })
   })
 
-  test('(C30) the form-data package can be replayed where a factory makes it anew, each time with its own boundary', async () => {
+  test('the form-data package can be replayed where a factory makes it anew, each time with its own boundary', async () => {
     const { server, api, received } = await stage()
     server.expireAccessTokens()
     const body = () => {
@@ -343,7 +340,7 @@ describe('bodies that are gone once they have been sent', () => {
     }
   })
 
-  test('(C30) a factory that returns a promise: a TypeError, and nothing is sent', async () => {
+  test('a factory that returns a promise: a TypeError, and nothing is sent', async () => {
     for (const adapter of ADAPTERS) {
       const { server, api } = await stage({ client: { adapter } })
       const error = await failureOf(
@@ -354,7 +351,7 @@ describe('bodies that are gone once they have been sent', () => {
     }
   })
 
-  test('(C30) a factory that throws: its error is the answer, and the session serves the next request', async () => {
+  test('a factory that throws: its error is the answer, and the session serves the next request', async () => {
     const { server, session, api } = await stage()
     const seen = watch(session)
     server.expireAccessTokens()
@@ -375,7 +372,7 @@ describe('bodies that are gone once they have been sent', () => {
 describe.each(ADAPTERS)('an early 401 in the middle of an upload (%s adapter)', (adapter) => {
   const BIG = Buffer.alloc(8 * 2 ** 20, 'refresh once. ')
 
-  test('(C35) a body that can be sent again is replayed whole', async () => {
+  test('a body that can be sent again is replayed whole', async () => {
     const { server, api, received } = await stage({ client: { adapter, maxBodyLength: 2 ** 24 } })
     server.expireAccessTokens()
     const { data } = await api.post('/api/early', BIG, { headers: OCTETS })
@@ -387,7 +384,7 @@ describe.each(ADAPTERS)('an early 401 in the middle of an upload (%s adapter)', 
     expect(server.count.refreshes).toBe(1)
   })
 
-  test('(C35) a stream is not replayed: the caller gets the 401 while half of it was unsent', async () => {
+  test('a stream is not replayed: the caller gets the 401 while half of it was unsent', async () => {
     const { server, api, received } = await stage({ client: { adapter } })
     server.expireAccessTokens()
     async function* upload() {
@@ -403,7 +400,7 @@ describe.each(ADAPTERS)('an early 401 in the middle of an upload (%s adapter)', 
     expect(server.count.refreshes).toBe(1)
   })
 
-  test('(C35) a stream that a factory makes anew is replayed from its beginning', async () => {
+  test('a stream that a factory makes anew is replayed from its beginning', async () => {
     const { server, api, received } = await stage({ client: { adapter } })
     server.expireAccessTokens()
     const refused = server.until('rejected')

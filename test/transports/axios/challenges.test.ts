@@ -3,7 +3,7 @@ import { attachSession } from 'refresh-once/axios'
 import { describe, expect, test } from 'vitest'
 import { signIn, startServer, watch } from '../../setup.ts'
 
-test('(F57) a 401 that a new token would not cure is passed through also where `validateStatus` resolves it', async () => {
+test('a 401 that a new token would not cure is passed through also where `validateStatus` resolves it', async () => {
   const server = await startServer()
   const api = axios.create({ baseURL: server.url, validateStatus: () => true })
   attachSession(api, signIn(server))
@@ -15,7 +15,7 @@ test('(F57) a 401 that a new token would not cure is passed through also where `
   expect(server.count).toMatchObject({ api: 1, refreshRequests: 0 })
 })
 
-test('(A9) a permanent 401 that `validateStatus` resolves costs one refresh and one replay, too', async () => {
+test('a permanent 401 that `validateStatus` resolves costs one refresh and one replay, too', async () => {
   const server = await startServer()
   const api = axios.create({ baseURL: server.url, validateStatus: () => true })
   attachSession(api, signIn(server))
@@ -26,7 +26,7 @@ test('(A9) a permanent 401 that `validateStatus` resolves costs one refresh and 
   expect(server.count).toMatchObject({ refreshes: 2, api: 4 })
 })
 
-describe('(F61) a header of 10 MB', () => {
+describe('a header of 10 MB', () => {
   /** No server sends it, and no client of Node receives it: it is put where the answer arrives. */
   function answering(header: string): { adapter: AxiosAdapter; calls: () => number } {
     let calls = 0

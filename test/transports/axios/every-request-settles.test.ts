@@ -25,7 +25,7 @@ function client(server: AuthServer, session: Session, config: AxiosRequestConfig
   return api
 }
 
-describe('retry layers around us (B17c)', () => {
+describe('retry layers around us', () => {
   /** Counts how often a retry layer hands a request to the instance. */
   function attempts(api: AxiosInstance): { count: number } {
     const seen = { count: 0 }
@@ -164,7 +164,7 @@ describe('retry layers around us (B17c)', () => {
   })
 })
 
-describe('a request that waits (B21)', () => {
+describe('a request that waits', () => {
   async function waiting(): Promise<{
     server: AuthServer
     api: AxiosInstance
@@ -229,7 +229,7 @@ describe('a request that waits (B21)', () => {
   })
 })
 
-describe('the original 401 (B24)', () => {
+describe('the original 401', () => {
   test('the error of a failed refresh is the caller’s own 401, with response and config, and says why', async () => {
     const server = await startServer()
     const api = client(server, signIn(server, { retries: 0 }))
@@ -259,7 +259,7 @@ describe('the original 401 (B24)', () => {
   })
 })
 
-describe('nothing is left behind (B25)', () => {
+describe('nothing is left behind', () => {
   /** Counts timers that are set with the globals and neither run nor cleared. */
   function countTimers(): { readonly pending: number; stop(): void } {
     const { setTimeout: set, clearTimeout: clear } = globalThis
@@ -360,7 +360,7 @@ describe('nothing is left behind (B25)', () => {
   }
 })
 
-describe('errors that are none of ours (B26)', () => {
+describe('errors that are none of ours', () => {
   /** What a caller can see of an outcome, but for sockets and functions. */
   async function outcomeOf(api: AxiosInstance, config: AxiosRequestConfig): Promise<unknown> {
     const [outcome] = await Promise.allSettled([api.request(config)])

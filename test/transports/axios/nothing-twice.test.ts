@@ -19,7 +19,7 @@ async function recallStage(adapter: Adapter, options = {}): Promise<Stage & { ti
 
 describe.each(ADAPTERS)('nothing is executed twice (%s adapter)', (adapter) => {
   describe('recall', () => {
-    test('(C28) a request whose response has begun is left alone', async () => {
+    test('a request whose response has begun is left alone', async () => {
       const { server, api, time } = await recallStage(adapter)
       const slow = server.hold('/api/late')
       const rest = server.hold('/api/stream')
@@ -44,7 +44,7 @@ describe.each(ADAPTERS)('nothing is executed twice (%s adapter)', (adapter) => {
       expect(server.count.refreshes).toBe(1)
     })
 
-    test('(C28) a stream that the caller has got is read to its end', async () => {
+    test('a stream that the caller has got is read to its end', async () => {
       const { server, api, time } = await recallStage(adapter)
       const slow = server.hold('/api/late')
       const rest = server.hold('/api/stream')
@@ -70,7 +70,7 @@ describe.each(ADAPTERS)('nothing is executed twice (%s adapter)', (adapter) => {
 
   describe("the caller's abort during a recall", () => {
     test.each(['signal', 'cancelToken'] as const)(
-      '(C29) by %s while the recalled request waits: it is cancelled, and not replayed',
+      'by %s while the recalled request waits: it is cancelled, and not replayed',
       async (means) => {
         const { server, session, api, time } = await recallStage(adapter)
         const controller = new AbortController()
@@ -105,7 +105,7 @@ describe.each(ADAPTERS)('nothing is executed twice (%s adapter)', (adapter) => {
     )
 
     test.each(['signal', 'cancelToken'] as const)(
-      '(C29) by %s at the very moment of the recall: it is cancelled, and not replayed',
+      'by %s at the very moment of the recall: it is cancelled, and not replayed',
       async (means) => {
         const { server, session, api, time } = await recallStage(adapter)
         const controller = new AbortController()
@@ -135,7 +135,7 @@ describe.each(ADAPTERS)('nothing is executed twice (%s adapter)', (adapter) => {
       },
     )
 
-    test('(C29) while the adapter has not let go of it yet, and the refresh is done: it is not replayed', async () => {
+    test('while the adapter has not let go of it yet, and the refresh is done: it is not replayed', async () => {
       const { server, api, time } = await recallStage(adapter)
       const controller = new AbortController()
       const recalled = deferred<void>()
@@ -169,7 +169,7 @@ describe.each(ADAPTERS)('nothing is executed twice (%s adapter)', (adapter) => {
       expect(server.count.refreshes).toBe(1)
     })
 
-    test("(C29) the caller's abort of an in-flight request before the recall is the caller's, too", async () => {
+    test("the caller's abort of an in-flight request before the recall is the caller's, too", async () => {
       const { server, api, time } = await recallStage(adapter)
       const controller = new AbortController()
       const slow = server.hold('/api/late')
@@ -192,7 +192,7 @@ describe.each(ADAPTERS)('nothing is executed twice (%s adapter)', (adapter) => {
 })
 
 describe('a response that has begun, seen by nobody else', () => {
-  test('(C28) it is left alone without a progress callback of the caller', async () => {
+  test('it is left alone without a progress callback of the caller', async () => {
     const { server, api, time } = await recallStage('http')
     const slow = server.hold('/api/late')
     const rest = server.hold('/api/stream')
@@ -265,7 +265,7 @@ describe('a pool of six connections', () => {
     return { ...set, time, slow, rejected, crowd }
   }
 
-  test('(C36) all busy with slow requests and a dozen more queued: the refresh is not stuck behind them', async () => {
+  test('all busy with slow requests and a dozen more queued: the refresh is not stuck behind them', async () => {
     const { server, time, slow, rejected, crowd } = await crowdedPool('safe')
     expect(server.count.refreshRequests).toBe(0)
     await time.advance(250)
@@ -282,7 +282,7 @@ describe('a pool of six connections', () => {
     expect(generations).toEqual([...times(6, () => 1), ...times(17, () => 2)])
   })
 
-  test('(C36) without the recall it would be stuck: that is what the recall is for', async () => {
+  test('without the recall it would be stuck: that is what the recall is for', async () => {
     const { server, time, slow, rejected, crowd } = await crowdedPool('none')
     const settled = errorOf(rejected)
     await time.advance(10_000)
@@ -294,7 +294,7 @@ describe('a pool of six connections', () => {
     expect(server.count.refreshes).toBe(1)
   })
 
-  test('(C36) a POST that holds one of the six is not recalled, and is executed once', async () => {
+  test('a POST that holds one of the six is not recalled, and is executed once', async () => {
     let payment: Promise<AxiosResponse> | undefined
     let answers: Gate | undefined
     const { server, time, slow, rejected, crowd } = await crowdedPool('safe', async ({ server, api }) => {

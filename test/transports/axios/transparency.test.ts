@@ -24,7 +24,7 @@ function headerNames({ config }: Pick<AxiosResponse, 'config'>): string[] {
 }
 
 describe.each(ADAPTERS)('the replay is made like the first send (%s adapter)', (adapter) => {
-  test('(C33) custom transforms run once, and the replay carries what they made', async () => {
+  test('custom transforms run once, and the replay carries what they made', async () => {
     const { server, api, received } = await stage({ client: { adapter } })
     server.expireAccessTokens()
     const requests: unknown[] = []
@@ -55,7 +55,7 @@ describe.each(ADAPTERS)('the replay is made like the first send (%s adapter)', (
     expect(server.count.refreshes).toBe(1)
   })
 
-  test('(C33) params and paramsSerializer make the same URL', async () => {
+  test('params and paramsSerializer make the same URL', async () => {
     const { server, api, bare, received, tokens } = await stage({ client: { adapter } })
     const config = {
       params: { list: ['a b', 'c|d'], when: new Date(0), none: undefined },
@@ -75,7 +75,7 @@ describe.each(ADAPTERS)('the replay is made like the first send (%s adapter)', (
     expect(server.count.refreshes).toBe(2)
   })
 
-  test('(C33) interceptors run once, with the final answer', async () => {
+  test('interceptors run once, with the final answer', async () => {
     const { server, api, received } = await stage({ client: { adapter } })
     const log: string[] = []
     // The one before the session's, and one more that axios has to await.
@@ -109,7 +109,7 @@ describe.each(ADAPTERS)('the replay is made like the first send (%s adapter)', (
     expect(server.count.refreshes).toBe(2)
   })
 
-  test('(C33) an interceptor that was added after the session runs once, too', async () => {
+  test('an interceptor that was added after the session runs once, too', async () => {
     const { server, session } = await stage({ client: { adapter } })
     const instance = axios.create({ baseURL: server.url, adapter })
     let before = 0
@@ -129,7 +129,7 @@ describe.each(ADAPTERS)('the replay is made like the first send (%s adapter)', (
     expect(server.count.refreshes).toBe(1)
   })
 
-  test('(C33) progress callbacks are called for the replay as for the first send', async () => {
+  test('progress callbacks are called for the replay as for the first send', async () => {
     const { server, api } = await stage({ client: { adapter } })
     server.expireAccessTokens()
     const data = Buffer.alloc(2 ** 18, 'x')
@@ -153,7 +153,7 @@ describe.each(ADAPTERS)('the replay is made like the first send (%s adapter)', (
     expect(server.count.refreshes).toBe(1)
   })
 
-  test('(C33) responseType arraybuffer: the bytes of the final answer', async () => {
+  test('responseType arraybuffer: the bytes of the final answer', async () => {
     const { server, api } = await stage({ client: { adapter } })
     const bytes = Buffer.from(times(256, (index) => index))
     server.api('/api/bytes', () => ({ headers: { 'content-type': 'image/x-none' }, body: bytes }))
@@ -163,7 +163,7 @@ describe.each(ADAPTERS)('the replay is made like the first send (%s adapter)', (
     expect((await landed(server, '/api/bytes')).map(({ status }) => status)).toEqual([401, 200])
   })
 
-  test('(C33) responseType stream: the caller gets the final stream, and can read it', async () => {
+  test('responseType stream: the caller gets the final stream, and can read it', async () => {
     const { server, api } = await stage({ client: { adapter } })
     server.expireAccessTokens()
     const rest = server.hold('/api/stream')
@@ -179,7 +179,7 @@ describe.each(ADAPTERS)('the replay is made like the first send (%s adapter)', (
     expect(server.count).toMatchObject({ refreshes: 1, api: 2 })
   })
 
-  test('(C33) a validateStatus that accepts 401 does not hide it from the session', async () => {
+  test('a validateStatus that accepts 401 does not hide it from the session', async () => {
     const { server, api } = await stage({ client: { adapter, validateStatus: () => true } })
     server.expireAccessTokens()
     expect((await api.get('/api/items')).data).toMatchObject({ generation: 2 })
@@ -191,7 +191,7 @@ describe.each(ADAPTERS)('the replay is made like the first send (%s adapter)', (
     expect(server.count.refreshes).toBe(2)
   })
 
-  test('(C33) a validateStatus that accepts nothing rejects with the final answer', async () => {
+  test('a validateStatus that accepts nothing rejects with the final answer', async () => {
     const { server, api } = await stage({ client: { adapter, validateStatus: () => false } })
     server.expireAccessTokens()
     const error = await errorOf(api.get('/api/items'))
@@ -200,7 +200,7 @@ describe.each(ADAPTERS)('the replay is made like the first send (%s adapter)', (
     expect(server.count.refreshes).toBe(1)
   })
 
-  test('(C33) with the recall on, answers without a body are as they are without us', async () => {
+  test('with the recall on, answers without a body are as they are without us', async () => {
     const { server, api, bare, tokens } = await stage({ client: { adapter }, session: { recall: 'safe' } })
     for (const [method, url] of [
       ['HEAD', '/api/items'],
@@ -214,7 +214,7 @@ describe.each(ADAPTERS)('the replay is made like the first send (%s adapter)', (
     expect(server.count).toMatchObject({ api: 6, refreshes: 0 })
   })
 
-  test('(C33) the adapter that a single request asks for makes both of its sends', async () => {
+  test('the adapter that a single request asks for makes both of its sends', async () => {
     const { server, api } = await stage()
     const sends: unknown[] = []
     const own = (config: Parameters<ReturnType<typeof getAdapter>>[0]) => {
@@ -233,7 +233,7 @@ describe.each(ADAPTERS)('the replay is made like the first send (%s adapter)', (
 })
 
 describe('what only the http adapter has', () => {
-  test('(C33) maxRedirects 0: the replay is not redirected either', async () => {
+  test('maxRedirects 0: the replay is not redirected either', async () => {
     const { server, api } = await stage({ client: { adapter: 'http' } })
     server.api('/api/moved', () => ({ status: 302, headers: { location: '/api/items' } }))
     server.expireAccessTokens()
@@ -243,7 +243,7 @@ describe('what only the http adapter has', () => {
     expect(onWire(server, '/api/items')).toEqual([])
   })
 
-  test('(C33) redirects within the origin are followed with the token, and beforeRedirect is told of each', async () => {
+  test('redirects within the origin are followed with the token, and beforeRedirect is told of each', async () => {
     const { server, api } = await stage({ client: { adapter: 'http' } })
     server.api('/api/moved', () => ({ status: 302, headers: { location: '/api/items' } }))
     server.expireAccessTokens()
@@ -258,7 +258,7 @@ describe('what only the http adapter has', () => {
     expect(server.count).toMatchObject({ refreshes: 1, api: 3 })
   })
 
-  test('(C33) responseType stream: the connection of the refused answer is free again for the replay', async () => {
+  test('responseType stream: the connection of the refused answer is free again for the replay', async () => {
     const httpAgent = new Agent({ keepAlive: true, maxSockets: 1 })
     onTestFinished(() => httpAgent.destroy())
     const { server, api } = await stage({ client: { adapter: 'http', httpAgent } })

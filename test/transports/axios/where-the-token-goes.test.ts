@@ -126,7 +126,7 @@ async function send(url: string, config: AxiosRequestConfig, base: boolean): Pro
   return sent[0] as Sent
 }
 
-describe('(D37) a URL that only looks like the trusted origin gets no token', () => {
+describe('a URL that only looks like the trusted origin gets no token', () => {
   test.each(HOSTILE)('%s: %j, without a base URL', async (_, url) => {
     const sent = await send(url, {}, false)
     expect(sent.origin).not.toBe(HOME)
@@ -226,7 +226,7 @@ describe('(D37) a URL that only looks like the trusted origin gets no token', ()
   })
 })
 
-describe('(D38) a default port and upper case make no difference', () => {
+describe('a default port and upper case make no difference', () => {
   test.each([
     ['the default port', 'https://api.good.com:443/x'],
     ['an upper-case host', 'https://API.GOOD.COM/x'],
@@ -259,7 +259,7 @@ describe('(D38) a default port and upper case make no difference', () => {
   })
 })
 
-describe('(D39) only http and https get the token', () => {
+describe('only http and https get the token', () => {
   test.each([
     'blob:https://api.good.com/0f8fad5b-d9cb-469f-a165-70867728950e',
     'data:text/plain,https://api.good.com/',
@@ -280,7 +280,7 @@ describe('(D39) only http and https get the token', () => {
   })
 })
 
-describe('(D40) the final URL decides', () => {
+describe('the final URL decides', () => {
   test('an interceptor that runs later leads the request elsewhere: no token', async () => {
     const { adapter, sent } = recorder()
     const api = axios.create({ baseURL: HOME, adapter })
@@ -517,7 +517,7 @@ const CREDENTIALS: {
   },
 ]
 
-describe.each(ADAPTERS)('(D41) with the %s adapter', (adapter) => {
+describe.each(ADAPTERS)('redirects with the %s adapter', (adapter) => {
   describe.each(CREDENTIALS)('and the token in $name', ({ applyToken, among }) => {
     function client(baseURL: string, config: AxiosRequestConfig = {}): AxiosInstance {
       const api = axios.create({ baseURL, adapter, proxy: false, validateStatus: () => true, ...config })
@@ -625,7 +625,7 @@ describe.each(ADAPTERS)('(D41) with the %s adapter', (adapter) => {
   })
 })
 
-describe('(D41) with the http adapter', () => {
+describe('redirects with the http adapter', () => {
   /** Every name is this machine. */
   const lookup = (_: string, options: { all?: boolean }, done: (...answer: unknown[]) => void): void =>
     options.all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4)
@@ -701,7 +701,7 @@ describe('(D41) with the http adapter', () => {
   })
 })
 
-describe('(D42) credentials of another kind are an explicit error', () => {
+describe('credentials of another kind are an explicit error', () => {
   test.each([
     [
       'user and password in the URL',
@@ -716,7 +716,7 @@ describe('(D42) credentials of another kind are an explicit error', () => {
     ['axios `auth`', () => ({ url: '/api/items', auth: { username: 'user', password: 'pass' } })],
     ['axios `auth` with nothing in it', () => ({ url: '/api/items', auth: { username: '', password: '' } })],
     [
-      'axios `auth` and a header of one’s own (this goes before D43)',
+      'axios `auth` and a header of one’s own, too',
       () => ({
         url: '/api/items',
         auth: { username: 'user', password: 'pass' },
@@ -784,7 +784,7 @@ describe('(D42) credentials of another kind are an explicit error', () => {
   })
 })
 
-describe('(D43) a caller’s own Authorization header', () => {
+describe('a caller’s own Authorization header', () => {
   test.each(['Authorization', 'authorization', 'AUTHORIZATION'])(
     'equal to the token that the session holds, as %s: is managed',
     async (name) => {
@@ -898,7 +898,7 @@ describe('(D43) a caller’s own Authorization header', () => {
   })
 })
 
-describe('(D44) the 401 of a foreign origin', () => {
+describe('the 401 of a foreign origin', () => {
   test.each(ADAPTERS)('that a redirect led to: is ignored (%s)', async (adapter) => {
     const { server: other, seen } = await bystander((_, response) => response.writeHead(401).end())
     const { server: home, seen: atHome } = await bystander((_, response) =>
@@ -988,7 +988,7 @@ function expectNoTokenIn(error: unknown): void {
   expect(ANY_TOKEN.exec(JSON.stringify(error))).toBeNull()
 }
 
-describe('(D45) nothing of ours tells a token', () => {
+describe('nothing of ours tells a token', () => {
   test('the tokens of the test server are found where they are', async () => {
     const server = await start()
     const { access_token, refresh_token } = server.mint()
@@ -1232,7 +1232,7 @@ describe('(D45) nothing of ours tells a token', () => {
   })
 })
 
-describe('(D46) the token endpoint answers 307 to elsewhere', () => {
+describe('the token endpoint answers 307 to elsewhere', () => {
   const REDIRECT_SAFE: [
     string,
     (server: AuthServer, body: URLSearchParams, signal: AbortSignal) => Promise<Response>,

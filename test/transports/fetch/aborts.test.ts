@@ -230,7 +230,7 @@ describe("the caller's abort during a recall", () => {
   }
 
   describe.each(Object.keys(ways))('by a signal %s', (way) => {
-    test('(C29) while the recalled request waits: it rejects, and is not replayed', async () => {
+    test('while the recalled request waits: it rejects, and is not replayed', async () => {
       const { server, session, time, controller, mine, rejected, finish } = await stale(way)
       const seen = watch(session)
       await time.advance(250)
@@ -244,7 +244,7 @@ describe("the caller's abort during a recall", () => {
       expect(server.count.refreshes).toBe(1)
     })
 
-    test('(C29) at the very moment of the recall: it rejects, and is not replayed', async () => {
+    test('at the very moment of the recall: it rejects, and is not replayed', async () => {
       const { server, session, time, controller, mine, rejected, finish } = await stale(way)
       session.observe(({ type }) => type === 'request-recalled' && controller.abort(REASON))
       await time.advance(250)
@@ -254,7 +254,7 @@ describe("the caller's abort during a recall", () => {
       expect(onWire(server, '/api/late')).toHaveLength(1)
     })
 
-    test('(C29) just before the recall: it is the caller’s', async () => {
+    test('just before the recall: it is the caller’s', async () => {
       const { server, time, controller, mine, rejected, finish } = await stale(way)
       await time.advance(249)
       controller.abort(REASON)
@@ -265,7 +265,7 @@ describe("the caller's abort during a recall", () => {
       expect(onWire(server, '/api/late')).toHaveLength(1)
     })
 
-    test('(C29) while fetch has not let go of it yet, and the refresh is done: it is not replayed', async () => {
+    test('while fetch has not let go of it yet, and the refresh is done: it is not replayed', async () => {
       const recalled = deferred<void>()
       const letGo = deferred<void>()
       const own: typeof fetch = async (...all) => {

@@ -40,7 +40,7 @@ const ways: Record<string, (url: string, init: SessionRequestInit) => Parameters
 
 describe.each(Object.entries(ways))('bodies that can be sent again, %s', (_, way) => {
   test.each(Object.entries(bodies))(
-    '(C31) %s: the replay equals the first send and what fetch itself sends, byte for byte',
+    '%s: the replay equals the first send and what fetch itself sends, byte for byte',
     async (_, body) => {
       const { server, api, at, received, tokens } = await stage()
       const url = at('/api/echo')
@@ -60,7 +60,7 @@ describe.each(Object.entries(ways))('bodies that can be sent again, %s', (_, way
     },
   )
 
-  test('(C31) FormData: the boundary is the one that the header names, at both sends, and the parts are the same', async () => {
+  test('FormData: the boundary is the one that the header names, at both sends, and the parts are the same', async () => {
     const { server, api, at, received } = await stage()
     const form = new FormData()
     form.append('name', 'Zoë')
@@ -81,7 +81,7 @@ describe.each(Object.entries(ways))('bodies that can be sent again, %s', (_, way
 })
 
 describe('what belongs to a body', () => {
-  test('(C31) FormData in init gets a new boundary for the replay', async () => {
+  test('FormData in init gets a new boundary for the replay', async () => {
     const { server, api, at, received } = await stage()
     const form = new FormData()
     form.append('name', 'Zoë')
@@ -91,7 +91,7 @@ describe('what belongs to a body', () => {
     expect(first?.boundary).not.toBe(replay?.boundary)
   })
 
-  test('(C31) a Content-Type of the caller is kept', async () => {
+  test('a Content-Type of the caller is kept', async () => {
     const { server, api, at, received } = await stage()
     server.expireAccessTokens()
     const headers = { 'Content-Type': 'application/json' }
@@ -99,21 +99,21 @@ describe('what belongs to a body', () => {
     expect(received.map(({ headers }) => headers['content-type'])).toEqual(times(2, () => 'application/json'))
   })
 
-  test.each(['PUT', 'PATCH', 'DELETE'])('(C31) %s is replayed as it was', async (method) => {
+  test.each(['PUT', 'PATCH', 'DELETE'])('%s is replayed as it was', async (method) => {
     const { server, api, at, received } = await stage()
     server.expireAccessTokens()
     await api(at('/api/echo'), { method, body: 'some' })
     expect(received.map(({ method, body }) => [method, `${body}`])).toEqual(times(2, () => [method, 'some']))
   })
 
-  test('(C31) a body that waited for the refresh is sent once, and whole', async () => {
+  test('a body that waited for the refresh is sent once, and whole', async () => {
     const { server, api, at, received } = await stage({ expired: true })
     await api(new Request(at('/api/echo'), { method: 'POST', body: 'waited' }))
     expect(received.map(({ body }) => `${body}`)).toEqual(['waited'])
     expect(server.count).toMatchObject({ refreshes: 1, api: 1, rejected: 0 })
   })
 
-  test('(C34) an Idempotency-Key is the same on replay', async () => {
+  test('an Idempotency-Key is the same on replay', async () => {
     const { server, api, at, received } = await stage()
     server.expireAccessTokens()
     const headers = { 'Idempotency-Key': 'key-1' }
@@ -122,7 +122,7 @@ describe('what belongs to a body', () => {
     expect(server.effects('pay')).toBe(1)
   })
 
-  test('(C32) the body has become longer, then shorter: Content-Length follows it', async () => {
+  test('the body has become longer, then shorter: Content-Length follows it', async () => {
     const { server, api, at, received } = await stage()
     const sent = ['short', 'much longer than before', 'x']
     let made = 0
@@ -211,7 +211,7 @@ describe('a Request with a body', () => {
   })
 
   test.each(['none', 'safe'] as const)(
-    '(C31) that is a stream is replayed from the clone, whole (recall: %s)',
+    'that is a stream is replayed from the clone, whole (recall: %s)',
     async (recall) => {
       const { server, api, at, received } = await stage({ session: { recall } })
       server.expireAccessTokens()
@@ -221,7 +221,7 @@ describe('a Request with a body', () => {
     },
   )
 
-  test('(C31) survives two replays', async () => {
+  test('survives two replays', async () => {
     const { server, api, at, received } = await stage({ session: { replays: 2 } })
     server.fault('custom', { on: '/api/echo', times: 2, respond: { status: 401 } })
     expect((await api(put(at('/api/echo')))).status).toBe(200)
@@ -255,7 +255,7 @@ describe('bodies that are gone once they have been sent', () => {
   }
 
   test.each(oneShots)(
-    '(C30) %s: the caller gets the original 401 at once, nothing truncated or empty was on the wire, and the next request finds a fresh token',
+    '%s: the caller gets the original 401 at once, nothing truncated or empty was on the wire, and the next request finds a fresh token',
     async (_, make) => {
       const { server, session, api, at, received } = await stage()
       server.expireAccessTokens()
@@ -275,7 +275,7 @@ describe('bodies that are gone once they have been sent', () => {
     },
   )
 
-  test('(C30) the form-data package: the caller gets the original 401', async () => {
+  test('the form-data package: the caller gets the original 401', async () => {
     const { server, api, at, received } = await stage()
     server.expireAccessTokens()
     const form = new FormDataPackage()
@@ -288,7 +288,7 @@ describe('bodies that are gone once they have been sent', () => {
     expect(`${received[0]?.body}`).toContain('Zoë')
   })
 
-  test.each(oneShots)('(C30) %s that waited for the refresh is sent once, and whole', async (_, make) => {
+  test.each(oneShots)('%s that waited for the refresh is sent once, and whole', async (_, make) => {
     const { server, api, at, received } = await stage({ expired: true })
     expect((await api(at('/api/echo'), upload(make))).status).toBe(200)
     expect(received.map(({ body }) => `${body}`)).toEqual([WHOLE])
@@ -296,7 +296,7 @@ describe('bodies that are gone once they have been sent', () => {
   })
 
   test.each(oneShots)(
-    '(C30) %s whose 401 is late: the caller gets it, and no refresh is started for a token that is fresh',
+    '%s whose 401 is late: the caller gets it, and no refresh is started for a token that is fresh',
     async (_, make) => {
       const { server, api, at } = await stage()
       server.expireAccessTokens()
@@ -313,7 +313,7 @@ describe('bodies that are gone once they have been sent', () => {
   )
 
   test.each(oneShots)(
-    '(C30) %s can be replayed where a factory makes it anew, as the body or beside it',
+    '%s can be replayed where a factory makes it anew, as the body or beside it',
     async (_, make) => {
       for (const init of [{ body: make }, { session: { body: make } }]) {
         const { server, api, at, received } = await stage()
@@ -330,7 +330,7 @@ describe('bodies that are gone once they have been sent', () => {
     ['opted out', { session: false }],
     ['skipped', {}],
     ['of its own credentials', { headers: { authorization: 'Bearer mine' } }],
-  ])('(C30) a factory makes the body of a request that is left alone, too: %s', async (name, init) => {
+  ])('a factory makes the body of a request that is left alone, too: %s', async (name, init) => {
     const { server, api, at, received } = await stage({ session: { skip: () => name === 'skipped' } })
     const body = (() => new Blob([WHOLE]).stream()) as unknown as BodyInit
     expect((await api(at('/api/echo'), { method: 'PUT', body, ...init })).status).toBe(401)
@@ -338,7 +338,7 @@ describe('bodies that are gone once they have been sent', () => {
     expect(server.count.refreshRequests).toBe(0)
   })
 
-  test('(C30) a factory that returns a promise: a TypeError, and nothing is sent', async () => {
+  test('a factory that returns a promise: a TypeError, and nothing is sent', async () => {
     const { server, api, at } = await stage()
     const session = { body: async () => 'too late' }
     const error = await failureOf(api(at('/api/echo'), { method: 'PUT', session }))
@@ -347,7 +347,7 @@ describe('bodies that are gone once they have been sent', () => {
     expect(server.count.api).toBe(0)
   })
 
-  test('(C30) a factory that throws: its error is the answer, and the session serves the next request', async () => {
+  test('a factory that throws: its error is the answer, and the session serves the next request', async () => {
     const { server, session, api, at } = await stage()
     const seen = watch(session)
     const thrown = new Error('the file is gone')
@@ -368,7 +368,7 @@ describe('bodies that are gone once they have been sent', () => {
 describe('an early 401 in the middle of an upload', () => {
   const HALF = 'x'.repeat(2 ** 16)
 
-  test('(C35) a body that can be sent again is replayed whole', async () => {
+  test('a body that can be sent again is replayed whole', async () => {
     const { server, api, at, received } = await stage()
     server.expireAccessTokens()
     const body = new Uint8Array(2 ** 22).fill(120)
@@ -386,7 +386,7 @@ describe('an early 401 in the middle of an upload', () => {
     expect(server.count.refreshes).toBe(2)
   })
 
-  test('(C35) a stream is not replayed: the caller gets the 401 while half of it was unsent', async () => {
+  test('a stream is not replayed: the caller gets the 401 while half of it was unsent', async () => {
     const { server, api, at } = await stage()
     server.expireAccessTokens()
     const rest = deferred<void>()
@@ -406,7 +406,7 @@ describe('an early 401 in the middle of an upload', () => {
     expect(server.count.refreshes).toBe(1)
   })
 
-  test('(C35) a stream that a factory makes anew is replayed from its beginning', async () => {
+  test('a stream that a factory makes anew is replayed from its beginning', async () => {
     const { server, api, at, received } = await stage()
     server.expireAccessTokens()
     const rest = deferred<void>()

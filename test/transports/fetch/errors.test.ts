@@ -7,7 +7,7 @@ import { closedPort, failureOf, newClock, signIn, startServer, times, watch } fr
 import { bearer } from '../wire.ts'
 import { stage } from './stage.ts'
 
-describe('outcomes that are none of ours (B26)', () => {
+describe('outcomes that are none of ours', () => {
   /** What a caller can see of an outcome. */
   async function outcomeOf(promise: Promise<Response>): Promise<unknown> {
     const [{ status: settled, ...outcome }] = await Promise.allSettled([promise])
@@ -110,7 +110,7 @@ describe('what a session error looks like', () => {
   })
 })
 
-describe('nothing is left behind (B25)', () => {
+describe('nothing is left behind', () => {
   type End = (given: Awaited<ReturnType<typeof stage>>) => unknown
 
   const ends: Record<string, End> = {
@@ -147,7 +147,7 @@ describe('nothing is left behind (B25)', () => {
   })
 })
 
-describe('(F61) a header of 10 MB', () => {
+describe('a header of 10 MB', () => {
   test.each([
     ['one long scheme', 'a'.repeat(10 * 2 ** 20)],
     ['a quote that never closes', `Bearer error="${'\\"'.repeat(5 * 2 ** 20)}`],

@@ -390,7 +390,7 @@ describe('the session member of init', () => {
     expect(server.count.refreshRequests).toBe(0)
   })
 
-  test('(A6) a refresh that sends a Request after an await: its signal is another one, but `skip` lets it through', async () => {
+  test('a refresh that sends a Request after an await: its signal is another one, but `skip` lets it through', async () => {
     for (const skips of [false, true]) {
       const time = newClock()
       const given = await stage({

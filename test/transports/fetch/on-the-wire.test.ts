@@ -110,7 +110,7 @@ describe.each(['none', 'safe'] as const)('recall: %s', (recall) => {
     withSession(open({ recall, tokens: token ? TOKEN : null, refresh: () => TOKEN }), { origins: [origin] })
 
   test.each(Object.entries(calls))(
-    '(L7) %s: with no 401 the bytes on the wire are those of fetch itself, but for the token',
+    '%s: with no 401 the bytes on the wire are those of fetch itself, but for the token',
     async (_, make) => {
       const bare = await bytesOf(fetch, make)
       const bytes = await bytesOf(guarded(), make)
@@ -120,7 +120,7 @@ describe.each(['none', 'safe'] as const)('recall: %s', (recall) => {
   )
 
   test.each(Object.entries(calls))(
-    '(L7) %s: signed out, or opted out, they are those of fetch itself altogether',
+    '%s: signed out, or opted out, they are those of fetch itself altogether',
     async (_, make) => {
       const bare = await bytesOf(fetch, make)
       expect(await bytesOf(guarded(false), make)).toBe(bare)

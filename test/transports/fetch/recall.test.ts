@@ -10,7 +10,7 @@ async function recallStage(options: StageOptions = {}): Promise<Stage & { time: 
   return { ...(await stage({ ...options, session })), time }
 }
 
-test('(C28) an answer whose headers have come is left alone, and read to its end', async () => {
+test('an answer whose headers have come is left alone, and read to its end', async () => {
   const { server, api, at, time } = await recallStage()
   const slow = server.hold('/api/late')
   const rest = server.hold('/api/stream')
@@ -35,29 +35,26 @@ test('(C28) an answer whose headers have come is left alone, and read to its end
 test.each<[string, (url: string, init: RequestInit) => Parameters<Stage['api']>]>([
   ['in init', (url, init) => [url, { ...init, session: { recall: true } }]],
   ['in a Request', (url, init) => [new Request(url, init), { session: { recall: true } }]],
-])(
-  '(C28) a POST is recalled where its caller says that it may be, with its body whole (%s)',
-  async (_, call) => {
-    const { server, api, at, time, received } = await recallStage()
-    const slow = server.hold('/api/echo')
-    const refreshes = server.hold('/token')
-    const stale = api(...call(at('/api/echo'), { method: 'POST', body: 'some' }))
-    await slow.untilArrived()
-    server.expireAccessTokens()
-    const rejected = api(at('/api/items'))
-    await refreshes.untilArrived()
-    await time.advance(250)
-    await server.until(() => onWire(server, '/api/echo')[0]?.aborted === true)
-    refreshes.release()
-    slow.release()
-    expect((await stale).status).toBe(200)
-    await rejected
-    const posts = received.filter(({ method }) => method === 'POST')
-    expect(posts.map(({ body }) => `${body}`)).toEqual(['some', 'some'])
-  },
-)
+])('a POST is recalled where its caller says that it may be, with its body whole (%s)', async (_, call) => {
+  const { server, api, at, time, received } = await recallStage()
+  const slow = server.hold('/api/echo')
+  const refreshes = server.hold('/token')
+  const stale = api(...call(at('/api/echo'), { method: 'POST', body: 'some' }))
+  await slow.untilArrived()
+  server.expireAccessTokens()
+  const rejected = api(at('/api/items'))
+  await refreshes.untilArrived()
+  await time.advance(250)
+  await server.until(() => onWire(server, '/api/echo')[0]?.aborted === true)
+  refreshes.release()
+  slow.release()
+  expect((await stale).status).toBe(200)
+  await rejected
+  const posts = received.filter(({ method }) => method === 'POST')
+  expect(posts.map(({ body }) => `${body}`)).toEqual(['some', 'some'])
+})
 
-test('(C28) a body that is gone once it is sent is not recalled, whatever its caller says', async () => {
+test('a body that is gone once it is sent is not recalled, whatever its caller says', async () => {
   const { server, session, api, at, time } = await recallStage()
   const seen = watch(session)
   const slow = server.hold('/api/echo')
@@ -82,7 +79,7 @@ test('(C28) a body that is gone once it is sent is not recalled, whatever its ca
   expect(onWire(server, '/api/echo')).toHaveLength(1)
 })
 
-test('(C28) a recall that comes between the headers and us: the body is dead, so the request is sent again', async () => {
+test('a recall that comes between the headers and us: the body is dead, so the request is sent again', async () => {
   const arrived = deferred<void>()
   const letGo = deferred<void>()
   // As instrumentation does that has something to do first.
@@ -112,7 +109,7 @@ test('(C28) a recall that comes between the headers and us: the body is dead, so
   expect(server.count.refreshes).toBe(1)
 })
 
-test('(C28) a fetch that obeys no signal: the answer that comes all the same is let go of, and the request sent again', async () => {
+test('a fetch that obeys no signal: the answer that comes all the same is let go of, and the request sent again', async () => {
   const deaf = keeping((input, init) => fetch(input, { ...init, signal: null }))
   const { server, session, api, at, time } = await recallStage({ fetch: { fetch: deaf } })
   const seen = watch(session)
@@ -170,7 +167,7 @@ describe('a pool of six connections', () => {
     return { ...given, slow, rejected, crowd }
   }
 
-  test('(C36) all busy with slow requests and a dozen more queued: the refresh is not stuck behind them', async () => {
+  test('all busy with slow requests and a dozen more queued: the refresh is not stuck behind them', async () => {
     const { server, time, slow, rejected, crowd } = await crowded('safe')
     expect(server.count.refreshRequests).toBe(0)
     await time.advance(250)
@@ -186,7 +183,7 @@ describe('a pool of six connections', () => {
     ])
   })
 
-  test('(C36) without the recall it would be stuck: that is what the recall is for', async () => {
+  test('without the recall it would be stuck: that is what the recall is for', async () => {
     const { server, time, slow, rejected, crowd } = await crowded('none')
     await time.advance(10_000)
     expect((await rejected).status).toBe(401)

@@ -51,7 +51,7 @@ async function send(input: RequestInfo | URL, options: FetchOptions = { origins:
   return wire.sent[0] ?? { origin: undefined, authorization: null }
 }
 
-describe('(D37) a URL that only looks like the trusted origin gets no token', () => {
+describe('a URL that only looks like the trusted origin gets no token', () => {
   test.each(HOSTILE)('%s: %j', async (_, url) => {
     const sent = await send(url)
     expect(sent.origin).not.toBe(HOME)
@@ -143,7 +143,7 @@ describe("`origins: '*'`", () => {
   })
 })
 
-describe('(D38) a default port and upper case make no difference', () => {
+describe('a default port and upper case make no difference', () => {
   test.each([
     'https://api.good.com:443/x',
     'https://API.GOOD.COM/x',
@@ -158,7 +158,7 @@ describe('(D38) a default port and upper case make no difference', () => {
   })
 })
 
-describe('(D39) only http and https get the token', () => {
+describe('only http and https get the token', () => {
   test.each([
     'blob:https://api.good.com/0f8fad5b-d9cb-469f-a165-70867728950e',
     'data:text/plain,https://api.good.com/',
@@ -180,7 +180,7 @@ describe('(D39) only http and https get the token', () => {
   })
 })
 
-describe('(D40) what is checked is what is sent', () => {
+describe('what is checked is what is sent', () => {
   test('a URL object that reads differently each time takes no token elsewhere', async () => {
     let reads = 0
     class Shifty extends URL {
@@ -247,7 +247,7 @@ const CREDENTIALS: [name: string, follows: boolean, applyToken: SessionOptions['
   ['the query', true, ({ accessToken }) => ({ query: { access_token: accessToken } })],
 ]
 
-describe.each(CREDENTIALS)('(D41) redirects, with the token in %s', (name, follows, applyToken) => {
+describe.each(CREDENTIALS)('redirects, with the token in %s', (name, follows, applyToken) => {
   const api = ({ url }: AuthServer) => withSession(session({ applyToken }), { origins: [url] })
   const carries = ({ url, headers }: Bystander['seen'][number]) => among(headers) || url.includes(TOKEN)
 
@@ -329,7 +329,7 @@ describe.each(CREDENTIALS)('(D41) redirects, with the token in %s', (name, follo
   )
 })
 
-describe('(D41) the token in the query', () => {
+describe('the token in the query', () => {
   const applyToken = ({ accessToken }: TokenSet): Credentials => ({ query: { access_token: accessToken } })
 
   test.each<[string, (url: string) => [RequestInfo, RequestInit?]]>([
@@ -359,7 +359,7 @@ describe('(D41) the token in the query', () => {
   })
 })
 
-describe('(D42) credentials in the URL', () => {
+describe('credentials in the URL', () => {
   test.each(['user:pass@', 'user@', ':pass@', 'us%40er:pass@'])(
     '%s: a TypeError, and nothing is sent',
     async (part) => {
@@ -394,7 +394,7 @@ describe('(D42) credentials in the URL', () => {
   })
 })
 
-describe('(D43) a caller’s own Authorization header', () => {
+describe('a caller’s own Authorization header', () => {
   const ways: [string, (url: string, headers: HeadersInit) => [RequestInfo, RequestInit?]][] = [
     ['in init', (url, headers) => [url, { headers }]],
     ['in Headers', (url, headers) => [url, { headers: new Headers(headers) }]],
@@ -445,7 +445,7 @@ describe('(D43) a caller’s own Authorization header', () => {
   )
 })
 
-describe('(D44) the 401 of a foreign origin', () => {
+describe('the 401 of a foreign origin', () => {
   test('is ignored: nothing is refreshed, nothing sent again, nobody waits', async () => {
     const { server: other, seen } = await bystander((_, response) => response.writeHead(401).end())
     const { server, session, api, at } = await stage()
@@ -480,7 +480,7 @@ describe('(D44) the 401 of a foreign origin', () => {
   })
 })
 
-describe('(D45) nothing of ours tells a token', () => {
+describe('nothing of ours tells a token', () => {
   const ANY_TOKEN = /\b[ar]t_[\w-]{8,}/
 
   /** Everything that loggers get out of a value. */
@@ -517,7 +517,7 @@ describe('(D45) nothing of ours tells a token', () => {
   })
 })
 
-describe('(D46) the token endpoint answers 307 to elsewhere', () => {
+describe('the token endpoint answers 307 to elsewhere', () => {
   test.each(['error', 'manual'] as const)(
     'a refresh through the guarded fetch itself, with `redirect: %s`: the refresh token is not forwarded',
     async (redirects) => {
