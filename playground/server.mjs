@@ -2,8 +2,10 @@
  * `npm start`: a real authorization server, an API that verifies its tokens, one expiry storm three ways on
  * the terminal, and then a page to play with. Everything stays on this machine.
  *
- * `--once`, or PLAYGROUND_ONCE=1, ends after the storm. PORT chooses the port of the page.
+ * `--once`, or PLAYGROUND_ONCE=1, ends after the storm. PORT chooses the port of the page. `--picture FILE` keeps
+ * the storm as an SVG.
  */
+import { writeFileSync } from 'node:fs'
 import { createApi } from './api.mjs'
 import { startAuthorizationServer } from './authorization-server.mjs'
 import { startPage } from './page-server.mjs'
@@ -16,6 +18,7 @@ const LIFETIMES = { terminal: 3, page: 10 }
 
 const once = process.argv.includes('--once') || process.env.PLAYGROUND_ONCE === '1'
 const port = readPort(process.env.PORT || '8401')
+const picture = process.argv.includes('--picture') && process.argv[process.argv.indexOf('--picture') + 1]
 const closing = new AbortController()
 const stop = () => closing.abort()
 process.once('SIGINT', stop)
@@ -33,6 +36,7 @@ try {
     lifetime: LIFETIMES.terminal,
     output: process.stdout,
     closing: closing.signal,
+    ...(picture && { keep: (svg) => writeFileSync(picture, svg) }),
   })
   if (!once && !closing.signal.aborted) {
     page = await startPage({ ...shared, client: 'page', lifetime: LIFETIMES.page, port })

@@ -1,6 +1,7 @@
 import { startBackend } from './backend.mjs'
 import { createLane, WAYS } from './lanes.mjs'
 import { createLog } from './log.mjs'
+import { drawPicture } from './picture.mjs'
 import { run, STORM } from './storm.mjs'
 import { drawAxis, drawLane, drawLegend, drawTable, spanOf } from './waterfall.mjs'
 
@@ -13,8 +14,10 @@ const WIDEST = 132
  * while its storm blows, so that none slows another down.
  *
  * A second storm, of which only the numbers are shown, meets a refresh that fails for a moment.
+ *
+ * @param keep gets the first one as an SVG
  */
-export async function showStorm({ authorizationServer, api, client, lifetime, output, closing }) {
+export async function showStorm({ authorizationServer, api, client, lifetime, output, closing, keep }) {
   const say = (line = '') => output.write(`${line}\n`)
   const style = styleOf(output)
   const lanes = []
@@ -55,6 +58,7 @@ export async function showStorm({ authorizationServer, api, client, lifetime, ou
     say()
     for (const line of drawTable(plain, style)) say(line)
     say()
+    keep?.(drawPicture(plain))
 
     await Promise.all(bumpy.map((lane) => lane.storm()))
     if (closing.aborted) return
