@@ -1,19 +1,18 @@
 /**
- * The tables of the README that a test run makes.
+ * The tables of the documents that a test run makes.
  *
  * A test says in its `meta` which cells it proves (test/cells.ts), and the reports of Vitest hold that together
- * with what became of it. The README holds each table between `<!-- table: NAME -->` and `<!-- end of table -->`:
- * columns and the order of rows are written there by hand, the cells are not.
+ * with what became of it. The README, or a page of docs/, holds each table between `<!-- table: NAME -->` and
+ * `<!-- end of table -->`: columns and the order of rows are written there by hand, the cells are not.
  *
- * `node scripts/tables.mjs [--write] [REPORT …]` compares the README with the reports (those of the last
- * `npm test` where none are named), or rewrites it. `npm test` compares.
+ * `node scripts/tables.mjs [--write] [REPORT …]` compares the pages with the reports (those of the last
+ * `npm test` where none are named), or rewrites them. `npm test` compares.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const readme = join(root, 'README.md')
 const TABLE = /(<!-- table: (\S+) -->\n+)(\|.*?\n)(\n*<!-- end of table -->)/gs
 
 /**
@@ -36,13 +35,17 @@ export function cellsOf(reports) {
   return [...cells.values()]
 }
 
-/** Puts the cells into the tables of a page. Returns the page, what was different, and what no test has proved. */
-export function fillTables(page, cells) {
+/**
+ * Puts the cells into the tables of the pages. Returns the pages, what was different, and what no test has proved.
+ * A table is in one page only: twice would be a difference.
+ */
+export function fillTables(pages, cells) {
   const differences = []
   const notRun = []
-  const missing = new Set(cells.map(({ table }) => table))
-  const filled = page.replace(TABLE, (_, start, name, written, end) => {
-    missing.delete(name)
+  const found = new Set()
+  const fill = (_, start, name, written, end) => {
+    if (found.has(name)) differences.push(`table ${name}: there is another one`)
+    found.add(name)
     const [head, ruler, ...body] = written.trimEnd().split('\n')
     const columns = split(head).slice(1).map(plain)
     const proved = cells.filter(({ table }) => table === name)
@@ -66,14 +69,23 @@ export function fillTables(page, cells) {
     }
     const lines = [head, ruler, ...rows.map(({ label, texts }) => `| ${[label, ...texts].join(' | ')} |`)]
     return `${start}${lines.join('\n')}\n${end}`
-  })
+  }
+  const filled = pages.map((page) => page.replace(TABLE, fill))
+  const missing = new Set(cells.map(({ table }) => table).filter((name) => !found.has(name)))
   for (const name of missing) differences.push(`table ${name}: there is none`)
-  return { page: filled, differences, notRun }
+  return { pages: filled, differences, notRun }
 }
 
-/** Compares the README with the reports of Vitest in these files. */
-export function compareReadme(reports) {
-  return fillTables(readFileSync(readme, 'utf8'), cellsOf(reports.filter(existsSync).map(readJson)))
+/** Compares the documents with the reports of Vitest in these files. */
+export function compareDocuments(reports) {
+  const texts = documents().map((path) => readFileSync(path, 'utf8'))
+  return fillTables(texts, cellsOf(reports.filter(existsSync).map(readJson)))
+}
+
+/** The README, and the pages of docs/. */
+function documents() {
+  const pages = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'))
+  return [join(root, 'README.md'), ...pages.map((name) => join(root, 'docs', name))]
 }
 
 function split(line) {
@@ -93,9 +105,10 @@ function readJson(path) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const named = process.argv.slice(2).filter((argument) => argument !== '--write')
   const last = ['tests.json', 'browser-tests.json', 'runtimes.json'].map((name) => join(root, '.cache', name))
-  const { page, differences, notRun } = compareReadme(named.length ? named : last)
+  const { pages, differences, notRun } = compareDocuments(named.length ? named : last)
   for (const difference of differences) console.log(difference)
   for (const cell of notRun) console.log(`not run: ${cell}`)
-  if (process.argv.includes('--write')) writeFileSync(readme, page)
+  if (process.argv.includes('--write'))
+    for (const [index, path] of documents().entries()) writeFileSync(path, pages[index])
   else if (differences.length > 0) process.exitCode = 1
 }

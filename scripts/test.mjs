@@ -19,7 +19,7 @@ import {
   run,
   tool,
 } from './setup.mjs'
-import { compareReadme } from './tables.mjs'
+import { compareDocuments } from './tables.mjs'
 
 const inCi = Boolean(process.env.CI)
 const total = { passed: 0, failed: 0 }
@@ -91,7 +91,7 @@ if (missing.length > 0) notRun.push(`tests of the packed package in ${missing.jo
 if (chromium || installed.length > 0)
   tests('runtimes', ['--project', 'runtimes'], { CHROMIUM_PATH: chromium ?? '' })
 
-check('tables of the README', tablesOfReadme)
+check('tables of the documents', tablesOfDocuments)
 
 console.log()
 for (const failure of failures) console.log(`failed: ${failure}`)
@@ -145,9 +145,11 @@ function reportOf(name) {
   return join(root, '.cache', `${name.replaceAll(' ', '-')}.json`)
 }
 
-/** Whether the tests that ran prove what the README says that they prove. */
-function tablesOfReadme() {
-  const { differences, notRun: cells } = compareReadme(['tests', 'browser tests', 'runtimes'].map(reportOf))
+/** Whether the tests that ran prove what the documents say that they prove. */
+function tablesOfDocuments() {
+  const { differences, notRun: cells } = compareDocuments(
+    ['tests', 'browser tests', 'runtimes'].map(reportOf),
+  )
   for (const difference of differences) console.log(difference)
   if (differences.length > 0) console.log('`npm run tables` writes what the run says.')
   if (cells.length > 0 && !inCi) notRun.push(...cells)

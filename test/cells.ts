@@ -1,6 +1,6 @@
-/** A cell of a table of the README, which the test that carries it proves: see scripts/tables.mjs. */
+/** A cell of a table of the documents, which the test that carries it proves: see scripts/tables.mjs. */
 export interface Cell {
-  /** Its name in the README, as in `<!-- table: clients -->`. */
+  /** Its name there, as in `<!-- table: clients -->`. */
   table: string
   row: string
   column: string

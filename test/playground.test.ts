@@ -1,4 +1,7 @@
 import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 
@@ -42,6 +45,10 @@ interface Waterfall {
   drawLane(events: object[], duration: number, style: object): string[]
 }
 
+interface Picture {
+  drawPicture(lanes: { way: { title: string }; events: object[]; numbers: object }[]): string
+}
+
 /** The playground is plain JavaScript: it has no types of its own. */
 function load(file: string): Promise<unknown> {
   return import(new URL(`../playground/${file}`, import.meta.url).href)
@@ -49,7 +56,7 @@ function load(file: string): Promise<unknown> {
 
 describe('npm start', () => {
   it('shows an expiry storm three ways, and refresh-once refreshes once, loses nothing and stays signed in', async () => {
-    const { code, output, errors } = await runOnce()
+    const { code, output, errors, picture } = await runOnce()
     expect(errors).toBe('')
     expect(code).toBe(0)
     const [storm, bumpy] = readTables(output)
@@ -70,17 +77,25 @@ describe('npm start', () => {
     expect(output.match(/^(GET|POST) +\w+\/\d+/gm)).toHaveLength(45)
     expect(output.match(/^refresh +\S/gm)).toHaveLength(3)
     expect(output).not.toContain('\u001b')
+    // The picture of the README is one of such a run.
+    expect(tellsOf(picture).at(-1)).toMatch(/^refresh-once: 1 refresh, 15 requests on the wire, 0 failed/)
+    expect(tellsOf(picture).at(-1)).toBe(tellsOf(read('docs/waterfall.svg')).at(-1))
   }, 60_000)
 })
 
+/** A call that meets a 401, and is sent again after the refresh. */
+const STEPS = [
+  { type: 'called', at: 0, call: 7, method: 'GET', path: '/items' },
+  { type: 'sent', at: 0, call: 7 },
+  { type: 'answered', at: 100, call: 7, status: 401 },
+  { type: 'refresh-begun', at: 100, refresh: 0 },
+  { type: 'refresh-ended', at: 300, refresh: 0, ok: true },
+  { type: 'sent', at: 300, call: 7 },
+]
+
 describe('the waterfall', () => {
   const trace = [
-    { type: 'called', at: 0, call: 7, method: 'GET', path: '/items' },
-    { type: 'sent', at: 0, call: 7 },
-    { type: 'answered', at: 100, call: 7, status: 401 },
-    { type: 'refresh-begun', at: 100, refresh: 0 },
-    { type: 'refresh-ended', at: 300, refresh: 0, ok: true },
-    { type: 'sent', at: 300, call: 7 },
+    ...STEPS,
     { type: 'answered', at: 400, call: 7, status: 200 },
     { type: 'settled', at: 400, call: 7, status: 200, ok: true },
   ]
@@ -128,6 +143,34 @@ describe('the waterfall', () => {
   })
 })
 
+describe('the picture', () => {
+  const numbers = { refreshes: 1, wire: 2, failed: 0, signedOut: null }
+
+  it('shows each stretch of time to scale, a 401 as a cross, and what the servers have counted', async () => {
+    const { drawPicture } = (await load('picture.mjs')) as Picture
+    const events = [...STEPS, { type: 'settled', at: 847, call: 7, status: 200, ok: true }]
+    const svg = drawPicture([{ way: { title: 'refresh-once' }, events, numbers }])
+    const pathOf = (kind: string) => new RegExp(`<path class="${kind}" d="(M.*?)"/>\n`).exec(svg)?.[1]
+    // A millisecond is as wide as a unit, and the margin is 16.
+    expect(pathOf('wire')).toMatch(/^M16 \d+H116$/)
+    expect(pathOf('refresh')).toMatch(/^M116 \d+H316$/)
+    expect(pathOf('held')).toMatch(/^M116 \d+H316$/)
+    expect(pathOf('replay')).toMatch(/^M316 \d+H863$/)
+    expect(pathOf('refused')).toMatch(/^M113 \d+l6 6m0-6l-6 6$/)
+    expect(pathOf('failed')).toBeUndefined()
+    expect(tellsOf(svg)).toEqual([
+      'refresh-once: 1 refresh, 2 requests on the wire, 0 failed, still signed in',
+    ])
+  })
+
+  it('is told in the README by the words that are in it', () => {
+    const [, alt = ''] = /!\[(.*?)\]\(docs\/waterfall\.svg\)/s.exec(read('README.md')) ?? []
+    expect(tellsOf(`<title>${alt.replaceAll('\n', ' ')}</title>`)).toEqual(
+      tellsOf(read('docs/waterfall.svg')),
+    )
+  })
+})
+
 describe('the log of the servers', () => {
   async function createLog(): Promise<Log> {
     const { createLog } = (await load('log.mjs')) as { createLog: () => Log }
@@ -165,8 +208,10 @@ describe('the log of the servers', () => {
 })
 
 /** `npm start`, which ends by itself after the storm. */
-async function runOnce(): Promise<{ code: number | null; output: string; errors: string }> {
-  const child = spawn(process.execPath, ['scripts/start.mjs'], {
+async function runOnce(): Promise<{ code: number | null; output: string; errors: string; picture: string }> {
+  const folder = mkdtempSync(join(tmpdir(), 'refresh-once-'))
+  const kept = join(folder, 'waterfall.svg')
+  const child = spawn(process.execPath, ['scripts/start.mjs', '--picture', kept], {
     cwd: root,
     env: { ...process.env, PLAYGROUND_ONCE: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -184,7 +229,19 @@ async function runOnce(): Promise<{ code: number | null; output: string; errors:
     child.on('close', resolve)
     child.on('error', reject)
   })
-  return { code, output, errors }
+  const picture = readFileSync(kept, 'utf8')
+  rmSync(folder, { recursive: true })
+  return { code, output, errors, picture }
+}
+
+function read(path: string): string {
+  return readFileSync(join(root, path), 'utf8')
+}
+
+/** What a picture says in words, a sentence for each way. */
+function tellsOf(svg: string): string[] {
+  const [, text = ''] = /<title>(.*?)<\/title>/s.exec(svg) ?? []
+  return text.split(/\. ?/).filter(Boolean)
 }
 
 interface Row {

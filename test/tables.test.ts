@@ -2,14 +2,14 @@ import { expect, test } from 'vitest'
 import { type Cell, proves } from './cells.ts'
 
 interface Filled {
-  page: string
+  pages: string[]
   differences: string[]
   notRun: string[]
 }
 
 interface Tables {
   cellsOf(reports: object[]): Cell[]
-  fillTables(page: string, cells: Cell[]): Filled
+  fillTables(pages: string[], cells: Cell[]): Filled
 }
 
 // The scripts are plain JavaScript: they have no types of their own.
@@ -43,30 +43,40 @@ const ALL: Parameters<typeof report> = [
 ]
 
 test('a table that says what the run says is left as it is', () => {
-  expect(fillTables(PAGE, cellsOf([report(...ALL)]))).toEqual({ page: PAGE, differences: [], notRun: [] })
+  expect(fillTables(['', PAGE], cellsOf([report(...ALL)]))).toEqual({
+    pages: ['', PAGE],
+    differences: [],
+    notRun: [],
+  })
 })
 
 test('a test that fails takes its cell with it, whatever others prove of the same cell', () => {
   const cells = cellsOf([report(['failed', 'ky', 'storm']), report(...ALL)])
-  const { page, differences } = fillTables(PAGE, cells)
+  const {
+    pages: [, page],
+    differences,
+  } = fillTables(['', PAGE], cells)
   expect(differences).toEqual(["table clients: ky, storm: it says 'yes', and the run 'no'"])
   expect(page).toContain('| [ky](examples/ky.ts) | no | yes |\n')
 })
 
 test('a cell that no test has proved is not run, and neither is one whose test was skipped', () => {
-  const { page, differences, notRun } = fillTables(PAGE, cellsOf([report(['skipped', 'ky', 'storm'])]))
-  expect([page, differences]).toEqual([PAGE, []])
+  const { pages, differences, notRun } = fillTables([PAGE], cellsOf([report(['skipped', 'ky', 'storm'])]))
+  expect([pages, differences]).toEqual([[PAGE], []])
   expect(notRun).toHaveLength(4)
 })
 
 test('a row that the table does not have is a difference, and is added', () => {
-  const { page, differences } = fillTables(PAGE, cellsOf([report(...ALL, ['passed', 'wretch', 'storm'])]))
+  const { pages, differences } = fillTables([PAGE], cellsOf([report(...ALL, ['passed', 'wretch', 'storm'])]))
   expect(differences).toHaveLength(1)
-  expect(page).toContain('| wretch | yes |  |\n')
+  expect(pages[0]).toContain('| wretch | yes |  |\n')
 })
 
-test('a column or a table that is not there is a difference', () => {
+test('a column or a table that is not there is a difference, and so is a table that is there twice', () => {
   const cells = cellsOf([report(...ALL, ['passed', 'ky', 'replay'])])
-  expect(fillTables(PAGE, cells).differences).toEqual(['table clients: there is no column replay'])
-  expect(fillTables('', cells).differences).toEqual(['table clients: there is none'])
+  expect(fillTables([PAGE], cells).differences).toEqual(['table clients: there is no column replay'])
+  expect(fillTables([''], cells).differences).toEqual(['table clients: there is none'])
+  expect(fillTables([PAGE, PAGE], cellsOf([report(...ALL)])).differences).toEqual([
+    'table clients: there is another one',
+  ])
 })

@@ -1,6 +1,6 @@
 /**
  * What every client has to show when it stands on a guarded fetch, against a real server of its own protocol.
- * Each test proves a cell of the table "clients" in the README.
+ * Each test proves a cell of the table "clients" in docs/clients.md.
  */
 import { isSessionError, type Session, type SessionRequest } from 'refresh-once'
 import { withSession } from 'refresh-once/fetch'
@@ -29,7 +29,7 @@ interface Client {
 
 /** A client, and what is particular to it. */
 export interface Subject {
-  /** As the README has it. */
+  /** As the table has it. */
   name: string
   /** Where its requests lead, for `server.hold`. */
   path: string

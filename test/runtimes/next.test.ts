@@ -47,7 +47,7 @@ async function startSite({ folder }: Packed, next: string, api: string): Promise
   }
 }
 
-/** The recipe of the README in a real site, and the package as it is packed. */
+/** The recipe for Next.js in a real site, and the package as it is packed. */
 describe.each([installedNext()].filter((folder) => folder !== undefined))('Next.js', (next) => {
   let packed: Packed
   let server: AuthServer

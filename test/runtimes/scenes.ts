@@ -156,7 +156,7 @@ const everyTransport: Record<string, Script> = {
     verify({ seen, tokens }, { saw }) {
       const tokensIn = (of: IncomingHttpHeaders[]) => of.map((headers) => headers['x-access-token'])
       expect(tokensIn(seen.here)).toEqual([tokens.access_token])
-      // Nobody can keep XHR from it: a limit that the README names.
+      // Nobody can keep XHR from it: a limit that docs/runtimes.md names.
       if (saw === 'followed by XHR') expect(tokensIn(seen.elsewhere)).toEqual([tokens.access_token])
       else expect(tokensIn(seen.elsewhere)).toEqual(seen.elsewhere.map(() => undefined))
     },
