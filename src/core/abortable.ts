@@ -2,7 +2,7 @@
  * Why a signal has aborted. Any value may be a reason (DOM, `AbortController.abort(reason)`), also a falsy one; where
  * there is none, as with older polyfills, it is an AbortError.
  */
-export function reasonOf({ reason }: AbortSignal): unknown {
+function reasonOf({ reason }: AbortSignal): unknown {
   if (reason !== undefined) return reason
   return Object.assign(new Error('The operation was aborted'), { name: 'AbortError' })
 }

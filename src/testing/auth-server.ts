@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Arrival } from './arrival.ts'
+import { type Barrier, type BarrierKeeper, createBarrier } from './barrier.ts'
+import type { Conversation, TrackedAnswer } from './conversation.ts'
 import { allowOrigin, isPreflight, sendPreflight } from './cors.ts'
-import type { Arrival, Exchange, TrackedAnswer } from './exchange.ts'
 import { createFaults, type Fault, type FaultKind, type FaultOptions, sendFault } from './faults.ts'
-import { createGate, type Gate, type GateKeeper } from './gate.ts'
 import { type ApiHandler, createGuardedApi, echo, type ReceivedRequest } from './guarded-api.ts'
 import { listenOnLoopback } from './loopback.ts'
 import { matches } from './pattern.ts'
@@ -117,7 +118,7 @@ export interface AuthServer {
    *
    * @param path a path, a path with its exact query, or all that is below one: `/trpc/*`
    */
-  hold(path: string): Gate
+  hold(path: string): Barrier
   /** Adds a guarded route, or replaces one: a path, or all that is below one: `/trpc/*`. */
   api(path: string, handler: ApiHandler): void
   /** How many times the side effect `id` was executed. */
@@ -160,10 +161,10 @@ export async function createAuthServer(options: AuthServerOptions = {}): Promise
   const log = createServerLog(now)
   const ledger = createTokenLedger({ accessTokenLifetime, reuseDetection, grace, rotate, enforceExpiry, now })
   const faults = createFaults()
-  let stalled = createGate()
-  let holds: { path: string; gate: GateKeeper }[] = []
+  let stalled = createBarrier()
+  let holds: { path: string; gate: BarrierKeeper }[] = []
 
-  async function held({ request, path }: Exchange): Promise<void> {
+  async function held({ request, path }: Conversation): Promise<void> {
     holds = holds.filter(({ gate }) => !gate.open)
     for (const hold of holds) {
       if (hold.path === request.url || matches(hold.path, path)) await hold.gate.pass()
@@ -183,27 +184,28 @@ export async function createAuthServer(options: AuthServerOptions = {}): Promise
   })
   const api = createGuardedApi({ ledger, log, held, onRequest: options.onRequest ?? (() => {}) })
 
-  async function serve(exchange: Exchange): Promise<void> {
+  async function serve(conversation: Conversation): Promise<void> {
     if (options.cors ?? true) {
-      allowOrigin(exchange, options.exposeChallenge ?? true)
-      if (isPreflight(exchange)) return sendPreflight(exchange)
+      allowOrigin(conversation, options.exposeChallenge ?? true)
+      if (isPreflight(conversation)) return sendPreflight(conversation)
     }
-    const arrival = api.arrive(exchange) ?? (await arriveForTokens(exchange)) ?? publicArrival(exchange)
-    const fault = faults.take(arrival?.place ?? 'other', exchange)
-    if (fault) return misbehave(exchange, arrival ?? NOT_FOUND, fault)
-    if (!arrival && options.fallback) return options.fallback(exchange.request, exchange.response)
-    await exchange.send(await handle(exchange, arrival ?? NOT_FOUND))
+    const arrival =
+      api.arrive(conversation) ?? (await arriveForTokens(conversation)) ?? publicArrival(conversation)
+    const fault = faults.take(arrival?.place ?? 'other', conversation)
+    if (fault) return misbehave(conversation, arrival ?? NOT_FOUND, fault)
+    if (!arrival && options.fallback) return options.fallback(conversation.request, conversation.response)
+    await conversation.send(await handle(conversation, arrival ?? NOT_FOUND))
   }
 
   /** The API waits for a hold by itself: it depends on the route whether the decision comes before or after. */
-  async function handle(exchange: Exchange, arrival: Arrival): Promise<TrackedAnswer> {
+  async function handle(conversation: Conversation, arrival: Arrival): Promise<TrackedAnswer> {
     const answer = await arrival.handle()
-    if (arrival.place !== 'api') await held(exchange)
+    if (arrival.place !== 'api') await held(conversation)
     return answer
   }
 
-  async function misbehave(exchange: Exchange, arrival: Arrival, fault: Fault): Promise<void> {
-    const { method, path } = exchange
+  async function misbehave(conversation: Conversation, arrival: Arrival, fault: Fault): Promise<void> {
+    const { method, path } = conversation
     const explanation = `${method} ${path} suffers ${fault.kind}${fault.after ? ', after it was handled' : ''}`
     log.append<FaultEntry>({
       kind: 'fault',
@@ -217,17 +219,17 @@ export async function createAuthServer(options: AuthServerOptions = {}): Promise
     const gate = stalled
     if (fault.kind === 'hang') {
       await gate.pass()
-      return exchange.send(await handle(exchange, arrival))
+      return conversation.send(await handle(conversation, arrival))
     }
-    const intended = fault.after ? await handle(exchange, arrival) : undefined
+    const intended = fault.after ? await handle(conversation, arrival) : undefined
     if (fault.kind === 'slow' && intended) {
       await gate.pass()
-      return exchange.send(intended)
+      return conversation.send(intended)
     }
     intended?.settled?.(`fault ${fault.kind}`)
-    if (fault.kind === 'destroy-before' || fault.kind === 'destroy-after') return exchange.destroy()
-    await (arrival.body ?? exchange.body)()
-    await sendFault(exchange, fault, intended)
+    if (fault.kind === 'destroy-before' || fault.kind === 'destroy-after') return conversation.destroy()
+    await (arrival.body ?? conversation.body)()
+    await sendFault(conversation, fault, intended)
   }
 
   const { url, close: stopListening } = await listenOnLoopback({
@@ -289,10 +291,10 @@ export async function createAuthServer(options: AuthServerOptions = {}): Promise
     fault: (kind, options = {}) => faults.add(kind, options),
     release(n) {
       stalled.release(n)
-      if (stalled.open) stalled = createGate()
+      if (stalled.open) stalled = createBarrier()
     },
     hold(path) {
-      const gate = createGate()
+      const gate = createBarrier()
       holds.push({ path, gate })
       return gate
     },
@@ -313,11 +315,11 @@ const NOT_FOUND: Arrival = {
 }
 
 /** The one route that asks for nothing: it shows what a client sends to where no token belongs. */
-function publicArrival(exchange: Exchange): Arrival | undefined {
-  if (exchange.path !== '/public/echo') return undefined
+function publicArrival(conversation: Conversation): Arrival | undefined {
+  if (conversation.path !== '/public/echo') return undefined
   return {
     place: 'other',
     presented: {},
-    handle: async () => ({ body: echo(exchange.request, await exchange.body()) }),
+    handle: async () => ({ body: echo(conversation.request, await conversation.body()) }),
   }
 }

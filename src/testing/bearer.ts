@@ -1,4 +1,4 @@
-import type { Answer, Exchange } from './exchange.ts'
+import type { Answer, Conversation } from './conversation.ts'
 import type { Presented, RejectedEntry } from './server-log.ts'
 import { fingerprint, type IssuedTokens, type TokenLedger } from './token-ledger.ts'
 
@@ -8,7 +8,7 @@ export type Verdict =
   | { readonly refused: RejectedEntry['reason'] }
 
 /** The access token of a request (RFC 6750 §2), also where apps without OAuth put it. The first one counts. */
-export function presentedToken({ request, query, cookie }: Exchange): string | undefined {
+export function presentedToken({ request, query, cookie }: Conversation): string | undefined {
   const { authorization } = request.headers
   if (authorization !== undefined) return /^Bearer +(.+)$/i.exec(authorization)?.[1] ?? authorization
   const header = request.headers['x-access-token']

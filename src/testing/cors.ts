@@ -1,10 +1,10 @@
-import type { Exchange } from './exchange.ts'
+import type { Conversation } from './conversation.ts'
 
 /**
  * Lets the page that asks read the answer, its cookies included: the origin is mirrored, since `*` does not
  * go with credentials (Fetch §3.3.5). Set before anything else, so that faults can be told apart in browsers.
  */
-export function allowOrigin({ request, response }: Exchange, exposeChallenge: boolean): void {
+export function allowOrigin({ request, response }: Conversation, exposeChallenge: boolean): void {
   const { origin } = request.headers
   if (origin === undefined) return
   response.setHeader('access-control-allow-origin', origin)
@@ -17,10 +17,10 @@ export function allowOrigin({ request, response }: Exchange, exposeChallenge: bo
 }
 
 /** Answers a preflight: whatever the page wants to send, it may. */
-export async function sendPreflight(exchange: Exchange): Promise<void> {
+export async function sendPreflight(conversation: Conversation): Promise<void> {
   const { 'access-control-request-method': method = 'GET', 'access-control-request-headers': wanted } =
-    exchange.request.headers
-  await exchange.send({
+    conversation.request.headers
+  await conversation.send({
     status: 204,
     headers: {
       'access-control-allow-methods': method,
@@ -30,6 +30,6 @@ export async function sendPreflight(exchange: Exchange): Promise<void> {
   })
 }
 
-export function isPreflight({ method, request }: Exchange): boolean {
+export function isPreflight({ method, request }: Conversation): boolean {
   return method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Answer, Arrival, Exchange } from './exchange.ts'
+import type { Answer, Conversation, Place } from './conversation.ts'
 
 /**
  * - `hang`: nothing happens, and nothing is answered, until `server.release()`; then all goes on as if the
@@ -72,7 +72,7 @@ export interface Faults {
   /** Queues a fault. Returns a function that withdraws what is left of it. */
   add(kind: FaultKind, options: FaultOptions): () => void
   /** The fault that this request is to suffer, oldest first. */
-  take(place: Arrival['place'], exchange: Exchange): Fault | undefined
+  take(place: Place, conversation: Conversation): Fault | undefined
 }
 
 export function createFaults(): Faults {
@@ -107,19 +107,19 @@ export function createFaults(): Faults {
 
 /** What the client sees of a fault that answers at all. `intended` is what it should have got, if it was handled. */
 export async function sendFault(
-  exchange: Exchange,
+  conversation: Conversation,
   fault: Fault,
   intended: Answer | undefined,
 ): Promise<void> {
   if (fault.kind === 'custom' && typeof fault.respond === 'function') {
-    return fault.respond(exchange.request, exchange.response)
+    return fault.respond(conversation.request, conversation.response)
   }
   const answer = faultyAnswer(fault, intended)
   const headers = {
     ...answer.headers,
     ...(fault.retryAfter === undefined ? {} : { 'retry-after': fault.retryAfter }),
   }
-  await exchange.send({ ...answer, status: fault.status ?? answer.status ?? 200, headers })
+  await conversation.send({ ...answer, status: fault.status ?? answer.status ?? 200, headers })
 }
 
 function faultyAnswer(fault: Fault, intended: Answer | undefined): Answer {

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
+import type { Arrival } from './arrival.ts'
 import { challenge, describeToken, judge, ownerOf, presentedToken, type Verdict } from './bearer.ts'
-import type { Answer, Arrival, Exchange } from './exchange.ts'
+import type { Answer, Conversation } from './conversation.ts'
 import { matches } from './pattern.ts'
 import type { ApiEntry, EffectEntry, Presented, RejectedEntry, ServerLog } from './server-log.ts'
 import type { TokenLedger } from './token-ledger.ts'
@@ -31,7 +32,7 @@ export interface ReceivedRequest {
 
 export interface GuardedApi {
   /** Takes the request if it is for a guarded route, and logs it. */
-  arrive(exchange: Exchange): Arrival | undefined
+  arrive(conversation: Conversation): Arrival | undefined
   add(path: string, handler: ApiHandler): void
   effects(id: string): number
 }
@@ -40,7 +41,7 @@ export interface GuardedApiOptions {
   ledger: TokenLedger
   log: ServerLog
   /** Resolves when the request's path is not, or no longer, held. */
-  held: (exchange: Exchange) => Promise<void>
+  held: (conversation: Conversation) => Promise<void>
   onRequest: (request: ReceivedRequest) => void
 }
 
@@ -64,7 +65,7 @@ interface GuardedRequest extends ApiRequest {
 
 /** One request on its way through the guard. */
 interface Visit {
-  readonly exchange: Exchange
+  readonly conversation: Conversation
   readonly route: Route
   readonly entry: ApiEntry
   readonly token: string | undefined
@@ -95,27 +96,27 @@ export function createGuardedApi({ ledger, log, held, onRequest }: GuardedApiOpt
   }
 
   async function pass(visit: Visit): Promise<Answer> {
-    const { exchange, route, token } = visit
+    const { conversation, route, token } = visit
     if (route.check === 'late') {
       await visit.body()
-      await held(exchange)
+      await held(conversation)
       return carryOut(visit, judge(ledger, token))
     }
     const verdict = judge(ledger, token)
     if (!(route.check === 'early' && verdict.refused)) await visit.body()
     const answer = await carryOut(visit, verdict)
-    if (verdict.refused || !route.holdsItself) await held(exchange)
+    if (verdict.refused || !route.holdsItself) await held(conversation)
     return answer
   }
 
   async function carryOut(visit: Visit, verdict: Verdict): Promise<Answer> {
     if (verdict.refused) return reject(visit, verdict.refused)
-    const { exchange, route } = visit
-    const { request, query } = exchange
+    const { conversation, route } = visit
+    const { request, query } = conversation
     const { family, generation } = verdict.issued
     const owner = { user: family.user, family: family.id, generation }
     const body = await visit.body()
-    return route.handle({ request, query, body, ...owner, visit, held: () => held(exchange) })
+    return route.handle({ request, query, body, ...owner, visit, held: () => held(conversation) })
   }
 
   function reject({ entry, presented }: Visit, reason: RejectedEntry['reason']): Answer {
@@ -140,11 +141,11 @@ export function createGuardedApi({ ledger, log, held, onRequest }: GuardedApiOpt
   }
 
   return {
-    arrive(exchange) {
-      const route = routeFor(exchange.path)
+    arrive(conversation) {
+      const route = routeFor(conversation.path)
       if (!route) return undefined
-      const { request, response, method, path, query } = exchange
-      const token = presentedToken(exchange)
+      const { request, response, method, path, query } = conversation
+      const token = presentedToken(conversation)
       const presented = ownerOf(ledger, token)
       const id = query.get('id')
       const entry = log.append<ApiEntry>({
@@ -162,11 +163,11 @@ export function createGuardedApi({ ledger, log, held, onRequest }: GuardedApiOpt
       })
       let body: Promise<Buffer> | undefined
       async function receive(): Promise<Buffer> {
-        const received = await exchange.body()
+        const received = await conversation.body()
         onRequest({ n: entry.n, method, url: request.url ?? '/', headers: request.headers, body: received })
         return received
       }
-      const visit: Visit = { exchange, route, entry, token, presented, body: () => (body ??= receive()) }
+      const visit: Visit = { conversation, route, entry, token, presented, body: () => (body ??= receive()) }
       return { place: 'api', presented, handle: () => pass(visit), body: visit.body }
     },
     add(path, handler) {

@@ -1,8 +1,8 @@
 export { type AuthServer, type AuthServerOptions, createAuthServer } from './auth-server.ts'
+export type { Barrier } from './barrier.ts'
 export { createTestClock, type TestClock, type TestClockOptions } from './clock.ts'
-export type { Answer } from './exchange.ts'
+export type { Answer } from './conversation.ts'
 export type { FaultKind, FaultOptions } from './faults.ts'
-export type { Gate } from './gate.ts'
 export type { ApiHandler, ApiRequest, ReceivedRequest } from './guarded-api.ts'
 export type {
   ApiEntry,

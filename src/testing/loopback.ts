@@ -1,13 +1,13 @@
 import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { BodyTooLong, createExchange, type Exchange, HungUp } from './exchange.ts'
+import { BodyTooLong, type Conversation, createConversation, HungUp } from './conversation.ts'
 
 export interface LoopbackOptions {
   /** Zero: any port that is free. */
   port: number
   /** In bytes. */
   longestBody: number
-  serve: (exchange: Exchange) => Promise<void>
+  serve: (conversation: Conversation) => Promise<void>
 }
 
 export interface Loopback {
@@ -26,10 +26,12 @@ export async function listenOnLoopback({ port, longestBody, serve }: LoopbackOpt
   const http = createServer({ keepAliveTimeout: 0 }, (request, response) => {
     const { socket } = request
     unread.delete(socket)
-    const exchange = createExchange(request, response, longestBody, (settled) => unread.set(socket, settled))
-    serve(exchange)
-      .catch((error: unknown) => fail(exchange, error))
-      .catch(() => exchange.destroy())
+    const conversation = createConversation(request, response, longestBody, (settled) =>
+      unread.set(socket, settled),
+    )
+    serve(conversation)
+      .catch((error: unknown) => fail(conversation, error))
+      .catch(() => conversation.destroy())
   })
   http.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (error.code === 'ECONNRESET') unread.get(socket)?.('the connection was reset before it was read')
@@ -51,9 +53,9 @@ export async function listenOnLoopback({ port, longestBody, serve }: LoopbackOpt
   }
 }
 
-async function fail(exchange: Exchange, error: unknown): Promise<void> {
+async function fail(conversation: Conversation, error: unknown): Promise<void> {
   if (error instanceof HungUp) return
-  if (exchange.response.headersSent) return exchange.destroy()
+  if (conversation.response.headersSent) return conversation.destroy()
   const status = error instanceof BodyTooLong ? 413 : 500
-  await exchange.send({ status, headers: { connection: 'close' }, body: { error: String(error) } })
+  await conversation.send({ status, headers: { connection: 'close' }, body: { error: String(error) } })
 }

@@ -1,4 +1,4 @@
-import type { TrackedAnswer } from './exchange.ts'
+import type { TrackedAnswer } from './conversation.ts'
 import type { RefreshEntry, RefusedEntry, ReuseEntry, ServerLog } from './server-log.ts'
 import { invalidGrant, tokenAnswer, tokenResponse } from './token-answer.ts'
 import { fingerprint, type IssuedTokens, type RefreshVerdict, type TokenLedger } from './token-ledger.ts'
@@ -47,7 +47,7 @@ export function createRefreshGrant(
       log.changed()
     }
     // The client may die while the answer is held back: then it is lost before it is sent.
-    const { response } = request.exchange
+    const { response } = request.conversation
     response.once('close', () => {
       if (!response.writableFinished) settled('the client hung up')
     })
@@ -94,7 +94,7 @@ export function createRefreshGrant(
   }
 
   return (request, refreshToken) => {
-    const { method, path } = request.exchange
+    const { method, path } = request.conversation
     const about = { method, path, token: fingerprint(refreshToken) }
     const verdict = ledger.refresh(refreshToken)
     if (verdict.kind === 'refused') return refuse(request, verdict, about)

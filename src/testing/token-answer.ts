@@ -1,4 +1,4 @@
-import type { Answer } from './exchange.ts'
+import type { Answer } from './conversation.ts'
 import type { IssuedTokens } from './token-ledger.ts'
 import type { TokenRequest } from './token-request.ts'
 
@@ -31,27 +31,28 @@ export function tokenResponse(issued: IssuedTokens, expiresIn: number | undefine
  * token that stays the same is not mentioned (RFC 6749 §6).
  */
 export function tokenAnswer(
-  { exchange, cookie }: TokenRequest,
+  { conversation, cookie }: TokenRequest,
   response: TokenResponse,
   rotated = true,
 ): Answer {
   const { access_token, refresh_token, ...rest } = response
-  const inCookie = exchange.path !== '/token' && (cookie || exchange.cookie('refresh_token') !== undefined)
+  const inCookie =
+    conversation.path !== '/token' && (cookie || conversation.cookie('refresh_token') !== undefined)
   const body = {
     ...(cookie ? {} : { access_token }),
     ...rest,
     ...(rotated && !inCookie ? { refresh_token } : {}),
   }
-  if (exchange.path === '/token') return { headers: NO_STORE, body }
+  if (conversation.path === '/token') return { headers: NO_STORE, body }
   const cookies = rotated ? [`refresh_token=${refresh_token}; ${ATTRIBUTES}`] : []
   if (cookie) cookies.push(`access_token=${access_token}; ${ATTRIBUTES}`)
   return { headers: { ...NO_STORE, 'set-cookie': cookies }, body }
 }
 
 /** `/token` says 400 as RFC 6749 §5.2 has it; an app's own `/refresh` usually says 401. */
-export function invalidGrant({ exchange }: TokenRequest): Answer {
+export function invalidGrant({ conversation }: TokenRequest): Answer {
   return {
-    status: exchange.path === '/token' ? 400 : 401,
+    status: conversation.path === '/token' ? 400 : 401,
     headers: NO_STORE,
     body: { error: 'invalid_grant' },
   }

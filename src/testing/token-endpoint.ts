@@ -1,4 +1,5 @@
-import type { Answer, Arrival, Exchange, TrackedAnswer } from './exchange.ts'
+import type { Arrival } from './arrival.ts'
+import type { Answer, Conversation, TrackedAnswer } from './conversation.ts'
 import { createRefreshGrant } from './refresh-grant.ts'
 import type { Presented, RefusedEntry, ServerLog, SessionEntry } from './server-log.ts'
 import { invalidGrant, REMOVED_COOKIES, tokenAnswer, tokenResponse } from './token-answer.ts'
@@ -20,7 +21,7 @@ export interface TokenEndpointOptions {
  */
 export function createTokenEndpoint(
   options: TokenEndpointOptions,
-): (exchange: Exchange) => Promise<Arrival | undefined> {
+): (conversation: Conversation) => Promise<Arrival | undefined> {
   const { ledger, log, expiresIn, password } = options
   const exchangeToken = createRefreshGrant({ ledger, log, expiresIn })
 
@@ -83,16 +84,16 @@ export function createTokenEndpoint(
     log.append<SessionEntry>({ kind, ...owner, status, explanation })
   }
 
-  function refuse({ exchange }: TokenRequest, reason: 'missing' | 'unsupported', answer: Answer): Answer {
-    const { method, path } = exchange
+  function refuse({ conversation }: TokenRequest, reason: 'missing' | 'unsupported', answer: Answer): Answer {
+    const { method, path } = conversation
     const explanation = reason === 'missing' ? 'no refresh token came' : 'the grant type is not refresh_token'
     log.append<RefusedEntry>({ kind: 'refused', method, path, reason, explanation })
     return answer
   }
 
-  function signedInBy({ exchange, refreshToken }: TokenRequest): IssuedTokens | undefined {
-    const bearer = /^Bearer +(.+)$/i.exec(exchange.request.headers.authorization ?? '')?.[1]
-    const token = refreshToken ?? bearer ?? exchange.cookie('access_token')
+  function signedInBy({ conversation, refreshToken }: TokenRequest): IssuedTokens | undefined {
+    const bearer = /^Bearer +(.+)$/i.exec(conversation.request.headers.authorization ?? '')?.[1]
+    const token = refreshToken ?? bearer ?? conversation.cookie('access_token')
     return token === undefined ? undefined : ledger.find(token)
   }
 
@@ -105,13 +106,13 @@ export function createTokenEndpoint(
     return { family: issued.family.id, generation: issued.generation, user: issued.family.user, token }
   }
 
-  return async (exchange) => {
-    const route = Object.hasOwn(routes, exchange.path) ? routes[exchange.path] : undefined
+  return async (conversation) => {
+    const route = Object.hasOwn(routes, conversation.path) ? routes[conversation.path] : undefined
     if (!route) return undefined
-    if (exchange.method !== 'POST') return METHOD_NOT_ALLOWED
-    const refreshes = exchange.path === '/token' || exchange.path === '/refresh'
+    if (conversation.method !== 'POST') return METHOD_NOT_ALLOWED
+    const refreshes = conversation.path === '/token' || conversation.path === '/refresh'
     if (refreshes) log.count.refreshRequests += 1
-    const request = await readTokenRequest(exchange)
+    const request = await readTokenRequest(conversation)
     return {
       place: refreshes ? 'token' : 'other',
       presented: presented(request),

@@ -1,8 +1,8 @@
-import type { Exchange } from './exchange.ts'
+import type { Conversation } from './conversation.ts'
 
 /** A request that is about tokens, as a form (RFC 6749 §4) or, as most web apps have it, in JSON. */
 export interface TokenRequest {
-  readonly exchange: Exchange
+  readonly conversation: Conversation
   readonly fields: Readonly<Record<string, unknown>>
   /** From the body, or, but for `/token`, from the cookie. */
   readonly refreshToken: string | undefined
@@ -10,16 +10,16 @@ export interface TokenRequest {
   readonly cookie: boolean
 }
 
-export async function readTokenRequest(exchange: Exchange): Promise<TokenRequest> {
-  const fields = parse(exchange, await exchange.body())
-  const fromCookie = exchange.path === '/token' ? undefined : exchange.cookie('refresh_token')
+export async function readTokenRequest(conversation: Conversation): Promise<TokenRequest> {
+  const fields = parse(conversation, await conversation.body())
+  const fromCookie = conversation.path === '/token' ? undefined : conversation.cookie('refresh_token')
   return {
-    exchange,
+    conversation,
     fields,
     refreshToken: text(fields.refresh_token) ?? text(fromCookie),
     cookie:
-      exchange.path !== '/token' &&
-      (exchange.query.has('cookie') || fields.cookie === true || fields.cookie === 'true'),
+      conversation.path !== '/token' &&
+      (conversation.query.has('cookie') || fields.cookie === true || fields.cookie === 'true'),
   }
 }
 
@@ -28,7 +28,7 @@ export function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
 }
 
-function parse({ request }: Exchange, body: Buffer): Record<string, unknown> {
+function parse({ request }: Conversation, body: Buffer): Record<string, unknown> {
   const source = body.toString()
   if (!request.headers['content-type']?.includes('json')) {
     return Object.fromEntries(new URLSearchParams(source))

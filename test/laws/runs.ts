@@ -5,8 +5,8 @@ import type { Tally } from './trial.ts'
 /** What a property says of one run. */
 export type Law = (plan: Plan, commands: Command[], scheduler: fc.Scheduler) => Promise<Tally>
 
-/** How many runs each property gets in a usual run of the tests. */
-const SAMPLE = 800
+/** How many runs each property gets in a usual run of the tests; `npm run check` makes do with fewer. */
+const SAMPLE = Number(process.env.LAWS_RUNS ?? 800)
 
 /** How many runs all properties together get at the least, in a soak. */
 const soak = Number(process.env.SOAK_RUNS ?? 0)

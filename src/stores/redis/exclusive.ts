@@ -1,8 +1,8 @@
 import { orAborted } from '../../core/abortable.ts'
 import type { SessionStore, Stored } from '../../core/store.ts'
+import type { Place } from './place.ts'
 import { recordOf } from './record.ts'
 import { ACQUIRE, BEGIN, CLEAR, RELEASE, RENEW } from './scripts.ts'
-import type { Seat } from './store.ts'
 import { createTurn, type Moment, momentOf } from './turn.ts'
 
 /** What waiting for a turn needs of the store. */
@@ -30,8 +30,8 @@ export interface Exclusive {
  * Whoever finds the turn taken sleeps until a message says that it is free. Messages get lost; so nobody sleeps
  * longer than the server keeps the turn of a holder that is silent.
  */
-export function createExclusive(seat: Seat, { listen, tell }: Surroundings): Exclusive {
-  const { clock, run, context, key, lease, ttl, keep } = seat
+export function createExclusive(place: Place, { listen, tell }: Surroundings): Exclusive {
+  const { clock, run, context, key, lease, ttl, keep } = place
   let line: Promise<unknown> = Promise.resolve()
   let turns = 0
   let wake = () => {}

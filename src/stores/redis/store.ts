@@ -1,31 +1,9 @@
-import type { Clock } from '../../core/clock.ts'
 import { isNews, newNonce, type SessionStore, type Stored } from '../../core/store.ts'
-import { type Connection, within } from './connection.ts'
+import { within } from './connection.ts'
 import { createExclusive } from './exclusive.ts'
-import type { Newsroom } from './newsroom.ts'
+import type { Place, Shared } from './place.ts'
 import { fieldsOf, recordOf } from './record.ts'
-import { LOAD, SAVE, type Script } from './scripts.ts'
-
-/** What the stores of one client have in common. Times are in milliseconds. */
-export interface Shared {
-  readonly connection: Connection
-  readonly newsroom: Newsroom
-  readonly clock: Clock
-  readonly prefix: string
-  readonly lease: number
-  readonly ttl: number
-  readonly keep: number
-  readonly timeout: number
-}
-
-/** One session in Redis, as one context sees it. */
-export interface Seat extends Shared {
-  /** Of the session's hash, and the name of the channel on which its news are. */
-  readonly key: string
-  /** Names this context, in leases and messages. */
-  readonly context: string
-  run(script: Script, args: (string | number)[]): Promise<unknown>
-}
+import { LOAD, SAVE } from './scripts.ts'
 
 type Hear = (stored: Stored) => void
 
@@ -34,7 +12,7 @@ export function createRedisStore(id: string, shared: Shared): SessionStore {
   const { connection, newsroom, clock, prefix, keep, timeout } = shared
   const key = prefix + encode(id)
   const context = newNonce(clock)
-  const run: Seat['run'] = (script, args) =>
+  const run: Place['run'] = (script, args) =>
     within(connection.run(script, key, args.map(String)), timeout, clock)
   /** The newest record that this context was given, or gave. */
   let known: Stored | undefined

@@ -1,7 +1,7 @@
 import type { ReuseEntry } from 'refresh-once/testing'
 import { expect, test } from 'vitest'
 import type { Engine } from './engine.ts'
-import type { Note } from './site.ts'
+import type { Note } from './member.ts'
 import { inEachEngine, raiseStage, type StagedTab } from './stage.ts'
 
 /** `npm run soak` asks for more. */

@@ -2,7 +2,14 @@ import type { SessionEvent } from 'refresh-once'
 import type { WebSocket } from 'ws'
 import type { Order, Report } from './page/connection.ts'
 import type { Actions } from './page/entry.ts'
-import type { Note } from './site.ts'
+
+/** Something that was written down by a page before it went on. */
+export interface Note {
+  readonly at: number
+  readonly member: string
+  readonly what: string
+  readonly token?: string
+}
 
 /** A page, a frame or a worker. */
 export interface Member {

@@ -3,21 +3,13 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { inject } from 'vitest'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { createMember, type Member } from './member.ts'
+import { createMember, type Member, type Note } from './member.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
     /** The script of the pages. */
     tabsScript: string
   }
-}
-
-/** Something that was written down by a page before it went on. */
-export interface Note {
-  readonly at: number
-  readonly member: string
-  readonly what: string
-  readonly token?: string
 }
 
 /** Serves pages of one origin, and talks to them. Nobody has been there before. */

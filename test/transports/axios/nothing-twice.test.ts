@@ -1,7 +1,7 @@
 import { Agent, request as nodeRequest, type RequestOptions } from 'node:http'
 import axios, { type AxiosResponse, getAdapter, type InternalAxiosRequestConfig } from 'axios'
 import { findSessionError } from 'refresh-once'
-import type { Gate, TestClock } from 'refresh-once/testing'
+import type { Barrier, TestClock } from 'refresh-once/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { deferred, newClock, times, watch } from '../../setup.ts'
 import { landed, onWire } from '../wire.ts'
@@ -229,7 +229,12 @@ describe('a pool of six connections', () => {
     recall: 'safe' | 'none',
     occupy: (stage: Stage) => Promise<number> = async () => 0,
   ): Promise<
-    Stage & { time: TestClock; slow: Gate; rejected: Promise<AxiosResponse>; crowd: Promise<AxiosResponse>[] }
+    Stage & {
+      time: TestClock
+      slow: Barrier
+      rejected: Promise<AxiosResponse>
+      crowd: Promise<AxiosResponse>[]
+    }
   > {
     const time = newClock()
     const httpAgent = new Agent({ keepAlive: true, maxSockets: 6 })
@@ -296,7 +301,7 @@ describe('a pool of six connections', () => {
 
   test('a POST that holds one of the six is not recalled, and is executed once', async () => {
     let payment: Promise<AxiosResponse> | undefined
-    let answers: Gate | undefined
+    let answers: Barrier | undefined
     const { server, time, slow, rejected, crowd } = await crowdedPool('safe', async ({ server, api }) => {
       answers = server.hold('/api/effects')
       payment = api.post('/api/effects?id=pay')

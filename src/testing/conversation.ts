@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Presented } from './server-log.ts'
 
 /** What a route answers with. */
 export interface Answer {
@@ -19,18 +18,11 @@ export interface TrackedAnswer extends Answer {
   settled?: (loss?: string) => void
 }
 
-/** A request that was recognised and not yet handled: the moment at which faults strike. */
-export interface Arrival {
-  readonly place: 'token' | 'api' | 'other'
-  /** Whose token it carries, for the log. */
-  readonly presented: Partial<Presented>
-  handle(): TrackedAnswer | Promise<TrackedAnswer>
-  /** The body of the request, if somebody wants to see it on its way. */
-  body?(): Promise<Buffer>
-}
+/** Where a request has come to. */
+export type Place = 'token' | 'api' | 'other'
 
 /** One request and its answer. */
-export interface Exchange {
+export interface Conversation {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly method: string
@@ -58,12 +50,12 @@ export class BodyTooLong extends Error {
  * @param longestBody in bytes
  * @param onSent called when an answer that wants to know its fate was handed to the network
  */
-export function createExchange(
+export function createConversation(
   request: IncomingMessage,
   response: ServerResponse,
   longestBody: number,
   onSent: (settled: (loss: string) => void) => void,
-): Exchange {
+): Conversation {
   const target = request.url ?? '/'
   const mark = target.indexOf('?')
   const method = request.method ?? 'GET'

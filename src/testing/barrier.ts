@@ -1,10 +1,10 @@
 import { createConditions } from './condition.ts'
 
 /** Keeps requests on the server until a test lets them go: the order of events without sleeping. */
-export interface Gate {
-  /** How many requests have reached the gate so far, those that went on included. */
+export interface Barrier {
+  /** How many requests have reached it so far, those that went on included. */
   readonly arrived: number
-  /** Resolves once `n` requests have reached the gate. @default n = 1 */
+  /** Resolves once `n` requests have reached it. @default n = 1 */
   untilArrived(n?: number): Promise<void>
   /**
    * Lets `n` requests go, in order of arrival; if fewer wait, the next ones to come pass at once. A request
@@ -14,14 +14,14 @@ export interface Gate {
   release(n?: number): void
 }
 
-/** The server's side of a {@link Gate}. */
-export interface GateKeeper extends Gate {
+/** The server's side of a {@link Barrier}. */
+export interface BarrierKeeper extends Barrier {
   readonly open: boolean
   pass(): Promise<void>
   close(reason: Error): void
 }
 
-export function createGate(): GateKeeper {
+export function createBarrier(): BarrierKeeper {
   const waiting: (() => void)[] = []
   const arrivals = createConditions()
   let arrived = 0
