@@ -8,38 +8,7 @@ import {
 } from 'refresh-once'
 import { describe, expect, test } from 'vitest'
 import { deferred, failureOf, newClock, open, times, watch } from '../setup.ts'
-
-/** localStorage, as far as a session sees it. */
-function syncStorage(
-  content = new Map<string, string>(),
-): KeyValueStorage & { content: Map<string, string> } {
-  return {
-    content,
-    getItem: (key) => content.get(key) ?? null,
-    setItem: (key, value) => void content.set(key, value),
-    removeItem: (key) => void content.delete(key),
-  }
-}
-
-/** AsyncStorage and its kin. */
-function asyncStorage(content = new Map<string, string>()): ReturnType<typeof syncStorage> {
-  const storage = syncStorage(content)
-  return {
-    content,
-    async getItem(key) {
-      await macrotask()
-      return storage.getItem(key)
-    },
-    async setItem(key, value) {
-      await macrotask()
-      storage.setItem(key, value)
-    },
-    async removeItem(key) {
-      await macrotask()
-      storage.removeItem(key)
-    },
-  }
-}
+import { asyncStorage, syncStorage } from './storage.ts'
 
 const refuse: SessionOptions['refresh'] = () => Response.json({ error: 'invalid_grant' }, { status: 400 })
 const TOKENS = { accessToken: 'mine', refreshToken: 'r', expiresIn: 300 }
@@ -166,6 +135,10 @@ for (const [name, newStorage] of [
         '"x"',
         '{"version":{}}',
         '{"version":{"epoch":1}}',
+        '{"version":{"epoch":"1","nonce":"x"},"tokens":{"accessToken":"without-generation"}}',
+        '{"version":{"epoch":"1","generation":"1","nonce":"x"},"tokens":{"accessToken":"of-words"}}',
+        '{"version":{"epoch":"1","generation":1},"tokens":{"accessToken":"without-nonce"}}',
+        '{"version":{"epoch":"1","generation":1,"nonce":"x"},"tokens":{"accessToken":1}}',
       ]) {
         const storage = newStorage(new Map([['refresh-once', garbage]]))
         const session = open({ refresh: () => 'refreshed', store: memoryStore({ storage }) })
@@ -483,5 +456,24 @@ describe('memoryStore', () => {
     expect((await left).message).toBe('left')
     item.resolve(null)
     expect(await stayed).toBe('refreshed')
+  })
+
+  test.each([
+    ['the storage', 7],
+    ['memory', 2],
+  ])('of two reservations the greater one is kept, here that of %s', async (_, kept) => {
+    const storage = syncStorage()
+    const store = memoryStore({ storage })
+    const record = { version: { epoch: '1', generation: 1, nonce: 'a' }, tokens: { accessToken: 'mine' } }
+    const reserved = async (): Promise<number | undefined> => (await store.load())?.pending?.generation
+    await store.save(record)
+    await store.exclusive(async (lease) => expect(await lease.begin()).toBe(2))
+    const until = Number((await store.load())?.pending?.until)
+    // Somebody who shares the storage has written over it.
+    const written = { ...record, pending: { generation: kept === 2 ? 1 : kept, until: until + 1 } }
+    storage.content.set('refresh-once', JSON.stringify(written))
+    expect(await reserved()).toBe(kept)
+    storage.content.set('refresh-once', JSON.stringify(record))
+    expect(await reserved()).toBe(kept)
   })
 })
