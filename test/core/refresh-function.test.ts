@@ -50,6 +50,7 @@ describe('what a refresh may return', () => {
     ['a promise of nothing', async () => undefined, /return/],
     ['an empty string', () => '', /access token/],
     ['an object without an access token', async () => ({ access_token: '' }), /access token/],
+    ['a Response without an access token', () => json(200, { id_token: 'x' }), /expected an access token/],
     ['a token of another type', async () => ({ access_token: 'x', token_type: 'mac' }), /token_type/],
   ]
   for (const [name, refresh, message] of bad) {
@@ -118,6 +119,14 @@ describe('what a refresh may throw', () => {
     expect((await failureOf(session.getAccessToken())).message).toContain('just a string')
     const other = given(() => Promise.reject(undefined))
     expect(isSessionError(await failureOf(other.session.getAccessToken()), 'refresh_failed')).toBe(true)
+  })
+
+  test('the cause of the failure is an Error with a name, whatever was thrown', async () => {
+    for (const thrown of ['just a string', undefined, null, 42, { message: 'an object' }]) {
+      const { cause } = await failureOf(given(() => Promise.reject(thrown)).session.getAccessToken())
+      expect(cause).toBeInstanceOf(Error)
+      expect(cause).toMatchObject({ name: 'Error' })
+    }
   })
 
   test('a session error with the code session_expired ends the session', async () => {
@@ -192,6 +201,72 @@ describe('what ends a session', () => {
   })
 })
 
+describe('an `isTerminal` that throws', () => {
+  const broken = (code: string) => () => {
+    throw Object.assign(new Error('nobody there'), { code })
+  }
+  const failures: [name: string, fail: () => Response][] = [
+    ['a refusal', () => json(400, { error: 'invalid_grant' })],
+    ['a 401 without a body', () => new Response(null, { status: 401 })],
+    ['a 503', () => new Response(null, { status: 503 })],
+    ['a 500', () => new Response(null, { status: 500 })],
+    ['a Retry-After', () => json(429, {}, { 'retry-after': '1' })],
+    ['a 200 with an error', () => json(200, { error: 'server_error' })],
+    ['a connection that was refused', broken('ECONNREFUSED')],
+    ['a connection that broke', broken('ECONNRESET')],
+  ]
+  for (const mode of ['token', 'cookie'] as const) {
+    test.each(failures)(
+      `at %s does not make the refresh token be sent again, and ends nothing (${mode} mode)`,
+      async (_, fail) => {
+        let calls = 0
+        const { session, time } = given(
+          () => {
+            calls++
+            return fail()
+          },
+          {
+            mode,
+            tokens: mode === 'token' ? SEED : undefined,
+            retries: 2,
+            isTerminal: () => {
+              throw new Error('a bug of the app')
+            },
+          },
+        )
+        const { status } = session.state
+        const failed = failureOf(session.refresh())
+        await time.advance(5_000)
+        expect(calls).toBe(1)
+        const error = await failed
+        expect(isSessionError(error, 'refresh_failed')).toBe(true)
+        expect(error.message).toContain('a bug of the app')
+        expect(session.state).toMatchObject({ status, refreshing: false })
+      },
+    )
+
+    test(`leaves the next refresh to itself (${mode} mode)`, async () => {
+      let calls = 0
+      const { session, time } = given(
+        () => (++calls === 1 ? json(400, { error: 'invalid_grant' }) : 'second'),
+        {
+          mode,
+          tokens: mode === 'token' ? SEED : undefined,
+          isTerminal: () => {
+            throw new Error('a bug of the app')
+          },
+        },
+      )
+      await failureOf(session.refresh())
+      await time.advance(1_000)
+      await session.refresh()
+      expect(session.state).toMatchObject({ status: 'signed-in', refreshing: false })
+      // Nobody waited for a reservation that was left behind.
+      expect([calls, time.clock.monotonic()]).toEqual([2, 1_000])
+    })
+  }
+})
+
 describe('trying again', () => {
   test('a failure for now is tried again twice, each time after a random delay below a growing limit', async () => {
     const calls: number[] = []
@@ -210,6 +285,24 @@ describe('trying again', () => {
     expect(first).toBe(0)
     expect(second - first).toBeLessThanOrEqual(500)
     expect(third - second).toBeLessThanOrEqual(1_000)
+  })
+
+  test('the limit of the delay doubles with each try', async () => {
+    const time = newClock()
+    const calls: number[] = []
+    const session = open({
+      clock: { ...time.clock, random: () => 0.999_999 },
+      tokens: SEED,
+      retries: 3,
+      refresh: () => {
+        calls.push(time.clock.monotonic())
+        throw Object.assign(new Error('nobody there'), { code: 'ECONNREFUSED' })
+      },
+    })
+    const failed = failureOf(session.getAccessToken())
+    await time.advance(5_000)
+    await failed
+    expect(calls.map(Math.round)).toEqual([0, 500, 1_500, 3_500])
   })
 
   test('the delays are jittered: sessions that fail together do not come back together', async () => {
