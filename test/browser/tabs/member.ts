@@ -22,7 +22,7 @@ export interface Member {
   /** The events of its session, in order. */
   readonly events: readonly { readonly type: string; readonly reason?: string }[]
   /** Resolves once its session has told `count` events of a type. */
-  until(type: SessionEvent['type'] | 'waiting', count?: number): Promise<void>
+  until(type: SessionEvent['type'] | 'waiting' | 'given-up', count?: number): Promise<void>
   /** Resolves once it has connected so many times; it does so again when it is restored. */
   untilConnected(count?: number): Promise<void>
   /** Whether it was restored from the back/forward cache when it connected last. */

@@ -122,4 +122,21 @@ inEachEngine('a tab refreshes, and', (set) => {
     expect(await holder.call('request', 1)).toEqual([{ status: 200, user: 'alice', generation: 2 }])
     expect(server.count, server.explain()).toMatchObject({ refreshes: 1, refreshRequests: 1, reuses: 0 })
   })
+
+  test('loses its lock to another tab: the refresh is given up, and none is sent before the lock is had again', async () => {
+    const stage = await set(UNDATED)
+    const { server } = stage
+    const patient = { lease: 60_000, session: { deadline: 20_000 } }
+    const { holder, successor, refresh, release } = await whileOneRefreshes(stage, patient)
+    await successor.call('takeLock')
+    await holder.until('given-up')
+    release()
+    expect(await holder.call('state')).toMatchObject({ status: 'signed-in', refreshing: true, generation: 1 })
+    expect(server.count.refreshRequests).toBe(1)
+
+    await successor.call('giveLockBack')
+    expect(await refresh).toBeGreaterThan(1)
+    expect(await holder.call('request', 1)).toEqual([{ status: 200, user: 'alice', generation: 2 }])
+    expect(server.count, server.explain()).toMatchObject({ refreshes: 1, refreshRequests: 2, reuses: 0 })
+  })
 })

@@ -1,7 +1,7 @@
 import { isSessionError, type Session } from 'refresh-once'
 import { describe, expect, test } from 'vitest'
 import { ACQUIRE, BEGIN, SAVE } from '../../../src/stores/redis/scripts.ts'
-import { failureOf, times, watch, withoutJitter } from '../../setup.ts'
+import { failureOf, refreshAt, times, watch, withoutJitter } from '../../setup.ts'
 import { kinds } from './clients.ts'
 import { commandTo, newRedis, type Stage, setStage, signedIn } from './stage.ts'
 
@@ -328,6 +328,33 @@ test('a turn that lasts too long passes on; both answers are tried, and the newe
   expect(stage.server.count.reuses).toBe(0)
   const late = await stage.context()
   expect(await late.session.getAccessToken()).toBe(await two.session.getAccessToken())
+})
+
+test('a turn that somebody else has taken ends the refresh, and none is sent before the turn is had again', async () => {
+  const stage = await setStage(kind)
+  const refresh = refreshAt(stage.server)
+  const signals: AbortSignal[] = []
+  const [one] = await signedIn(stage, 1, {
+    stores: { ttl: 9_000 },
+    session: {
+      deadline: 60_000,
+      refresh(context) {
+        signals.push(context.signal)
+        return refresh(context)
+      },
+    },
+  })
+  stage.server.fault('hang', { times: 1 })
+  const refreshed = there(one).session.refresh()
+  await stage.server.until('fault')
+  // One who comes to nothing: it is silent, and Redis lets go of it when the time of the turn that it took is over.
+  await stage.command('HSET', 'refresh-once:alice', 'o', 'somebody', 'k', '1')
+  await expect.poll(() => signals[0]?.aborted, { timeout: 20_000 }).toBe(true)
+  expect(await stage.command('HGET', 'refresh-once:alice', 'o')).toBe('somebody')
+  expect(signals).toHaveLength(1)
+  await refreshed
+  expect(signals.map(({ aborted }) => aborted)).toEqual([true, false])
+  expect(stage.server.count).toMatchObject({ refreshes: 1, reuses: 0 })
 })
 
 test("onUnavailable 'local' refreshes without Redis, and what came of it is saved when it is back", async () => {

@@ -32,11 +32,26 @@ const faults = {
   },
 }
 
+let giveLockBack = (): void => {}
+
 /** What the test breaks. */
 export const faultActions = {
   async suffer(fault: keyof typeof faults): Promise<void> {
     await faults[fault]()
   },
+
+  /** Takes the lock of the session from whoever has it, and keeps it. Resolves once it is taken. */
+  takeLock: (): Promise<void> =>
+    new Promise((resolve) => {
+      void navigator.locks.request('refresh-once:app', { steal: true }, () => {
+        resolve()
+        return new Promise<void>((pass) => {
+          giveLockBack = pass
+        })
+      })
+    }),
+
+  giveLockBack: (): void => giveLockBack(),
 
   hasLocks: (): boolean => Boolean(navigator.locks),
 

@@ -48,6 +48,7 @@ export const sessionActions = {
     const store = browserStore({ name, ...(persist && { persist }), ...(lease && { lease }) })
     session = createSession({
       async refresh({ tokens, signal }) {
+        signal.addEventListener('abort', () => tell({ type: 'given-up' }))
         const body = new URLSearchParams({ grant_type: 'refresh_token' })
         if (tokens?.refreshToken) body.set('refresh_token', tokens.refreshToken)
         if (journal) await note({ what: 'sent', token: await fingerprint(tokens?.refreshToken ?? '') })
