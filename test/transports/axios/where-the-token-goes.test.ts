@@ -356,6 +356,86 @@ describe('the final URL decides', () => {
     expect(seen.map(({ headers }) => headers.authorization).filter(Boolean)).toEqual([])
   })
 
+  describe('a base URL that a request brings along, and its URL', () => {
+    const BASES = {
+      home: HOME,
+      foreign: 'https://evil.com',
+      'foreign, with a path': 'https://evil.com/api.good.com',
+    }
+    const URLS = {
+      relative: '/x',
+      'relative, without a slash': 'x',
+      empty: '',
+      home: `${HOME}/x`,
+      foreign: 'https://evil.com/x',
+      'foreign, without a scheme': '//evil.com/x',
+    }
+    const combinations = Object.entries(BASES).flatMap(([base, baseURL]) =>
+      Object.entries(URLS).flatMap(([what, url]) =>
+        [true, false, undefined].map((absolute) => ({ base, baseURL, what, url, absolute })),
+      ),
+    )
+
+    /** Whether the token may go along: wherever this version of axios, or another one, leads the request. */
+    function mayGo({ baseURL, url, absolute }: (typeof combinations)[number]): boolean {
+      const relative = !/^(https:)?\/\//.test(url)
+      const base = baseURL === HOME
+      if (relative) return base
+      return url.startsWith(HOME) && (absolute !== false || base)
+    }
+
+    test.each(combinations)(
+      '$base base URL, $what URL, `allowAbsoluteUrls: $absolute`: the token goes home, and nowhere else',
+      async (given) => {
+        const { baseURL, url, absolute } = given
+        const config = { baseURL, ...(absolute !== undefined && { allowAbsoluteUrls: absolute }) }
+        const { adapter, sent } = recorder()
+        const api = axios.create({ baseURL: HOME, adapter })
+        const session = open()
+        const events = eventsOf(session)
+        attachSession(api, session)
+        // What was asked about the home base URL must not be remembered for this one.
+        await api.get('/before')
+        await api.get(url, config)
+        const last = sent.at(-1) as Sent
+        if (bearer(last)) expect(last.origin).toBe(HOME)
+        expect(bearer(last)).toBe(mayGo(given) ? `Bearer ${TOKEN}` : undefined)
+        expect(ignored(events)).toEqual(mayGo(given) ? [] : ['foreign-origin'])
+      },
+    )
+
+    test.each([
+      { page: HOME, url: '/x', absolute: false, token: true },
+      { page: HOME, url: `${HOME}/x`, absolute: false, token: true },
+      { page: HOME, url: 'https://evil.com/x', absolute: false, token: false },
+      { page: HOME, url: 'https://evil.com/x', absolute: true, token: false },
+      { page: 'https://evil.com', url: '/x', absolute: true, token: false },
+      { page: 'https://evil.com', url: `${HOME}/x`, absolute: false, token: false },
+      { page: 'https://evil.com', url: `${HOME}/x`, absolute: true, token: true },
+    ])(
+      'a relative base URL in a page at $page, $url, `allowAbsoluteUrls: $absolute`: the token goes along: $token',
+      async ({ page, url, absolute, token }) => {
+        vi.stubGlobal('location', new URL(`${page}/app/`))
+        const { adapter, sent } = recorder()
+        const api = axios.create({ baseURL: HOME, adapter })
+        attachSession(api, open(), { origins: [HOME] })
+        await api.get(url, { baseURL: '/api', allowAbsoluteUrls: absolute } as AxiosRequestConfig)
+        expect(sent.map(bearer)).toEqual([token ? `Bearer ${TOKEN}` : undefined])
+      },
+    )
+
+    test('an interceptor brings them along: the same', async () => {
+      const { adapter, sent } = recorder()
+      const api = axios.create({ baseURL: HOME, adapter })
+      attachSession(api, open())
+      api.interceptors.request.use((config) => Object.assign(config, { baseURL: 'https://evil.com' }))
+      await api.get('/x')
+      await api.get(`${HOME}/x`)
+      await api.get(`${HOME}/x`, { allowAbsoluteUrls: false } as AxiosRequestConfig)
+      expect(sent.map(bearer)).toEqual([undefined, `Bearer ${TOKEN}`, undefined])
+    })
+  })
+
   test('a URL object is served as axios serves it by itself', async () => {
     const home = await start()
     const url = new URL('/api/items?id=1', home.url) as unknown as string

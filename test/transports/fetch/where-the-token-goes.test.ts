@@ -329,7 +329,40 @@ describe.each(CREDENTIALS)('redirects, with the token in %s', (name, follows, ap
   )
 })
 
-describe('the token in the query', () => {
+describe('(D41) redirects in a Worker, whose fetch has no `redirect: error`', () => {
+  const custom: SessionOptions['applyToken'] = ({ accessToken }) => ({ headers: { 'x-token': accessToken } })
+  const inQuery: SessionOptions['applyToken'] = ({ accessToken }) => ({ query: { token: accessToken } })
+  const flags = (strips: boolean) => ({
+    compatibilityFlags: { strip_authorization_on_cross_origin_redirect: strips },
+  })
+
+  test.each<[string, object | undefined, SessionOptions['applyToken'], string | undefined]>([
+    ['elsewhere, a header that would be taken along', undefined, custom, 'error'],
+    ['elsewhere, Authorization', undefined, undefined, undefined],
+    ['a header that would be taken along', {}, custom, 'manual'],
+    ['Authorization', {}, undefined, undefined],
+    ['Authorization, by an old compatibility date', flags(false), undefined, 'manual'],
+    ['Authorization, by a new compatibility date', flags(true), undefined, undefined],
+    ['a header of its own, by a new compatibility date', flags(true), custom, 'manual'],
+    ['the query, by an old compatibility date', flags(false), inQuery, undefined],
+  ])(
+    '%s: redirects are followed only where the runtime drops the token, or the caller says so',
+    async (_, worker, applyToken, redirect) => {
+      if (worker) vi.stubGlobal('Cloudflare', worker)
+      const redirects: unknown[] = []
+      const own: typeof fetch = async (_, init) => {
+        redirects.push(init?.redirect)
+        return new Response('{}')
+      }
+      const api = withSession(session({ applyToken }), { origins: [HOME], fetch: own })
+      await api(`${HOME}/x`)
+      await api(`${HOME}/x`, { redirect: 'follow' })
+      expect(redirects).toEqual([redirect, 'follow'])
+    },
+  )
+})
+
+describe('(D41) the token in the query', () => {
   const applyToken = ({ accessToken }: TokenSet): Credentials => ({ query: { access_token: accessToken } })
 
   test.each<[string, (url: string) => [RequestInfo, RequestInit?]]>([
