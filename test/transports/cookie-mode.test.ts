@@ -1,8 +1,10 @@
+import type { ServerResponse } from 'node:http'
 import type { Session, SessionOptions } from 'refresh-once'
 import type { AuthServer } from 'refresh-once/testing'
 import { describe, expect, test } from 'vitest'
-import { open, startServer, times } from '../setup.ts'
+import { deferred, newClock, open, startServer, times } from '../setup.ts'
 import { type Api, CLIENTS, type Client } from './client.ts'
+import { onWire } from './wire.ts'
 
 interface Page {
   server: AuthServer
@@ -96,6 +98,38 @@ describe.each(CLIENTS)('$name', (client) => {
         expect(answers.map(({ data }) => data.generation)).toEqual(times(10, () => generation))
       }
       expect(server.count).toMatchObject({ refreshes: 2, refreshRequests: 2, reuses: 0 })
+    })
+
+    test('a request that went out while nobody was signed in keeps its 401, whoever signs in meanwhile', async () => {
+      const { server, session, api } = await page(client, { tokens: null })
+      server.expireAccessTokens()
+      const gate = server.hold('/api/items')
+      const answer = api('/api/items')
+      await gate.untilArrived()
+      await session.signIn()
+      gate.release()
+      expect(await answer).toMatchObject({ status: 401, code: undefined })
+      expect(server.count).toMatchObject({ refreshRequests: 0, api: 1 })
+    })
+
+    test('a request that was recalled before anything is known of the session is sent again when the refresh fails', async () => {
+      const time = newClock()
+      const { server, session, api } = await page(client, { recall: 'safe', retries: 0, clock: time.clock })
+      expect(session.state.status).toBe('unknown')
+      const slow = server.hold('/api/late')
+      const refresh = deferred<ServerResponse>()
+      server.fault('custom', { on: '/refresh', respond: (_, response) => refresh.resolve(response) })
+      const stale = api('/api/late')
+      await slow.untilArrived()
+      const refused = api('/api/never')
+      const unanswered = await refresh.promise
+      await time.advance(250)
+      await server.until(() => onWire(server, '/api/late')[0]?.aborted === true)
+      unanswered.writeHead(503).end()
+      slow.release()
+      expect(await refused).toMatchObject({ status: 401, code: 'refresh_failed' })
+      expect((await stale).status).toBe(200)
+      expect(onWire(server, '/api/late')).toHaveLength(2)
     })
   })
 })

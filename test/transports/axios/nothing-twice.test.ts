@@ -68,6 +68,35 @@ describe.each(ADAPTERS)('nothing is executed twice (%s adapter)', (adapter) => {
     })
   })
 
+  test('(C28) a replay whose answer has not begun is recalled, although that of the first send had', async () => {
+    const { server, session, api, time } = await recallStage(adapter)
+    const seen = watch(session)
+    const slow = server.hold('/api/late')
+    server.fault('custom', { on: '/api/late', respond: { status: 401, body: { words: 'that have begun' } } })
+    // The caller's, since the fetch adapter tells only those who ask.
+    const progress: number[] = []
+    const request = api.get('/api/late', { onDownloadProgress: ({ loaded }) => progress.push(loaded) })
+    await slow.untilArrived()
+    expect(progress).not.toEqual([])
+
+    server.expireAccessTokens()
+    const refreshes = server.hold('/token')
+    const rejected = api.get('/api/items')
+    await refreshes.untilArrived()
+    await time.advance(250)
+    expect(seen.of('request-recalled')).toMatchObject([{ request: { attempt: 2, generation: 2 } }])
+    await server.until(() => onWire(server, '/api/late')[1]?.aborted === true)
+    refreshes.release()
+    slow.release()
+    expect((await rejected).status).toBe(200)
+    expect((await request).data).toMatchObject({ generation: 3 })
+    expect(await landed(server, '/api/late')).toMatchObject([
+      { status: 401 },
+      { generation: 2, aborted: true },
+      { generation: 3, status: 200 },
+    ])
+  })
+
   describe("the caller's abort during a recall", () => {
     test.each(['signal', 'cancelToken'] as const)(
       'by %s while the recalled request waits: it is cancelled, and not replayed',

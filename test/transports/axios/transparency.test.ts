@@ -1,7 +1,13 @@
 import { getEventListeners } from 'node:events'
 import { Agent } from 'node:http'
 import { inspect } from 'node:util'
-import axios, { type AxiosError, type AxiosRequestConfig, type AxiosResponse, getAdapter } from 'axios'
+import axios, {
+  type AxiosError,
+  type AxiosRequestConfig,
+  type AxiosResponse,
+  getAdapter,
+  type InternalAxiosRequestConfig,
+} from 'axios'
 import MockAdapter from 'axios-mock-adapter'
 import axiosRetry from 'axios-retry'
 import { findSessionError } from 'refresh-once'
@@ -759,6 +765,19 @@ describe.each(ADAPTERS)("the caller's cancellation (%s adapter)", (adapter) => {
       expect(server.count).toMatchObject({ refreshes: 1, api: 3 })
     })
   })
+})
+
+test.each([false, true])('a signal that cannot be listened to is let be (held: %s)', async (expired) => {
+  const { server, api } = await stage({ expired })
+  // That of an old polyfill, which only its adapter understands.
+  const signal = { aborted: false }
+  const adapter = (config: InternalAxiosRequestConfig) => {
+    const { signal, ...rest } = config
+    return getAdapter('http')(rest)
+  }
+  expect((await api.get('/api/items', { signal, adapter })).status).toBe(200)
+  server.expireAccessTokens()
+  expect((await api.get('/api/items', { signal, adapter })).status).toBe(200)
 })
 
 describe.each(ADAPTERS)("the caller's timeout (%s adapter)", (adapter) => {

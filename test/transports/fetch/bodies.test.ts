@@ -1,9 +1,10 @@
+import type { ServerResponse } from 'node:http'
 import { PassThrough, Readable } from 'node:stream'
 import FormDataPackage from 'form-data'
 import { findSessionError, isSessionError } from 'refresh-once'
 import type { SessionRequestInit } from 'refresh-once/fetch'
 import { describe, expect, test } from 'vitest'
-import { deferred, failureOf, times, watch } from '../../setup.ts'
+import { deferred, failureOf, newClock, times, watch } from '../../setup.ts'
 import { bearer, landed, multipart, onWire, seenOf } from '../wire.ts'
 import { type Stage, stage } from './stage.ts'
 
@@ -189,6 +190,35 @@ describe('a Request with a body', () => {
     }
   })
 
+  test.each([
+    {
+      how: 'is refused',
+      status: 400,
+      answer: '{"error":"invalid_grant"}',
+      ends: { code: 'session_expired' },
+    },
+    { how: 'fails for now', status: 503, answer: '', ends: { status: 200 } },
+  ])('the clone is let go when it was recalled, and the refresh $how', async ({ status, answer, ends }) => {
+    const time = newClock()
+    const { server, api, at } = await stage({ session: { recall: 'safe', retries: 0, clock: time.clock } })
+    Counted.clones = []
+    const echo = server.hold('/api/echo')
+    const request = api(put(at('/api/echo')), { session: { recall: true } }).catch((error) => error)
+    await echo.untilArrived()
+    const refresh = deferred<ServerResponse>()
+    server.fault('custom', { respond: (_, response) => refresh.resolve(response) })
+    const rejected = api(at('/api/never'))
+    const unanswered = await refresh.promise
+    await time.advance(250)
+    await server.until(() => onWire(server, '/api/echo')[0]?.aborted === true)
+    unanswered.writeHead(status, { 'content-type': 'application/json' }).end(answer)
+    echo.release()
+    expect((await rejected).status).toBe(401)
+    expect(await request).toMatchObject(ends)
+    expect(Counted.clones.length).toBeGreaterThan(0)
+    expect(Counted.clones.map(({ bodyUsed }) => bodyUsed)).not.toContain(false)
+  })
+
   test.each<[string, SessionRequestInit, number | undefined]>([
     ['the session never replays', {}, 0],
     ['the caller wants no replay', { session: { replay: false } }, undefined],
@@ -288,7 +318,27 @@ describe('bodies that are gone once they have been sent', () => {
     expect(`${received[0]?.body}`).toContain('Zoë')
   })
 
-  test.each(oneShots)('%s that waited for the refresh is sent once, and whole', async (_, make) => {
+  test('(C30) an iterator, with a fetch that reads it: the caller gets the original 401', async () => {
+    const reading: typeof fetch = async (input, init) => {
+      const iterator = init?.body as unknown as AsyncIterator<Uint8Array>
+      const parts: Uint8Array[] = []
+      for (let part = await iterator.next(); !part.done; part = await iterator.next()) parts.push(part.value)
+      return fetch(input, { ...init, body: Buffer.concat(parts) })
+    }
+    const { server, api, at, received } = await stage({ fetch: { fetch: reading } })
+    server.expireAccessTokens()
+    const source = generate()
+    // No iterable: it has nothing but `next`.
+    const answer = await api(
+      at('/api/echo'),
+      upload(() => ({ next: () => source.next() })),
+    )
+    expect(answer.status).toBe(401)
+    expect(findSessionError(answer)?.code).toBe('not_replayable')
+    expect(received.map(({ body }) => `${body}`)).toEqual([WHOLE])
+  })
+
+  test.each(oneShots)('(C30) %s that waited for the refresh is sent once, and whole', async (_, make) => {
     const { server, api, at, received } = await stage({ expired: true })
     expect((await api(at('/api/echo'), upload(make))).status).toBe(200)
     expect(received.map(({ body }) => `${body}`)).toEqual([WHOLE])

@@ -3,7 +3,7 @@ import { findSessionError, SessionError } from 'refresh-once'
 import { withSession } from 'refresh-once/fetch'
 import type { AuthServer } from 'refresh-once/testing'
 import { describe, expect, test } from 'vitest'
-import { closedPort, failureOf, newClock, signIn, startServer, times, watch } from '../../setup.ts'
+import { closedPort, failureOf, newClock, open, signIn, startServer, times, watch } from '../../setup.ts'
 import { bearer } from '../wire.ts'
 import { stage } from './stage.ts'
 
@@ -100,6 +100,23 @@ describe('what a session error looks like', () => {
     expect(await answer.json()).toEqual({ error: 'invalid_token' })
     expect(findSessionError(answer)).toMatchObject({ code: 'session_expired' })
     expect(Object.keys(answer)).not.toContain('cause')
+  })
+
+  test('two sessions, one around the other, may each say why they could not cure one answer', async () => {
+    const { server, api, at } = await stage({ session: { retries: 0 } })
+    server.fault('503')
+    const outer = open({
+      tokens: 'outer',
+      retries: 0,
+      refresh: () => Response.json({ error: 'invalid_grant' }, { status: 400 }),
+      applyToken: ({ accessToken }) => ({ headers: { 'x-outer': accessToken } }),
+    })
+    const both = withSession(outer, { origins: [server.url], fetch: api })
+    const answer = await both(at('/api/never'))
+    expect(answer.status).toBe(401)
+    expect(findSessionError(answer)).toMatchObject({ code: 'session_expired' })
+    expect(await answer.json()).toEqual({ error: 'invalid_token' })
+    expect(server.count).toMatchObject({ api: 1, refreshRequests: 1 })
   })
 
   test('a 401 that is the API’s own has no reason', async () => {
