@@ -124,6 +124,26 @@ describe('two windows', () => {
     expect(wide.calls).toBe(0)
   })
 
+  test('no window is wider than half of the token’s life', async () => {
+    const time = newClock()
+    let calls = 0
+    const session = open({
+      // Next to no jitter.
+      clock: { ...time.clock, random: () => 0.000_001 },
+      tokens: null,
+      refreshAhead: 250 * SECOND,
+      refresh: () => lasting(300)(++calls),
+    })
+    await session.signIn(lasting(300)(0))
+    await time.advance(149 * SECOND)
+    expect(await session.getAccessToken()).toBe('token-0')
+    expect(calls).toBe(0)
+    await time.advance(2 * SECOND)
+    expect(await session.getAccessToken()).toBe('token-0')
+    await time.advance(0)
+    expect(calls).toBe(1)
+  })
+
   test('a failure in the soft window is an event; the token serves until its hard window', async () => {
     let broken = true
     const g = await given(lasting(300))
@@ -241,6 +261,19 @@ describe('token sets that have no future', () => {
       expect(g.calls).toBe(1)
     }
   })
+})
+
+describe('the claims of a token', () => {
+  test.each(['???>>>~~~', 'ÿÿÿ', 'a', 'ab', 'abc', '👩‍👩‍👧'])(
+    'are read in the alphabet of URLs, of any length (with %s)',
+    async (name) => {
+      const g = await given((_, time) => {
+        const iat = time.clock.now() / 1000
+        return jwt({ name, iat, exp: iat + 300 })
+      })
+      expect(g.session.state.expiresAt).toBe(g.time.clock.now() + 5 * MINUTE)
+    },
+  )
 })
 
 describe('clocks that are not to be trusted', () => {

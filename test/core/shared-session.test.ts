@@ -85,6 +85,58 @@ test('a refresh that fails takes what others have saved meanwhile, and which its
   expect(seen.of('refresh-failed')).toEqual([])
 })
 
+test('a refusal ends nothing where the store has newer tokens, although it takes no writes any more', async () => {
+  const place = newPlace()
+  const other = place()
+  const own = place()
+  let broken = false
+  const session = open({
+    tokens: { accessToken: 'old', expiresAt: 1 },
+    store: {
+      ...own,
+      ...unheard,
+      save: (next) => (broken ? Promise.reject(new Error('read-only')) : own.save(next)),
+    },
+    async refresh() {
+      const { version } = (await other.load()) ?? {}
+      if (!version) throw new Error('nothing was saved')
+      await other.save({ version: { ...version, generation: 9 }, tokens: { accessToken: 'theirs' } })
+      broken = true
+      return Response.json({ error: 'invalid_grant' }, { status: 400 })
+    },
+  })
+  expect(await session.getAccessToken()).toBe('theirs')
+  expect(session.state).toMatchObject({ status: 'signed-in', generation: 9, refreshing: false })
+})
+
+test('of two who sign in at the same time the one is signed in whose sign-in is the later one, in every context', async () => {
+  const place = newPlace()
+  const other = place()
+  const own = place()
+  const session = open({
+    refresh: () => 'unused',
+    tokens: null,
+    store: {
+      ...own,
+      ...unheard,
+      async save(next) {
+        if (next.tokens?.accessToken === 'ours') {
+          const epoch = `9${next.version.epoch.slice(1)}`
+          await other.save({
+            version: { ...next.version, epoch, nonce: 'other' },
+            tokens: { accessToken: 'theirs' },
+          })
+        }
+        return own.save(next)
+      },
+    },
+  })
+  await reach(session, 'signed-out')
+  await session.signIn('ours')
+  expect(await session.getAccessToken()).toBe('theirs')
+  expect((await own.load())?.tokens?.accessToken).toBe('theirs')
+})
+
 test('refreshes of others count for the loop budget', async () => {
   const place = newPlace()
   let refreshes = 0

@@ -1,6 +1,6 @@
 import { memoryStore, type Session, type SessionStore, type Stored } from 'refresh-once'
 import { expect, test } from 'vitest'
-import { newClock, open, type TurnedClock, watch } from '../setup.ts'
+import { deferred, newClock, open, type TurnedClock, watch } from '../setup.ts'
 
 /** A session over a store that can be made to refuse every save of tokens, as a full disk does. */
 function given(): {
@@ -10,11 +10,14 @@ function given(): {
   /** What saves have been tried with, refused ones included. */
   tried: Stored[]
   refuse(yes: boolean): void
+  /** Resolves once the store has been closed. */
+  closed: Promise<void>
 } {
   const time = newClock()
   const memory = memoryStore({ clock: time.clock })
   const tried: Stored[] = []
   let refuses = false
+  const closing = deferred<void>()
   const store: SessionStore = {
     ...memory,
     async save(next) {
@@ -22,6 +25,7 @@ function given(): {
       if (refuses) throw new Error('no space left')
       return memory.save(next)
     },
+    close: () => closing.resolve(),
   }
   let calls = 0
   const refresh = () => ({ accessToken: `access-${++calls}`, refreshToken: `refresh-${calls}` })
@@ -34,6 +38,7 @@ function given(): {
     refuse(yes) {
       refuses = yes
     },
+    closed: closing.promise,
   }
 }
 
@@ -72,6 +77,25 @@ test('new tokens that the store refuses are saved as soon as it works again, wit
   const { length } = g.tried
   await g.time.advance(600_000)
   expect(g.tried).toHaveLength(length)
+})
+
+test('tokens of the options that the store refuses are served, and nothing else comes of it', async () => {
+  const g = given()
+  g.refuse(true)
+  expect(await g.session.getAccessToken()).toBe('first')
+  await g.time.advance(0)
+  expect(g.tried).toHaveLength(1)
+  expect(g.session.state.status).toBe('signed-in')
+})
+
+test('a store that is closed with its session has got the new tokens before', async () => {
+  const g = await unsaved()
+  g.refuse(false)
+  const { length } = g.tried
+  g.session.close()
+  await g.closed
+  expect(g.tried).toHaveLength(length + 1)
+  expect((await g.store.load())?.tokens?.accessToken).toBe('access-1')
 })
 
 test('new tokens that have not been saved are saved when the session is closed', async () => {

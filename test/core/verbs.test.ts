@@ -1,6 +1,7 @@
 import {
   createSession,
   isSessionError,
+  memoryStore,
   type Session,
   type SessionOptions,
   type TokenInput,
@@ -66,6 +67,13 @@ describe('getAccessToken', () => {
     const tokens = await Promise.all(times(5, () => g.session.getAccessToken()))
     expect(tokens).toEqual(times(5, () => 'refreshed-1'))
     expect(g.calls).toBe(1)
+  })
+
+  test('of a session that knows nothing fails as every other, and the session knows as little as before', async () => {
+    const g = given({ tokens: undefined, refresh: () => new Response(null, { status: 503 }) })
+    const errors = await Promise.all(times(3, () => failureOf(g.session.getAccessToken())))
+    for (const error of errors) expect(isSessionError(error, 'refresh_failed')).toBe(true)
+    expect(g.session.state).toMatchObject({ status: 'unknown', refreshing: false, generation: 0 })
   })
 
   test('rejects with session_expired when nobody is signed in, and asks nobody', async () => {
@@ -170,6 +178,16 @@ describe('update', () => {
     expect(g.session.state.generation).toBe(3)
   })
 
+  test('with an end in the past: the tokens are used until somebody refuses them', async () => {
+    const g = given()
+    await g.session.signIn('one')
+    for (const late of [{ expiresAt: g.time.clock.now() - 60_000 }, { expiresIn: 0 }, { expiresIn: -1 }]) {
+      await g.session.update({ accessToken: 'two', ...late })
+      expect(await g.session.getAccessToken()).toBe('two')
+    }
+    expect(g.calls).toBe(0)
+  })
+
   test('rejects when nobody is signed in, or somebody else has signed in meanwhile', async () => {
     const g = given()
     expect((await failureOf(g.session.update('x'))).message).toContain('signIn')
@@ -234,6 +252,26 @@ describe('signOut', () => {
     expect(order).toEqual(['refreshed', 'server'])
     await refreshing
     expect(g.session.state.status).toBe('signed-out')
+  })
+
+  test('a `server` that never answers holds up nobody beyond its lease', async () => {
+    const g = given({ tokens: 'mine', lease: 1_000 })
+    let asked = 0
+    void g.session.signOut({
+      server: () => {
+        asked++
+        return new Promise(() => {})
+      },
+    })
+    await g.time.advance(0)
+    await g.session.signIn('next')
+    const refreshed = g.session.refresh()
+    await g.time.advance(999)
+    expect([asked, g.calls]).toEqual([1, 0])
+    await g.time.advance(1)
+    expect(g.calls).toBe(1)
+    await refreshed
+    expect(await g.session.getAccessToken()).toBe('refreshed-1')
   })
 
   test('twice is the same as once', async () => {
@@ -330,6 +368,17 @@ describe('close', () => {
     expect(isSessionError(await forced, 'session_closed')).toBe(true)
     await g.time.advance(0)
     expect(g.time.pending).toBe(0)
+  })
+
+  test('closes the store, once', async () => {
+    let closed = 0
+    const store = { ...memoryStore(), close: () => void closed++ }
+    const g = given({ tokens: 'mine', store })
+    await g.session.getAccessToken()
+    expect(closed).toBe(0)
+    g.session.close()
+    g.session.close()
+    expect(closed).toBe(1)
   })
 
   test('comes by itself with `using`, where the runtime knows it', () => {

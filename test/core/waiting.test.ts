@@ -77,6 +77,7 @@ describe('those who wait', () => {
     const signal = AbortSignal.abort(new Error('before'))
     expect((await failureOf(g.session.getAccessToken({ signal }))).message).toBe('before')
     expect((await failureOf(g.session.refresh({ signal }))).message).toBe('before')
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0)
     g.answer('second')
     expect(await g.session.getAccessToken()).toBe('second')
   })
