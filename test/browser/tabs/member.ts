@@ -1,6 +1,6 @@
 import type { SessionEvent } from 'refresh-once'
 import type { WebSocket } from 'ws'
-import type { Order, Report } from './page/connection.ts'
+import type { Hello, Order, Report } from './page/connection.ts'
 import type { Actions } from './page/entry.ts'
 
 /** Something that was written down by a page before it went on. */
@@ -14,7 +14,7 @@ export interface Note {
 /** A page, a frame or a worker. */
 export interface Member {
   readonly id: string
-  /** Does something there. Rejects if the context ends before it has answered. */
+  /** Does something there. Rejects if the line is cut, or the context ends, before it has answered. */
   call<Name extends keyof Actions>(
     name: Name,
     ...args: Parameters<Actions[Name]>
@@ -30,6 +30,8 @@ export interface Member {
 }
 
 interface Call {
+  /** By which the page was told. */
+  line: WebSocket | undefined
   resolve(value: unknown): void
   reject(error: Error): void
 }
@@ -42,6 +44,8 @@ export function createMember(
   const calls = new Map<number, Call>()
   const events: { type: string; reason?: string }[] = []
   const looks = new Set<() => void>()
+  /** The number of the last report of each page that has been here. */
+  const heard = new Map<string, number>()
   let connections = 0
   let numbers = 0
   let restored = false
@@ -70,31 +74,46 @@ export function createMember(
     else call?.resolve(report.value)
   }
 
-  function send(order: Order): void {
-    socket?.send(JSON.stringify(order))
+  function lastOf(page: string): number {
+    return heard.get(page) ?? 0
+  }
+
+  function send(line: WebSocket | undefined, order: Order): void {
+    line?.send(JSON.stringify(order))
   }
 
   function receive(report: Report): void {
     if ('call' in report) settle(report)
     else if ('event' in report) events.push(report.event)
-    else if ('hello' in report) {
-      restored = report.hello.restored
-      connections++
-    } else {
-      note(report.what as Pick<Note, 'what' | 'token'>)
-      send({ noted: report.note })
-    }
-    changed()
+    else note(report.note as Pick<Note, 'what' | 'token'>)
   }
 
   return {
-    connect(next) {
-      socket = next
-      next.on('message', (data) => receive(JSON.parse(String(data)) as Report))
-      next.on('close', () => {
-        if (socket !== next) return
-        for (const { reject } of calls.values()) reject(new Error(`${id} has ended`))
-        calls.clear()
+    connect(line) {
+      let page = ''
+      socket = line
+      line.on('message', (data) => {
+        const message = JSON.parse(String(data)) as Hello | Report
+        if ('hello' in message) {
+          page = message.hello.page
+          restored = message.hello.restored
+          connections++
+        }
+        // What may be lost is said again by the next line: it counts once, and in order.
+        else if (message.number === lastOf(page) + 1) {
+          heard.set(page, message.number)
+          receive(message)
+        }
+        if (!('event' in message)) send(line, { heard: lastOf(page) })
+        changed()
+      })
+      // The page may have come back by another line already: this one still takes along what it was told by it.
+      line.on('close', () => {
+        for (const [call, { line: own, reject }] of calls) {
+          if (own !== line) continue
+          calls.delete(call)
+          reject(new Error(`${id} has ended`))
+        }
       })
     },
     member: {
@@ -110,8 +129,8 @@ export function createMember(
           () =>
             new Promise((resolve, reject) => {
               const call = ++numbers
-              calls.set(call, { resolve, reject })
-              send({ call, name, args })
+              calls.set(call, { line: socket, resolve, reject })
+              send(socket, { call, name, args })
             }),
         )) as Member['call'],
     },

@@ -96,6 +96,7 @@ inEachEngine('a tab refreshes, and', (set) => {
 
     await holder.resume()
     await refresh
+    await holder.until('refresh-adopted')
     expect(await holder.call('request', 1)).toEqual([{ status: 200, user: 'alice', generation: 2 }])
     expect(await holder.call('state')).toMatchObject({ status: 'signed-in', generation: 3 })
     expect(await successor.call('state')).toMatchObject({ status: 'signed-in', generation: 3 })

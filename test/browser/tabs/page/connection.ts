@@ -1,19 +1,28 @@
 /** The line between a page, or a worker, and the test. */
 
-/** From the test to the page. */
-export type Order = { call: number; name: string; args: readonly unknown[] } | { noted: number }
+/** From the test to the page; `heard` is the number of the last report that has come. */
+export type Order = { call: number; name: string; args: readonly unknown[] } | { heard: number }
 
-/** From the page to the test. */
-export type Report =
-  | { hello: { restored: boolean } }
+/** The first that is said on a line. The document, or the worker, is the same as long as `page` is. */
+export interface Hello {
+  hello: { page: string; restored: boolean }
+}
+
+/** From the page to the test. Reports are numbered, for they may be said twice. */
+export type Report = { number: number } & (
   | { call: number; value: unknown }
   | { call: number; error: string }
   | { event: { type: string } }
-  | { note: number; what: object }
+  | { note: object }
+)
 
+type Unnumbered<T> = T extends unknown ? Omit<T, 'number'> : never
+
+const page = String(Math.random())
 let socket: WebSocket
-let notes = 0
-const waiting = new Map<number, () => void>()
+let reports = 0
+/** What the test may not have heard: a line that is cut takes along what was said last. */
+const unheard = new Map<number, { report: object; done: () => void }>()
 
 /** Connects to the test, and does what it asks. */
 export function connect(actions: object): void {
@@ -40,11 +49,12 @@ function open(actions: object, restored: boolean): void {
   socket.onopen = () => {
     // Chromium takes the line from a page that is frozen.
     socket.onclose = () => open(actions, false)
-    report({ hello: { restored } })
+    send({ hello: { page, restored } } satisfies Hello)
+    for (const { report } of unheard.values()) send(report)
   }
   socket.onmessage = async ({ data }) => {
     const order = JSON.parse(data) as Order
-    if ('noted' in order) return waiting.get(order.noted)?.()
+    if ('heard' in order) return forget(order.heard)
     const { call, name, args } = order
     try {
       const action = actions[name as keyof typeof actions] as (...args: readonly unknown[]) => unknown
@@ -55,8 +65,23 @@ function open(actions: object, restored: boolean): void {
   }
 }
 
-function report(message: Report): void {
+function report(what: Unnumbered<Report>, done = () => {}): void {
+  const report = { number: ++reports, ...what }
+  unheard.set(report.number, { report, done })
+  send(report)
+}
+
+/** Into a line that is not open nothing is said: once it is, everything is. */
+function send(message: object): void {
   if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(message))
+}
+
+function forget(heard: number): void {
+  for (const [number, { done }] of unheard) {
+    if (number > heard) return
+    unheard.delete(number)
+    done()
+  }
 }
 
 /** Tells the test of something that has happened. */
@@ -66,7 +91,5 @@ export function tell(event: { type: string }): void {
 
 /** Writes into the test's journal, which outlives the page. Resolves once it is there. */
 export function note(what: object): Promise<void> {
-  const number = ++notes
-  report({ note: number, what })
-  return new Promise((resolve) => waiting.set(number, resolve))
+  return new Promise((resolve) => report({ note: what }, resolve))
 }
