@@ -4,8 +4,12 @@ import type { Clock } from '../../core/clock.ts'
 const DATABASE = 'refresh-once'
 const CELLS = 'sessions'
 
-/** Milliseconds after which IndexedDB counts as not available: there were engines in which it never answered. */
-const PATIENCE = 5_000
+/**
+ * After so many steps of so many milliseconds IndexedDB counts as not available: there were engines in which it never
+ * answered. A page that was frozen finds one of them over when it wakes, before it is given the answer.
+ */
+const STEPS = 5
+const STEP = 1_000
 
 /**
  * Shows `change` what is kept under `name`, and keeps what it makes of it, in one transaction; where that is undefined,
@@ -21,7 +25,11 @@ export async function changeCell(
   change: (found: unknown) => unknown,
 ): Promise<void> {
   const over = new AbortController()
-  const timer = clock.setTimeout(() => over.abort(), PATIENCE)
+  let timer: unknown
+  const wait = (steps: number): void => {
+    timer = clock.setTimeout(() => (--steps ? wait(steps) : over.abort()), STEP)
+  }
+  wait(STEPS)
   globalThis.addEventListener?.('pagehide', (event) => over.abort(event), over)
   try {
     await orAborted(changeNow(name, over.signal, change), over.signal)

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { inEachEngine, type StagedTab } from './stage.ts'
 
@@ -37,6 +38,22 @@ inEachEngine('storage fails:', (set, engine) => {
     expect(await one.call('readStorage')).not.toContain('"version"')
     expect(degradations(one)).not.toEqual([])
     expect(server.count, server.explain()).toMatchObject({ reuses: 0 })
+  })
+
+  test('a page that was frozen for longer than storage is waited for wakes with the new tokens: nothing has failed', async () => {
+    const { server, openAll } = await set()
+    const [one, two] = await openAll(2, {})
+    if (!one || !two) throw new Error('no tabs')
+    await one.call('signIn', server.mint('alice'))
+    await two.call('untilGeneration', 1)
+    const adopted = two.events.filter(({ type }) => type === 'refresh-adopted').length
+    await two.freeze()
+    // Chromium hands the news to it, and not what it reads then.
+    expect(await one.call('refresh')).toBe(2)
+    await sleep(6_000)
+    await two.resume()
+    await two.until('refresh-adopted', adopted + 1)
+    expect(degradations(two)).toEqual([])
   })
 
   const garbage = [
