@@ -43,7 +43,10 @@ process.on('message', async ({ task, number }) => {
         const { status } = await http.get('/items', { params: { id } })
         return String(status)
       } catch (error) {
-        return error.response ? String(error.response.status) : String(error.cause?.code ?? error.message)
+        const { response, cause, message } = error
+        // That the session has ended is what a 401 says by itself.
+        const reason = cause?.code === 'session_expired' ? '' : cause?.code
+        return response ? `${response.status} ${reason ?? ''}`.trim() : String(cause?.code ?? message)
       }
     })
     process.send({ number, outcomes, commands: commands - before })

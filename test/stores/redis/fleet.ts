@@ -22,7 +22,10 @@ export interface FleetOptions {
 }
 
 interface Answers {
-  /** What became of the requests: a status, or why there is none. Of all processes that are left. */
+  /**
+   * What became of the requests: a status, with the reason if the session lives and has refused all the same; or why
+   * there is none. Of all processes that are left.
+   */
   readonly outcomes: string[]
   /** How many commands the processes have sent to Redis. */
   readonly commands: number
