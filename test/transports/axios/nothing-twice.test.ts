@@ -68,7 +68,7 @@ describe.each(ADAPTERS)('nothing is executed twice (%s adapter)', (adapter) => {
     })
   })
 
-  test('(C28) a replay whose answer has not begun is recalled, although that of the first send had', async () => {
+  test('a replay whose answer has not begun is recalled, although that of the first send had', async () => {
     const { server, session, api, time } = await recallStage(adapter)
     const seen = watch(session)
     const slow = server.hold('/api/late')

@@ -318,7 +318,7 @@ describe('bodies that are gone once they have been sent', () => {
     expect(`${received[0]?.body}`).toContain('Zoë')
   })
 
-  test('(C30) an iterator, with a fetch that reads it: the caller gets the original 401', async () => {
+  test('an iterator, with a fetch that reads it: the caller gets the original 401', async () => {
     const reading: typeof fetch = async (input, init) => {
       const iterator = init?.body as unknown as AsyncIterator<Uint8Array>
       const parts: Uint8Array[] = []
@@ -338,7 +338,7 @@ describe('bodies that are gone once they have been sent', () => {
     expect(received.map(({ body }) => `${body}`)).toEqual([WHOLE])
   })
 
-  test.each(oneShots)('(C30) %s that waited for the refresh is sent once, and whole', async (_, make) => {
+  test.each(oneShots)('%s that waited for the refresh is sent once, and whole', async (_, make) => {
     const { server, api, at, received } = await stage({ expired: true })
     expect((await api(at('/api/echo'), upload(make))).status).toBe(200)
     expect(received.map(({ body }) => `${body}`)).toEqual([WHOLE])

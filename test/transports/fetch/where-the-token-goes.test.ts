@@ -329,7 +329,7 @@ describe.each(CREDENTIALS)('redirects, with the token in %s', (name, follows, ap
   )
 })
 
-describe('(D41) redirects in a Worker, whose fetch has no `redirect: error`', () => {
+describe('redirects in a Worker, whose fetch has no `redirect: error`', () => {
   const custom: SessionOptions['applyToken'] = ({ accessToken }) => ({ headers: { 'x-token': accessToken } })
   const inQuery: SessionOptions['applyToken'] = ({ accessToken }) => ({ query: { token: accessToken } })
   const flags = (strips: boolean) => ({
@@ -362,7 +362,7 @@ describe('(D41) redirects in a Worker, whose fetch has no `redirect: error`', ()
   )
 })
 
-describe('(D41) the token in the query', () => {
+describe('the token in the query', () => {
   const applyToken = ({ accessToken }: TokenSet): Credentials => ({ query: { access_token: accessToken } })
 
   test.each<[string, (url: string) => [RequestInfo, RequestInit?]]>([
