@@ -119,9 +119,22 @@ export function open(options: SessionOptions): Session {
   return session
 }
 
-/** Alice's session at `server`. */
+/** Alice's session at `server`, which has just been signed in to. */
 export function signIn(server: AuthServer, options: Partial<SessionOptions> = {}): Session {
-  return open({ refresh: refreshAt(server), tokens: server.mint('alice'), ...options })
+  return open({
+    refresh: refreshAt(server),
+    tokens: received(server.mint('alice'), options.clock),
+    ...options,
+  })
+}
+
+/** The same tokens, as an app keeps them: of those in the options nobody else knows since when they last. */
+export function received(
+  tokens: TokenResponse,
+  { now } = withoutJitter(),
+): TokenResponse & { expiresAt?: number } {
+  const { expires_in } = tokens
+  return expires_in ? { ...tokens, expiresAt: now() + expires_in * 1000 } : tokens
 }
 
 /** The same tokens, known to have expired. */

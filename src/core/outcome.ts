@@ -98,7 +98,7 @@ export async function readResult(
   let problem = `the refresh was answered with ${status} ${error ?? ''}`
   if (!threw && !error && /^2/.test(String(status))) {
     try {
-      return readTokens(body, clock, cookie, true, previous)
+      return readTokens(body, clock, cookie, true, { previous })
     } catch (unusable) {
       if (!answer) throw new Setback('final', unusable)
       problem += String(unusable)

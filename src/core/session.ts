@@ -117,7 +117,7 @@ export function createSession(options: SessionOptions): Session {
       if (cookie) throw new TypeError('getAccessToken: in cookie mode nobody knows the access token')
       const caller = callerOf('getAccessToken', signal)
       for (let wait = gate(parts, caller); wait; wait = gate(parts, caller)) await wait
-      if (known.validity.left() < minValidity) await session.refresh({ signal })
+      if (!known.validity.lasts(minValidity)) await session.refresh({ signal })
       const tokens = known.record?.tokens
       if (!tokens) throw signedOut()
       return tokens.accessToken
@@ -147,7 +147,10 @@ export function createSession(options: SessionOptions): Session {
         const { epoch } = record.version
         if (epoch !== before.version.epoch) throw new SessionError('session_changed')
         const version = { epoch, generation: await lease.begin(), nonce }
-        return store.save({ version, tokens: readTokens(tokens, clock, cookie, true, record.tokens) })
+        return store.save({
+          version,
+          tokens: readTokens(tokens, clock, cookie, true, { previous: record.tokens }),
+        })
       })
       known.become(saved, 'updated')
       // A refresh was refused meanwhile: the session is over, and these tokens with it.

@@ -9,29 +9,39 @@ export interface TokenSet {
   expiresAt?: number | undefined
   /** When the set was received, in epoch milliseconds of this machine's clock. */
   receivedAt?: number | undefined
+  /** When the refresh token expires, where the server has told, in epoch milliseconds of this machine's clock. */
+  refreshExpiresAt?: number | undefined
   scope?: string | undefined
   [member: string]: unknown
 }
 
 interface PlainTokens {
   accessToken: string
-  refreshToken?: string | undefined
-  /** Lifetime in seconds, as in OAuth. */
-  expiresIn?: number | string | undefined
-  /** Epoch milliseconds. */
-  expiresAt?: number | undefined
+  refreshToken?: string | null | undefined
+  /** Lifetime in seconds, as in OAuth. It counts where the set has just been received. */
+  expiresIn?: number | string | null | undefined
+  /** Epoch milliseconds; a number below 1e11 is seconds, a text an ISO date. */
+  expiresAt?: number | string | Date | null | undefined
 }
 
 interface OAuthTokens {
   access_token: string
-  refresh_token?: string | undefined
-  expires_in?: number | string | undefined
-  token_type?: string | undefined
+  refresh_token?: string | null | undefined
+  /** Lifetime in seconds. It counts where the set has just been received. */
+  expires_in?: number | string | null | undefined
+  /** Epoch seconds; a number from 1e11 on is milliseconds, a text an ISO date. */
+  expires_at?: number | string | Date | null | undefined
+  token_type?: string | null | undefined
 }
 
 /**
  * Token sets as people have them: a plain object, an OAuth token response (RFC 6749 §5.1), or a bare string.
- * Other members are kept as they come.
+ *
+ * What says when the access token ends: `expires_in` or `expiresIn`; `expires_at`, `expiresAt`, `expires_on` or
+ * `expiry_date`. When the refresh token ends: `refresh_expires_in`, `refresh_token_expires_in`,
+ * `x_refresh_token_expires_in`, `refresh_token_timeout` or `authorization_expires_in`; `refresh_expires_at` or
+ * `refresh_token_expires_at`; all of them in camel case, too. The earliest counts, `null` is absent. Other members
+ * are kept as they come.
  */
 export type TokenInput =
   | string
@@ -39,34 +49,50 @@ export type TokenInput =
   | OAuthTokens
   | ((PlainTokens | OAuthTokens) & { [member: string]: unknown })
 
+/** What helps to read a token set. */
+export interface ReadingAids {
+  /** The set before: what the new one does not name (refresh token, scope) is kept from it (RFC 6749 §6). */
+  readonly previous?: TokenSet | undefined
+  /** What the server's clock said when it answered, in epoch milliseconds. Undefined or NaN: not known. */
+  readonly serverNow?: number | undefined
+  /** Hears what was passed over. */
+  readonly told?: ((reason: string) => void) | undefined
+}
+
+const LIFETIMES = /^expires_?in$/i
+const ENDS = /^expir(es_?(at|on)|y_?date)$/i
+/** Keycloak; GitHub, LinkedIn, Microsoft; QuickBooks; draft-ietf-oauth-refresh-token-expiration-03 §6.1. Not `refresh_in`. */
+const REFRESH_LIFETIMES = /^(x_)?(refresh|authorization).*(s_?in|timeout)$/i
+const REFRESH_ENDS = /^refresh.*s_?at$/i
+
+/** A number below this is in seconds: as milliseconds it would be a time before March 1973. */
+const SECONDS = 1e11
+
+/** Times and lifetimes that are longer, in milliseconds, are none: the sum of two is still a date. */
+const LONGEST = 1e15
+
+/** `expires_at` and `exp` that are less than so many milliseconds apart say the same. */
+const SAME = 60_000
+
 /**
- * Reads a token set out of what somebody gave us. What it does not name (refresh token, scope) is kept from
- * the previous one (RFC 6749 §6).
+ * Reads a token set out of what somebody gave us.
  *
  * A set that has just been received is `fresh`: its lifetime counts from now, and if it claims to have
- * expired already it is used until somebody refuses it, because a wrong clock must not loop. Any other set
- * is believed.
+ * expired already it is used until somebody refuses it, because a wrong clock must not loop. Of any other set
+ * nobody knows when its lifetime began: there only a time counts, and it is believed.
  *
  * @throws TypeError that says what is wrong with it
  */
 export function readTokens(
   input: unknown,
-  { now }: Clock,
+  clock: Clock,
   cookie: boolean,
   fresh: boolean,
-  previous?: TokenSet | undefined,
+  { previous, serverNow, told }: ReadingAids = {},
 ): TokenSet {
+  const now = clock.now()
   const given = typeof input === 'string' ? { accessToken: input } : { ...(input as object) }
-  const {
-    access_token,
-    refresh_token,
-    expires_in,
-    accessToken,
-    refreshToken,
-    expiresIn,
-    expiresAt,
-    ...rest
-  } = given as Record<string, unknown>
+  const { access_token, refresh_token, accessToken, refreshToken, ...rest } = given as Record<string, unknown>
   const token = cookie ? '' : (access_token ?? accessToken)
   // Visible ASCII without spaces: anything else would break the header, or smuggle another one (RFC 9110 §5.5).
   if (!cookie && !(typeof token === 'string' && /^[!-~]+$/.test(token))) {
@@ -74,22 +100,63 @@ export function readTokens(
       `expected an access token, got ${input === undefined ? 'nothing: is a return missing?' : token === '' ? 'an empty string' : typeof token}`,
     )
   }
-  if (!/^(bearer|dpop|undefined)$/i.test(String(rest.token_type)))
-    throw new TypeError('expected token_type Bearer')
-  const tokens: TokenSet = { ...previous, ...rest, accessToken: token as string, expiresAt: undefined }
+  // These must not be sent without a proof (RFC 6749 §7.1). What others mean is between the app and its server.
+  if (/^(mac|pop)$/i.test(rest.token_type as string)) throw new TypeError('expected token_type Bearer')
+
+  /** When it ends: by members with such names, else by a JWT. */
+  function ending(lifetimes: RegExp, ends: RegExp, jwt: string): number | undefined {
+    const lifetime = take(rest, lifetimes, told)
+    let end = take(rest, ends, told, true)
+    if (fresh && lifetime) return now + lifetime
+    const { exp, iat } = claimsOf(jwt)
+    const expiry = millisecondsOf(exp, true)
+    if (!(end >= 0)) end = expiry
+    // On the server's clock, which may not be ours: it was issued just now, unless the server says what time it is.
+    if (fresh) end += now - (serverNow || (Math.abs(end - expiry) < SAME && millisecondsOf(iat, true)) || now)
+    return end > (fresh ? now : -1) ? end : undefined
+  }
+
+  const expiresAt = ending(LIFETIMES, ENDS, token as string)
+  const refreshExpiresAt = ending(REFRESH_LIFETIMES, REFRESH_ENDS, '')
+  const tokens: TokenSet = { ...previous, ...rest, accessToken: token as string, expiresAt }
   const renewal = refresh_token ?? refreshToken
-  if (renewal && typeof renewal === 'string') tokens.refreshToken = renewal
-  if (fresh) tokens.receivedAt = now()
-  const seconds = Number(expires_in ?? expiresIn ?? Number.NaN)
-  const hint = seconds || expiresAt ? {} : jwtTimes(tokens.accessToken)
-  const lifetime = 1000 * (seconds || (fresh ? Number(hint.exp) - Number(hint.iat) : Number.NaN))
-  const end = lifetime ? now() + lifetime : Number(expiresAt ?? Number(hint.exp) * 1000)
-  if (Number.isFinite(end) && (end > now() || !fresh)) tokens.expiresAt = end
+  const renewed = renewal && typeof renewal === 'string'
+  if (renewed) tokens.refreshToken = renewal
+  // Who sends a refresh token tells its end, if it has one; else it is the former token's, which we know.
+  if (renewed || refreshExpiresAt) tokens.refreshExpiresAt = refreshExpiresAt
+  if (fresh) tokens.receivedAt = now
   return tokens
 }
 
-/** The claims of a JWT, of which `exp` and `iat` are of use. Nothing is verified: it is only a hint. */
-function jwtTimes(token: string): { exp?: unknown; iat?: unknown } {
+/** Takes the members with such names away, and gives the earliest lifetime or time of them; NaN where there is none. */
+function take(
+  from: Record<string, unknown>,
+  names: RegExp,
+  told: ReadingAids['told'],
+  times?: boolean,
+): number {
+  let earliest = Number.NaN
+  for (const [name, value] of Object.entries(from)) {
+    if (!names.test(name)) continue
+    delete from[name]
+    const found = millisecondsOf(value, times)
+    if (found >= 0) earliest = earliest < found ? earliest : found
+    else if (value !== undefined && value !== null) told?.(`${name} is no time`)
+  }
+  return earliest
+}
+
+/** The milliseconds of a lifetime in seconds, or of a time since the epoch; NaN where it is none. */
+function millisecondsOf(value: unknown, time?: boolean): number {
+  // `Number` would make a time of `true` and of nothing, and a date anything that has a number in it.
+  const text = value instanceof Date ? value.toJSON() : typeof value === 'object' ? '' : String(value)
+  const number = time && /^\d{4}-/.test(text) ? Date.parse(text) : Number(text?.trim() || Number.NaN)
+  const found = time && number >= SECONDS ? number : number * 1000
+  return found >= 0 && found < LONGEST ? found : Number.NaN
+}
+
+/** The claims of a JWT. Nothing is verified: they are only a hint. */
+function claimsOf(token: string): { exp?: unknown; iat?: unknown } {
   try {
     return Object(JSON.parse(atob((token.split('.')[1] ?? '').replace(/-/g, '+').replace(/_/g, '/'))))
   } catch {
@@ -113,6 +180,11 @@ export interface Validity {
   readonly soft: number
   /** With less than this left, requests wait. */
   readonly hard: number
+  /**
+   * Whether it is good for another `ms`. More than half of its lifetime is not asked of it: no refresh could bring
+   * a token that lasts longer, and every call would try.
+   */
+  lasts(ms: number): boolean
 }
 
 /**
@@ -125,15 +197,18 @@ export function validityOf(
   clock: Clock,
 ): Validity {
   const end = tokens?.expiresAt
-  if (end === undefined) return { left: () => Number.POSITIVE_INFINITY, soft: 0, hard: 0 }
+  if (end === undefined) return { left: () => Number.POSITIVE_INFINITY, soft: 0, hard: 0, lasts: () => true }
   const now = clock.now()
   const lifetime = Math.max(end - (tokens?.receivedAt ?? now), 0)
   // A window wider than the token's life would make every new token set look old.
   const hard = Math.min(leeway ?? 5_000, leeway === undefined ? lifetime / 20 : lifetime / 2)
   const ahead = Math.min(refreshAhead ?? 60_000, refreshAhead === undefined ? lifetime / 5 : lifetime / 2)
+  const left = countdown(clock, Math.min(end - now, lifetime), end)
   return {
-    left: countdown(clock, Math.min(end - now, lifetime), end),
+    left,
     soft: Math.max(hard, ahead * (1 - clock.random() / 5)),
     hard,
+    // How long it lasts is not known of a set that does not say since when we have it.
+    lasts: (ms) => left() >= (tokens?.receivedAt === undefined ? ms : Math.min(ms, lifetime / 2)),
   }
 }

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { keepSocket } from '../../examples/websocket.ts'
 import { proves } from '../cells.ts'
-import { deferred, expired, failureOf, signIn, startServer, times, watch } from '../setup.ts'
+import { deferred, expired, failureOf, received, signIn, startServer, times, watch } from '../setup.ts'
 import { cell } from './suite.ts'
 
 // Node 20 has none of its own yet.
@@ -104,7 +104,7 @@ test('a socket that was closed comes back with a fresh token', none, async () =>
 })
 
 test('a token that ends in ten seconds is renewed before the socket is opened', async () => {
-  const session = signIn(server, { tokens: { ...server.mint(), expires_in: 10 } })
+  const session = signIn(server, { tokens: received({ ...server.mint(), expires_in: 10 }) })
   expect(await keep(session).greeted).toBe('2')
   expect(server.count).toMatchObject({ refreshes: 1, rejected: 0 })
 })

@@ -532,7 +532,7 @@ describe('nothing of ours tells a token', () => {
     server.expireAccessTokens()
     server.fault('503')
     answers.push(await api(at('/api/items')))
-    const held = await failureOf(session.getAccessToken({ minValidity: 1e9 }))
+    const held = await failureOf(session.refresh())
     const aborted = await failureOf(api(at('/api/items'), { signal: AbortSignal.abort() }))
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 401])
     for (const value of [answers, findSessionError(answers[2]), held, aborted, seen.events, session.state])
