@@ -24,61 +24,110 @@ export interface MemoryStoreOptions {
 /**
  * Keeps a session in the memory of this process, and in `storage` where one is given.
  *
- * Memory is the truth and `storage` follows: where that throws, is full or holds garbage, the session goes on
- * and observers get a `degraded` event. Two processes or tabs that share a `storage` adopt each other's tokens
- * but are not kept from refreshing at the same time. One store object is for one session object.
+ * Memory is the truth and `storage` follows: where that throws, is full, does not answer or holds garbage, the
+ * session goes on and observers get a `degraded` event. Two processes or tabs that share a `storage` adopt each
+ * other's tokens but are not kept from refreshing at the same time. One store object is for one session object.
+ *
+ * A storage that cannot be read is not an empty one: the keychain of a phone that is locked throws, and holds a
+ * session. Until it has been read once it is not written, but for a sign-out, and `load` rejects: nobody knows who is
+ * signed in. A sign-in takes effect in memory, and is written as soon as the storage can be read.
+ *
+ * @throws TypeError where `storage` is none
  *
  * @example
  * createSession({ refresh, store: memoryStore({ storage: AsyncStorage, key: 'my-app' }) })
  */
-export function memoryStore({
-  storage,
-  key = 'refresh-once',
-  lease = 60_000,
-  clock = systemClock,
-}: MemoryStoreOptions = {}): SessionStore {
+export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
+  const { storage, key = 'refresh-once', lease = 60_000, clock = systemClock } = options
+  if ('getItem' in options) {
+    throw new TypeError('memoryStore: expected options, got a storage: use memoryStore({ storage })')
+  }
   const memory = inProcessStore(clock, lease)
-  return storage ? persistent(memory, storage, key) : memory
+  if (!storage) return memory
+  const missing = METHODS.filter((name) => typeof storage[name] !== 'function')
+  if (missing.length) {
+    throw new TypeError(
+      `memoryStore: expected \`storage\` to have ${METHODS.join(', ')}; it has no ${missing.join(', ')}`,
+    )
+  }
+  return persistent(memory, storage, key, { clock, ms: lease / PATIENCE })
 }
 
-function persistent(memory: SessionStore, storage: KeyValueStorage, key: string): SessionStore {
-  if (typeof storage.getItem !== 'function' || typeof storage.setItem !== 'function') {
-    throw new TypeError('memoryStore: expected `storage` to have getItem, setItem and removeItem')
-  }
-  let report: (reason: string) => void = () => {}
-  let writing: Promise<unknown> = Promise.resolve()
+const METHODS = ['getItem', 'setItem', 'removeItem'] as const
 
-  async function load(): Promise<Stored | undefined> {
+/** A storage is waited for this part of the lease: a write that hangs must leave time for the refresh. */
+const PATIENCE = 4
+
+function persistent(
+  memory: SessionStore,
+  storage: KeyValueStorage,
+  key: string,
+  patience: { readonly clock: Clock; readonly ms: number },
+): SessionStore {
+  let report: (reason: string) => void = () => {}
+  /** Whether the storage was read once: what could not be read is not overwritten. */
+  let seen = false
+  let reading: Promise<void> | undefined
+  let writing: Promise<void> = Promise.resolve()
+  /** A write that has not begun: it will write what is newest then, so that nobody needs another. */
+  let queued: Promise<void> | undefined
+  /** What the storage holds if it has done as it was told last. */
+  let latest: string | undefined
+
+  /** Takes what the storage holds into memory. Rejects where it cannot be read. */
+  function read(): Promise<void> {
+    reading ??= look().finally(() => {
+      reading = undefined
+    })
+    return reading
+  }
+
+  async function look(): Promise<void> {
+    let item: unknown
     try {
-      const item = await storage.getItem(key)
-      const found = typeof item === 'string' && item ? JSON.parse(item) : item
-      if (isStored(found)) return memory.save(found)
-      if (found) report('the storage holds something else under this key')
-    } catch {
+      item = await answerOf(() => storage.getItem(key), patience)
+    } catch (cause) {
       report('the storage cannot be read')
+      throw new Error('memoryStore: the storage cannot be read', { cause })
     }
-    return memory.load()
+    const found = recordIn(item)
+    if (found) await memory.save(found)
+    else if (item) report('the storage holds something else under this key')
+    seen = true
   }
 
   /** One write after the other: a slow older one must not overwrite a newer. */
-  async function write(): Promise<Stored | undefined> {
-    writing = writing.then(async () => {
-      const record = await memory.load()
-      try {
-        await storage.setItem(key, JSON.stringify(record))
-      } catch {
-        report('the storage cannot be written')
-        // The tokens of a session that is over must not stay behind.
-        if (record?.ended) await forget()
-      }
+  function write(): Promise<void> {
+    queued ??= writing.then(() => {
+      queued = undefined
+      return put()
     })
-    await writing
-    return memory.load()
+    writing = queued
+    return queued
+  }
+
+  async function put(): Promise<void> {
+    const record = await memory.load()
+    // Who signs out means whatever is stored. Of all else nobody knows whether it is newer than what is there.
+    if (!seen && record?.ended !== 'signed-out')
+      return report('the storage is not written before it was read')
+    try {
+      await answerOf(() => storage.setItem(key, JSON.stringify(record)), patience, write)
+    } catch {
+      report('the storage cannot be written')
+      // The tokens of a session that is over must not stay behind.
+      if (record?.ended) await forget()
+    }
   }
 
   async function forget(): Promise<void> {
+    latest = undefined
     try {
-      await storage.removeItem(key)
+      await answerOf(
+        () => storage.removeItem(key),
+        patience,
+        () => latest === undefined || write(),
+      )
     } catch {
       // Said already: it cannot be written.
     }
@@ -86,10 +135,22 @@ function persistent(memory: SessionStore, storage: KeyValueStorage, key: string)
 
   return {
     ...memory,
-    load,
+    async load() {
+      const known = await memory.load()
+      const unwritten = known && !seen
+      try {
+        await read()
+        if (unwritten) void write()
+      } catch (unreadable) {
+        if (!known) throw unreadable
+      }
+      return memory.load()
+    },
     async save(next) {
       const saved = await memory.save(next)
-      return (await write()) ?? saved
+      if (!seen) await read().catch(() => {})
+      await write()
+      return (await memory.load()) ?? saved
     },
     exclusive: (work, signal) =>
       memory.exclusive(
@@ -115,4 +176,38 @@ function persistent(memory: SessionStore, storage: KeyValueStorage, key: string)
       }
     },
   }
+}
+
+/** The record in what a storage holds; some (unstorage) have parsed it already. */
+function recordIn(item: unknown): Stored | undefined {
+  try {
+    const found: unknown = typeof item === 'string' ? JSON.parse(item) : item
+    return isStored(found) ? found : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * What the storage answers; rejects where it does not in time. A call that was given up runs on all the same:
+ * `late` hears when it has come to its end, and may have undone what came after it.
+ */
+function answerOf(
+  call: () => unknown,
+  { clock, ms }: { readonly clock: Clock; readonly ms: number },
+  late?: () => unknown,
+): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    let over = false
+    const timer = clock.setTimeout(() => {
+      over = true
+      reject(new Error('the storage does not answer'))
+    }, ms)
+    const settle = (): void => {
+      clock.clearTimeout(timer)
+      if (over) late?.()
+    }
+    const answer = (async () => call())()
+    answer.then(resolve, reject).then(settle)
+  })
 }

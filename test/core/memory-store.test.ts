@@ -2,6 +2,7 @@ import { setImmediate as macrotask } from 'node:timers/promises'
 import {
   isSessionError,
   type KeyValueStorage,
+  type MemoryStoreOptions,
   memoryStore,
   type Session,
   type SessionOptions,
@@ -380,10 +381,272 @@ describe('a storage that throws', () => {
   })
 })
 
+describe('a storage that cannot be read yet', () => {
+  /** The keychain of a phone: locked, it throws at who reads. */
+  function keychain(content: Map<string, string>): ReturnType<typeof syncStorage> & { locked: boolean } {
+    const storage = {
+      ...syncStorage(content),
+      locked: true,
+      async getItem(key: string) {
+        await macrotask()
+        if (storage.locked) throw new Error('User interaction is not allowed')
+        return content.get(key) ?? null
+      },
+    }
+    return storage
+  }
+
+  async function kept(): Promise<Map<string, string>> {
+    const storage = syncStorage()
+    const session = open({ refresh: refuse, store: memoryStore({ storage }) })
+    await session.signIn({ accessToken: 'mine', refreshToken: 'r' })
+    session.close()
+    return storage.content
+  }
+
+  for (const [name, options] of [
+    ['`tokens: null`', { tokens: null }],
+    ['no tokens', {}],
+  ] as const) {
+    test(`is not an empty one: with ${name} in the options nobody is signed out, and nothing is written`, async () => {
+      const content = await kept()
+      const before = content.get('refresh-once')
+      const storage = keychain(content)
+      let calls = 0
+      const refresh: SessionOptions['refresh'] = () => {
+        calls++
+        return Response.json({ error: 'invalid_grant' }, { status: 400 })
+      }
+      const time = newClock()
+      const store = memoryStore({ storage, clock: time.clock })
+      const session = open({ refresh, store, retries: 0, clock: time.clock, ...options })
+      const seen = watch(session)
+      expect(await failureOf(session.getAccessToken())).toMatchObject({ code: 'refresh_failed' })
+      expect(session.state.status).toBe('unknown')
+      expect(seen.of('degraded').map(({ reason }) => reason)).toContain('the storage cannot be read')
+      expect([calls, content.get('refresh-once')]).toEqual([0, before])
+
+      storage.locked = false
+      await time.advance(60_000)
+      expect(await session.getAccessToken()).toBe('mine')
+      expect(calls).toBe(0)
+    })
+  }
+
+  test('`load` rejects, and `save` does not overwrite what could not be read', async () => {
+    const content = await kept()
+    const before = content.get('refresh-once')
+    const store = memoryStore({ storage: keychain(content) })
+    expect((await failureOf(store.load())).message).toMatch(/cannot be read/)
+    for (const next of [{ tokens: { accessToken: 'other' } }, { ended: 'rejected' as const }]) {
+      await store.save({ version: { epoch: 'zzz', generation: 1, nonce: '' }, ...next })
+      expect(content.get('refresh-once')).toBe(before)
+    }
+  })
+
+  test('`save` joins what it holds, where it can be read by then', async () => {
+    const content = await kept()
+    const storage = keychain(content)
+    const store = memoryStore({ storage })
+    await failureOf(store.load())
+    storage.locked = false
+    const older = { version: { epoch: '', generation: 1, nonce: '' }, tokens: { accessToken: 'older' } }
+    expect((await store.save(older)).tokens?.accessToken).toBe('mine')
+    expect(content.get('refresh-once')).toContain('mine')
+  })
+
+  test('who signs in meanwhile goes on in memory, and is written once it can be read', async () => {
+    const content = await kept()
+    const storage = keychain(content)
+    let calls = 0
+    const refresh: SessionOptions['refresh'] = () => `refreshed-${++calls}`
+    const session = open({ refresh, store: memoryStore({ storage }) })
+    await session.signIn('somebody-else')
+    await session.refresh()
+    expect(await session.getAccessToken()).toBe('refreshed-1')
+    expect(content.get('refresh-once')).toContain('mine')
+    storage.locked = false
+    await session.refresh()
+    expect(await session.getAccessToken()).toBe('refreshed-2')
+    expect(content.get('refresh-once')).toContain('refreshed-2')
+  })
+
+  test('who signs out meanwhile leaves no token behind', async () => {
+    const content = await kept()
+    const session = open({ refresh: refuse, store: memoryStore({ storage: keychain(content) }) })
+    await session.signOut()
+    expect(content.get('refresh-once')).not.toContain('mine')
+    session.close()
+    const next = open({ refresh: () => 'resurrected', store: memoryStore({ storage: syncStorage(content) }) })
+    expect(await failureOf(next.getAccessToken())).toMatchObject({ code: 'session_expired' })
+  })
+
+  test('one that was read once goes on in memory when it cannot be read any more', async () => {
+    const content = await kept()
+    const storage = keychain(content)
+    storage.locked = false
+    const session = open({ refresh: () => 'refreshed', store: memoryStore({ storage }) })
+    expect(await session.getAccessToken()).toBe('mine')
+    storage.locked = true
+    await session.refresh()
+    expect(await session.getAccessToken()).toBe('refreshed')
+    expect(content.get('refresh-once')).toContain('refreshed')
+  })
+})
+
+describe('a storage that does not answer', () => {
+  const LEASE = 60_000
+  const METHODS = ['getItem', 'setItem', 'removeItem'] as const
+  const never = (): Promise<never> => new Promise(() => {})
+
+  for (const method of METHODS) {
+    test(`\`${method}\` that hangs for ever: each call ends with the lease, and the session goes on in memory`, async () => {
+      const time = newClock()
+      const storage: KeyValueStorage = { ...syncStorage(), [method]: never }
+      if (method === 'removeItem')
+        storage.setItem = () => {
+          throw new Error('full')
+        }
+      let calls = 0
+      const session = open({
+        refresh: () => `refreshed-${++calls}`,
+        store: memoryStore({ storage, lease: LEASE, clock: time.clock }),
+        clock: time.clock,
+        lease: LEASE,
+      })
+      const seen = watch(session)
+      for (const step of [
+        () => session.signIn(TOKENS),
+        () => session.refresh(),
+        () => session.update('updated'),
+        () => session.signOut(),
+      ]) {
+        const done = step().catch(({ code }) => expect(code).toBe('refresh_timeout'))
+        await time.advance(LEASE)
+        await done
+      }
+      expect([session.state.status, calls]).toEqual(['signed-out', 1])
+      expect(seen.of('degraded').length).toBeGreaterThan(0)
+    })
+  }
+
+  test('a write that hangs once costs one refresh its turn, and no more', async () => {
+    const time = newClock()
+    const storage = syncStorage()
+    const { setItem } = storage
+    let hangs = false
+    storage.setItem = (key, value) => {
+      if (!hangs) return setItem(key, value)
+      hangs = false
+      return never()
+    }
+    const store = memoryStore({ storage, clock: time.clock })
+    const session = open({
+      refresh: () => ({ ...TOKENS, accessToken: 'refreshed' }),
+      store,
+      clock: time.clock,
+    })
+    await session.signIn(TOKENS)
+    hangs = true
+    const seen = watch(session)
+    const refreshed = failureOf(session.refresh())
+    await time.advance(LEASE)
+    expect(await refreshed).toMatchObject({ code: 'refresh_timeout' })
+    expect(await session.getAccessToken()).toBe('refreshed')
+    expect(storage.content.get('refresh-once')).toContain('refreshed')
+    expect(seen.of('degraded').map(({ reason }) => reason)).toEqual(['the storage cannot be written'])
+    await session.signOut()
+    expect(storage.content.get('refresh-once')).toContain('signed-out')
+  })
+
+  test('a write that was given up and comes after all does not undo a later one', async () => {
+    const time = newClock()
+    const storage = syncStorage()
+    const { setItem } = storage
+    const late = deferred<void>()
+    let writes = 0
+    storage.setItem = async (key, value) => {
+      if (++writes === 1) await late.promise
+      setItem(key, value)
+    }
+    const store = memoryStore({ storage, clock: time.clock })
+    const session = open({ refresh: refuse, store, clock: time.clock })
+    const first = session.signIn('first')
+    await time.advance(LEASE)
+    await first
+    await session.signIn('second')
+    expect(storage.content.get('refresh-once')).toContain('second')
+    late.resolve()
+    await time.advance(0)
+    expect(storage.content.get('refresh-once')).toContain('second')
+    // What comes late and is still the newest is not written again.
+    expect(writes).toBe(3)
+  })
+
+  test('writes that wait for one that hangs are one write', async () => {
+    const time = newClock()
+    let writes = 0
+    const storage = {
+      ...syncStorage(),
+      setItem() {
+        writes++
+        return never()
+      },
+    }
+    const store = memoryStore({ storage, clock: time.clock, lease: LEASE })
+    const session = open({ refresh: refuse, store, clock: time.clock })
+    await time.advance(0)
+    const saves = times(9, (n) => session.signIn(`token-${n}`))
+    await time.advance(LEASE)
+    await Promise.all(saves)
+    expect(writes).toBeLessThan(4)
+  })
+})
+
 describe('memoryStore', () => {
-  test('says at once that a storage is none', () => {
-    const storage = {} as unknown as KeyValueStorage
-    expect(() => memoryStore({ storage })).toThrow(/getItem/)
+  const whole = syncStorage()
+  const HALVES: [name: string, options: unknown, says: RegExp][] = [
+    ['an empty object', { storage: {} }, /expected `storage` to have getItem, setItem, removeItem/],
+    ['a Map', { storage: new Map() }, /it has no getItem, setItem, removeItem$/],
+    ['a name', { storage: 'localStorage' }, /it has no getItem/],
+    ['one that cannot be read', { storage: { ...whole, getItem: undefined } }, /it has no getItem$/],
+    ['one that cannot be written', { storage: { ...whole, setItem: undefined } }, /it has no setItem$/],
+    ['one that cannot be cleared', { storage: { ...whole, removeItem: 1 } }, /it has no removeItem$/],
+    ['a storage in the place of the options', whole, /use memoryStore\(\{ storage \}\)/],
+    [
+      'a storage of a class',
+      new (class extends Map {
+        getItem() {}
+      })(),
+      /use memoryStore/,
+    ],
+  ]
+  test.each(HALVES)('says at once that a storage is none: %s', (_, options, says) => {
+    const make = (): unknown => memoryStore(options as MemoryStoreOptions)
+    expect(make).toThrow(TypeError)
+    expect(make).toThrow(says)
+  })
+
+  test.each([7, true, new Map(), { tokens: {} }, [{}]])(
+    'a storage that gives %j back holds something else: that is said, and the session begins',
+    async (item) => {
+      const storage = { ...syncStorage(), getItem: () => item }
+      const session = open({ refresh: () => 'refreshed', store: memoryStore({ storage }) })
+      const seen = watch(session)
+      expect(await session.getAccessToken()).toBe('refreshed')
+      expect(seen.of('degraded').map(({ reason }) => reason)).toContain(
+        'the storage holds something else under this key',
+      )
+    },
+  )
+
+  test('a storage may have parsed what it gives back', async () => {
+    const storage = syncStorage()
+    await open({ refresh: refuse, store: memoryStore({ storage }) }).signIn(TOKENS)
+    const parsing = { ...storage, getItem: (key: string) => JSON.parse(storage.content.get(key) ?? 'null') }
+    expect(await open({ refresh: refuse, store: memoryStore({ storage: parsing }) }).getAccessToken()).toBe(
+      'mine',
+    )
   })
 
   test('without a storage keeps nothing beyond itself', async () => {

@@ -224,7 +224,7 @@ describe('the JWT hint', () => {
   })
 
   test('never throws, and what it cannot read is unknown', () => {
-    const odd = [null, true, 'text', -1, 1e300, -1e300, {}, [], { valueOf: 1, toString: 1 }]
+    const odd: unknown[] = [null, true, 'text', -1, 1e300, -1e300, {}, [], { valueOf: 1, toString: 1 }]
     const payloads = [null, 1, 'text', [], true, ...odd.map((exp) => ({ exp, iat: exp }))]
     const texts = [
       '',
