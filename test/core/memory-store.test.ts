@@ -455,6 +455,19 @@ describe('a storage that cannot be read yet', () => {
     expect(content.get('refresh-once')).toContain('mine')
   })
 
+  test('what was saved meanwhile is written as soon as it is read', async () => {
+    const content = await kept()
+    const storage = keychain(content)
+    const store = memoryStore({ storage })
+    const version = { epoch: 'zzz', generation: 1, nonce: '' }
+    await store.save({ version, tokens: { accessToken: 'other' } })
+    expect((await store.load())?.tokens?.accessToken).toBe('other')
+    storage.locked = false
+    await store.load()
+    await macrotask()
+    expect(content.get('refresh-once')).toContain('other')
+  })
+
   test('who signs in meanwhile goes on in memory, and is written once it can be read', async () => {
     const content = await kept()
     const storage = keychain(content)
