@@ -109,10 +109,15 @@ function persistent(
   async function put(): Promise<void> {
     const record = await memory.load()
     // Who signs out means whatever is stored. Of all else nobody knows whether it is newer than what is there.
-    if (!seen && record?.ended !== 'signed-out')
-      return report('the storage is not written before it was read')
+    if (!seen && record?.ended !== 'signed-out') return
     try {
-      await answerOf(() => storage.setItem(key, JSON.stringify(record)), patience, write)
+      const text = JSON.stringify(record)
+      latest = text
+      await answerOf(
+        () => storage.setItem(key, text),
+        patience,
+        () => latest === text || write(),
+      )
     } catch {
       report('the storage cannot be written')
       // The tokens of a session that is over must not stay behind.

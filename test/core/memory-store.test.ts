@@ -473,7 +473,9 @@ describe('a storage that cannot be read yet', () => {
     const storage = keychain(content)
     let calls = 0
     const refresh: SessionOptions['refresh'] = () => `refreshed-${++calls}`
-    const session = open({ refresh, store: memoryStore({ storage }) })
+    // It is later: two sign-ins of one millisecond have no order.
+    const { clock } = newClock()
+    const session = open({ refresh, store: memoryStore({ storage, clock }), clock })
     await session.signIn('somebody-else')
     await session.refresh()
     expect(await session.getAccessToken()).toBe('refreshed-1')
