@@ -71,7 +71,7 @@ describe('oidc-provider', () => {
   test('fifty requests on tokens of two seconds that have expired lead to one refresh and fifty requests', async () => {
     const server = await start()
     const tokens = await server.mint()
-    const { api } = client(server, tokens)
+    const { api } = client(server, { ...tokens, expiresAt: Date.now() + LIFETIME * 1_000 })
     expect((await api.get('/me')).status).toBe(200)
     // For the provider and for the session.
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + LIFETIME * 1_000 })
