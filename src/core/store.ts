@@ -89,10 +89,17 @@ export function join(a: Stored, b: Stored): Stored {
 /** Decimal digits of an epoch's time, so that later epochs are greater strings. */
 const TIME_DIGITS = 15
 
-/** Names a new sign-in, greater than any that was seen and shared with nobody who signs in at the same time. */
+/** No time, generation or reservation of ours comes to this: numbers are exact below it, and have a next one. */
+const LIMIT = 1e15
+
+/**
+ * Names a new sign-in, greater than any that was seen and shared with nobody who signs in at the same time.
+ *
+ * A clock that was ahead is followed. Where its time has no next one, what was seen is made longer: greater, too.
+ */
 export function newEpoch(clock: Clock, seen = '', now: number = clock.now()): string {
-  const time = Math.max(now, Number(seen.slice(0, TIME_DIGITS)) + 1)
-  return String(Math.ceil(time)).padStart(TIME_DIGITS, '0') + newNonce(clock)
+  const time = Math.ceil(Math.max(now, Number(seen.slice(0, TIME_DIGITS)) + 1))
+  return (time < LIMIT - 1 ? String(time).padStart(TIME_DIGITS, '0') : seen) + newNonce(clock)
 }
 
 /** Some 100 random bits. */
@@ -106,13 +113,30 @@ export function isNews(stored: Stored, known: Stored | undefined): boolean {
   return difference > 0 || (!difference && stored.ended !== known?.ended)
 }
 
-/** Whether something that was found where a record should be is one. */
-export function isStored(value: unknown): value is Stored {
-  const { version, tokens } = Object(value)
-  return (
-    typeof version?.epoch === 'string' &&
-    Number.isSafeInteger(version.generation) &&
-    typeof version.nonce === 'string' &&
-    (tokens === undefined || typeof tokens?.accessToken === 'string')
-  )
+/** As {@link newEpoch} makes them: a time that has a next one, and what `newNonce` adds. */
+const EPOCH = /^(?!9{15})\d{15}[\d.e-]*$/
+
+const matches = (pattern: RegExp, text: unknown): boolean => typeof text === 'string' && pattern.test(text)
+
+const isCount = (value: unknown): boolean =>
+  Number.isInteger(value) && (value as number) >= 0 && (value as number) < LIMIT
+
+/**
+ * The record that was found somewhere, where it has the form of ours. Anything else may be greater than all that we
+ * ever write: no sign-out would come after it. A cooldown or a reservation that nobody can have made is left out.
+ */
+export function storedOf(found: unknown): Stored | undefined {
+  const { version, tokens, ended, notBefore, pending } = Object(found)
+  const { epoch, generation, nonce } = Object(version)
+  return matches(EPOCH, epoch) &&
+    isCount(generation) &&
+    typeof nonce === 'string' &&
+    (tokens === undefined || matches(/^[!-~]*$/, tokens?.accessToken)) &&
+    [undefined, 'signed-out', 'rejected'].includes(ended)
+    ? {
+        ...Object(found),
+        notBefore: Number.isFinite(notBefore) ? notBefore : undefined,
+        pending: isCount(pending?.generation) && Number.isFinite(pending.until) ? pending : undefined,
+      }
+    : undefined
 }

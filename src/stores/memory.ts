@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '../core/clock.ts'
 import { inProcessStore } from '../core/in-process-store.ts'
-import { isStored, type SessionStore, type Stored } from '../core/store.ts'
+import { type SessionStore, type Stored, storedOf } from '../core/store.ts'
 
 /** Any place that keeps strings by key: localStorage, AsyncStorage, SecureStore, unstorage, a file. */
 export interface KeyValueStorage {
@@ -187,7 +187,7 @@ function persistent(
 function recordIn(item: unknown): Stored | undefined {
   try {
     const found: unknown = typeof item === 'string' ? JSON.parse(item) : item
-    return isStored(found) ? found : undefined
+    return storedOf(found)
   } catch {
     return undefined
   }

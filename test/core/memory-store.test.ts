@@ -9,6 +9,7 @@ import {
 } from 'refresh-once'
 import { describe, expect, test } from 'vitest'
 import { deferred, failureOf, newClock, open, times, watch } from '../setup.ts'
+import { ODD, STRANGE, withOdd } from '../strange-records.ts'
 import { asyncStorage, syncStorage } from './storage.ts'
 
 const refuse: SessionOptions['refresh'] = () => Response.json({ error: 'invalid_grant' }, { status: 400 })
@@ -147,6 +148,54 @@ for (const [name, newStorage] of [
         expect([garbage, await session.getAccessToken()]).toEqual([garbage, 'refreshed'])
         if (garbage !== 'null') expect([garbage, seen.of('degraded').length > 0]).toEqual([garbage, true])
         session.close()
+      }
+    })
+
+    test.each(Object.entries(STRANGE))(
+      '(%s) a record that nobody of ours has written is told, and holds no sign-out and no sign-in up',
+      async (_, found) => {
+        const storage = newStorage(new Map([['refresh-once', JSON.stringify(found)]]))
+        const session = open({ refresh: refuse, store: memoryStore({ storage }), tokens: null })
+        const seen = watch(session)
+        await session.signOut()
+        expect(session.state.status).toBe('signed-out')
+        expect(seen.of('degraded')).not.toEqual([])
+        await session.signIn(TOKENS)
+        expect(await session.getAccessToken()).toBe('mine')
+        session.close()
+        const next = open({ refresh: refuse, store: memoryStore({ storage }) })
+        expect(await next.getAccessToken()).toBe('mine')
+      },
+    )
+
+    test.each(Object.entries(ODD))(
+      '(%s) what is odd beside the tokens is passed over: they are used, and renewed',
+      async (_, odd) => {
+        for (const mode of ['token', 'cookie'] as const) {
+          const storage = newStorage(new Map([['refresh-once', JSON.stringify(withOdd(odd))]]))
+          const refresh = () => (mode === 'cookie' ? new Response() : 'refreshed')
+          const session = open({ mode, refresh, store: memoryStore({ storage }) })
+          // The first one finds the tokens, the second one renews them.
+          await session.refresh()
+          await session.refresh()
+          expect(session.state).toMatchObject({ status: 'signed-in', generation: 2 })
+          session.close()
+        }
+      },
+    )
+
+    test('a record of a clock that was ahead is followed, up to the widest time', async () => {
+      for (const epoch of ['0029999999999990.5', `${'9'.repeat(14)}80.5`]) {
+        const ahead = JSON.stringify(withOdd({}, { epoch }))
+        const storage = newStorage(new Map([['refresh-once', ahead]]))
+        const session = open({ refresh: refuse, store: memoryStore({ storage }) })
+        const seen = watch(session)
+        expect(await session.getAccessToken()).toBe('mine')
+        await session.signOut()
+        await session.signIn('of-bob')
+        expect(seen.of('degraded')).toEqual([])
+        const next = open({ refresh: refuse, store: memoryStore({ storage }) })
+        expect(await next.getAccessToken()).toBe('of-bob')
       }
     })
 

@@ -2,11 +2,11 @@ import type { Clock } from '../../core/clock.ts'
 import {
   compareVersions,
   isNews,
-  isStored,
   join,
   newNonce,
   type SessionStore,
   type Stored,
+  storedOf,
 } from '../../core/store.ts'
 import type { Change } from '../../core/turns.ts'
 import { changeCell } from './cell.ts'
@@ -81,7 +81,8 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
 
   /** What the cell and this context know together. An empty cell is no sign-out. */
   function merge(found: unknown): Cell | undefined {
-    if (isStored(found)) return known ? join(known, found) : found
+    const stored: Cell | undefined = storedOf(found)
+    if (stored) return known ? join(known, stored) : stored
     if (found || known) lost(found ? 'IndexedDB holds something else' : 'IndexedDB was cleared')
     return known
   }
@@ -153,10 +154,11 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
   // The siblings
 
   function hear(message: Partial<Record<keyof Message, unknown>>): void {
-    const { saved, offer, ask, ping } = message
+    const { saved, ask, ping } = message
+    const offer = storedOf(message.offer)
     pong = message.pong
     if (saved) look()
-    if (isStored(offer) && (offer.tokens || offer.ended)) {
+    if (offer?.tokens || offer?.ended) {
       offers = [...offers.slice(1 - OFFERS), essenceOf(offer)]
       if (broken) believe()
     }

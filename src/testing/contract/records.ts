@@ -52,23 +52,26 @@ export const records: readonly Rule[] = [
     name: 'versions are ordered digit by digit, whatever the language of the machine',
     async check({ elsewhere }) {
       // In many languages a point counts for less than a digit, and a capital for more than its small letter.
-      for (const [low, high] of [
+      const names = [
         ['0.5', '00.4'],
-        ['B', 'a'],
-        ['a-b', 'aa'],
+        ['1e-7', '1.5'],
         ['', '0'],
-      ].map((pair) => [...pair].sort())) {
-        for (const [first, second] of [
-          [low, high],
-          [high, low],
-        ]) {
-          const [epochs, nonces] = [await elsewhere().open(), await elsewhere().open()]
-          for (const text of [first, second]) {
-            await epochs.save({ version: { epoch: `1${text}`, generation: 1, nonce: '' } })
-            await nonces.save({ version: { epoch: '1', generation: 1, nonce: `1${text}` } })
+      ]
+      // No epoch has letters in it, but for an `e`.
+      const pairs = { epoch: names, nonce: [...names, ['B', 'a'], ['a-b', 'aa']] }
+      const { version } = record(1)
+      for (const member of ['epoch', 'nonce'] as const) {
+        for (const [low, high] of pairs[member].map((pair) => [...pair].sort())) {
+          for (const order of [
+            [low, high],
+            [high, low],
+          ]) {
+            const store = await elsewhere().open()
+            for (const text of order)
+              await store.save({ version: { ...version, [member]: version[member] + text } })
+            const kept = (await store.load())?.version[member]
+            ensureSame(kept, `${version[member]}${high}`, `the greater ${member}`)
           }
-          ensureSame((await epochs.load())?.version.epoch, `1${high}`, 'the greater epoch')
-          ensureSame((await nonces.load())?.version.nonce, `1${high}`, 'the greater nonce')
         }
       }
     },

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { STRANGE } from '../../strange-records.ts'
 import { inEachEngine, type StagedTab } from './stage.ts'
 
 const degradations = ({ events }: StagedTab): unknown[] => events.filter(({ type }) => type === 'degraded')
@@ -76,6 +77,21 @@ inEachEngine('storage fails:', (set, engine) => {
       expect(await tab.call('request', 2), found).toMatchObject([{ generation: 2 }, { generation: 2 }])
       expect(degradations(tab).length, found).toBe(before.reports + 1)
       expect(server.count.refreshes, found).toBe(before.refreshes + 1)
+    }
+    expect(server.count, server.explain()).toMatchObject({ reuses: 0 })
+  })
+
+  test('the cell holds a record that nobody of ours has written: each is told, and no sign-out is held up', async () => {
+    const { server, open } = await set()
+    const tab = await open({ persist: 'disk' })
+    for (const [what, value] of Object.entries(STRANGE)) {
+      const reports = degradations(tab).length
+      await tab.call('signIn', server.mint('alice'))
+      expect(await tab.call('overwriteStorage', value), what).toBe(1)
+      await tab.call('signOut')
+      expect(await tab.call('state'), what).toMatchObject({ status: 'signed-out' })
+      expect(await tab.call('readStorage'), what).not.toContain('forged')
+      expect(degradations(tab).length, what).toBeGreaterThan(reports)
     }
     expect(server.count, server.explain()).toMatchObject({ reuses: 0 })
   })
