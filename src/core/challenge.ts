@@ -11,27 +11,38 @@ const LONGEST_HEADER = 8_192
 
 /**
  * A name, then: '=' and a quoted string, or '=' and a token; else the name is a scheme, which a token68 may
- * follow (RFC 9110 §11.2).
+ * follow (RFC 9110 §11.2). A quoted string that never closes takes the rest with it: whoever came back to look
+ * behind its beginning would do so for each quote.
  */
 const PIECE =
-  /([\w!#$%&'*+.^`|~-]+)(?:[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([\w!#$%&'*+.^`|~-]+))|[ \t]+[\w.~+/-]+=*(?=[ \t]*(?:,|$)))?/g
+  /([\w!#$%&'*+.^`|~-]+)(?:[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)("?)|([\w!#$%&'*+.^`|~-]+))|[ \t]+[\w.~+/-]+=*(?=[ \t]*(?:,|$)))?/gs
+
+/** Not every client gives one string: there are lists, bytes, and nothing. */
+function textOf(header: unknown): string {
+  try {
+    return [header].join().slice(0, LONGEST_HEADER)
+  } catch {
+    // It has no text.
+    return ''
+  }
+}
 
 /**
- * Parses a WWW-Authenticate header, or several joined by commas (RFC 9110 §11.6.1), in linear time.
+ * Parses a WWW-Authenticate header, or several in a list or joined by commas (RFC 9110 §11.6.1), in linear time.
  * What does not parse is passed over.
  *
  * @example
  * parseChallenges('Basic realm="x", Bearer error="invalid_token"')[1]?.parameters.error // 'invalid_token'
  */
-export function parseChallenges(header: string | null | undefined): Challenge[] {
+export function parseChallenges(header: unknown): Challenge[] {
   const challenges: Challenge[] = []
-  for (const [, name = '', quoted, token] of (header ?? '').slice(0, LONGEST_HEADER).matchAll(PIECE)) {
-    const value = quoted?.replace(/\\(.)/g, '$1') ?? token
-    if (value === undefined) challenges.push({ scheme: name.toLowerCase(), parameters: Object.create(null) })
-    else {
+  for (const [, name = '', quoted, closing, token] of textOf(header).matchAll(PIECE)) {
+    const value = closing ? quoted?.replace(/\\(.)/gs, '$1') : token
+    if (value !== undefined) {
       const parameters = challenges.at(-1)?.parameters
       if (parameters) parameters[name.toLowerCase()] ??= value
-    }
+    } else if (quoted === undefined)
+      challenges.push({ scheme: name.toLowerCase(), parameters: Object.create(null) })
   }
   return challenges
 }
@@ -39,16 +50,16 @@ export function parseChallenges(header: string | null | undefined): Challenge[] 
 /** What a 401 asks for. */
 export type Remedy = 'refresh' | 'nonce' | 'none'
 
-/** The `error` parameters of all challenges; what stands in other quoted strings is passed over. */
-const ERRORS = /\berror[ \t]*=[ \t]*"?(\w+)"?|"(?:[^"\\]|\\.)*"/g
+/** The `error` parameters of all challenges; what stands in other quoted strings, closed or not, is passed over. */
+const ERRORS = /\berror[ \t]*=[ \t]*"?(\w+)"?|"(?:[^"\\]|\\.)*"?/gs
 
 /**
  * What would cure a 401 with this WWW-Authenticate header: a new access token, where one is called invalid
  * or nothing is said (CORS may hide the header); another DPoP nonce (RFC 9449 §9); or nothing that a session
  * could do (RFC 6750 §3.1, RFC 9470 §3).
  */
-export function remedyOf(header: string): Remedy {
-  const errors = Array.from(header.slice(0, LONGEST_HEADER).matchAll(ERRORS), ([, error]) => error).join(' ')
+export function remedyOf(header: unknown): Remedy {
+  const errors = Array.from(textOf(header).matchAll(ERRORS), ([, error]) => error).join(' ')
   if (/use_dpop_nonce/.test(errors)) return 'nonce'
   return /insufficient_|invalid_request/.test(errors) && !/invalid_token/.test(errors) ? 'none' : 'refresh'
 }

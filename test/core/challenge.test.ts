@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { type Challenge, parseChallenges } from 'refresh-once'
 import { describe, expect, test } from 'vitest'
+import { remedyOf } from '../../src/core/challenge.ts'
 
 /** Challenges with plain objects for parameters. */
-function parsed(header: string | null | undefined): Challenge[] {
+function parsed(header: unknown): Challenge[] {
   return parseChallenges(header).map(({ scheme, parameters }) => ({ scheme, parameters: { ...parameters } }))
 }
 
@@ -107,6 +108,48 @@ describe('a WWW-Authenticate header', () => {
     expect(challenges).toEqual([
       { scheme: 'bearer', parameters: { error: 'invalid_token' } },
       { scheme: 'negotiate', parameters: {} },
+    ])
+  })
+
+  test.each([
+    ['a list', ['Basic realm="x"', 'Bearer error="insufficient_scope"']],
+    ['a list of one', ['Basic realm="x", Bearer error="insufficient_scope"']],
+    ['a list with holes', [undefined, 'Basic realm="x"', null, '', 'Bearer error="insufficient_scope"']],
+    ['a list in a list', ['Basic realm="x"', ['Bearer error="insufficient_scope"']]],
+    ['bytes', Buffer.from('Basic realm="x", Bearer error="insufficient_scope"')],
+    ['an object that is a text', Object('Basic realm="x", Bearer error="insufficient_scope"')],
+  ])('that comes as %s is read', (_, header) => {
+    expect(parsed(header)).toEqual([
+      { scheme: 'basic', parameters: { realm: 'x' } },
+      { scheme: 'bearer', parameters: { error: 'insufficient_scope' } },
+    ])
+    expect(remedyOf(header)).toBe('none')
+  })
+
+  test.each([
+    ['nothing', undefined],
+    ['null', null],
+    ['an empty list', []],
+    ['a list of nothing', [undefined, null]],
+    ['a number', 7],
+    ['false, which axios calls a header that was deleted', false],
+    ['an object', {}],
+    ['an object without a text', Object.create(null)],
+    ['a list of such objects', [Object.create(null)]],
+    ['a symbol', Symbol('x')],
+    ['a function', () => {}],
+  ])('that comes as %s asks for nothing in particular, and throws nothing', (_, header) => {
+    for (const { parameters } of parseChallenges(header)) expect({ ...parameters }).toEqual({})
+    expect(remedyOf(header)).toBe('refresh')
+  })
+
+  test('whose quoted string never closes: the rest is in it', () => {
+    expect(parsed('Basic realm="x, Bearer error=insufficient_scope, a=b')).toEqual([
+      { scheme: 'basic', parameters: {} },
+    ])
+    expect(remedyOf('Basic realm="x, Bearer error=insufficient_scope, a=b')).toBe('refresh')
+    expect(parsed('Bearer error="invalid_token", a="\\"')).toEqual([
+      { scheme: 'bearer', parameters: { error: 'invalid_token' } },
     ])
   })
 
@@ -229,7 +272,79 @@ describe('for every header', () => {
   })
 })
 
-describe('a header of 10 MB', () => {
+/** As headers were read before, and in up to quadratic time: a reference for those that keep to the grammar. */
+const FORMER = {
+  piece:
+    /([\w!#$%&'*+.^`|~-]+)(?:[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([\w!#$%&'*+.^`|~-]+))|[ \t]+[\w.~+/-]+=*(?=[ \t]*(?:,|$)))?/g,
+  errors: /\berror[ \t]*=[ \t]*"?(\w+)"?|"(?:[^"\\]|\\.)*"/g,
+}
+
+function formerlyParsed(header: string): Challenge[] {
+  const challenges: Challenge[] = []
+  for (const [, name = '', quoted, token] of header.matchAll(FORMER.piece)) {
+    const value = quoted?.replace(/\\(.)/g, '$1') ?? token
+    if (value === undefined) challenges.push({ scheme: name.toLowerCase(), parameters: {} })
+    else {
+      const parameters = challenges.at(-1)?.parameters
+      if (parameters) parameters[name.toLowerCase()] ??= value
+    }
+  }
+  return challenges
+}
+
+function formerRemedy(header: string): string {
+  const errors = Array.from(header.matchAll(FORMER.errors), ([, error]) => error).join(' ')
+  if (/use_dpop_nonce/.test(errors)) return 'nonce'
+  return /insufficient_|invalid_request/.test(errors) && !/invalid_token/.test(errors) ? 'none' : 'refresh'
+}
+
+describe('a header that keeps to the grammar', () => {
+  const space = fc.constantFrom('', ' ', '\t', '  ')
+  const quoted = text.map((value) => `"${value.replace(/["\\]/g, '\\$&')}"`)
+  const error = fc.constantFrom(
+    'error="invalid_token"',
+    'error=insufficient_scope',
+    'error="use_dpop_nonce"',
+    'Error = "invalid_request"',
+    'error_description="error=\\"insufficient_scope\\""',
+  )
+  const parameter = fc.oneof(
+    error,
+    fc
+      .tuple(token, space, space, fc.oneof(quoted, token))
+      .map(([name, before, after, value]) => `${name}${before}=${after}${value}`),
+  )
+  const token68 = fc
+    .tuple(fc.stringMatching(/^[A-Za-z0-9._~+/-]{1,30}$/), fc.constantFrom('', '=', '=='))
+    .map((parts) => parts.join(''))
+  const content = fc.oneof(
+    fc.constant(''),
+    token68.map((text) => ` ${text}`),
+    fc
+      .tuple(fc.array(parameter, { minLength: 1, maxLength: 5 }), space)
+      .map(([parameters, after]) => ` ${parameters.join(`${after}, `)}`),
+  )
+  const header = fc
+    .array(
+      fc.tuple(token, content, space).map(([scheme, rest, after]) => `${scheme}${rest}${after}`),
+      { minLength: 1, maxLength: 4 },
+    )
+    .chain((challenges) => fc.constantFrom(', ', ',', ' ,, , ').map((comma) => challenges.join(comma)))
+
+  test('is read as ever', () => {
+    fc.assert(
+      fc.property(header, (header) => {
+        // Names like `__proto__` are no parameters of the reference.
+        fc.pre(!/__proto__/i.test(header))
+        expect(parsed(header)).toEqual(formerlyParsed(header))
+        expect(remedyOf(header)).toBe(formerRemedy(header))
+      }),
+      { numRuns: 2000 },
+    )
+  })
+})
+
+describe('(F61) a header of 10 MB', () => {
   /** Milliseconds of processor time, the least of some runs: other processes do not count. */
   function cost(header: string): number {
     let least = Number.POSITIVE_INFINITY
@@ -258,6 +373,20 @@ describe('a header of 10 MB', () => {
     ['many `=`', (length) => `Bearer ${'='.repeat(length)}`],
     ['many commas', (length) => ','.repeat(length)],
     ['letters that are none', (length) => '\u0000é'.repeat(length / 2)],
+    ['quotes and backslashes', (length) => '"\\'.repeat(length / 2)],
+    ['backslashes and quotes', (length) => '\\"'.repeat(length / 2)],
+    ['backslashes and line ends in quotes', (length) => 'a="\\\n'.repeat(length / 5)],
+    ['names of errors', (length) => 'error'.repeat(length / 5)],
+    ['errors without a value', (length) => 'error '.repeat(length / 6)],
+    ['errors in quotes that never close', (length) => 'error="\\"'.repeat(length / 9)],
+    ['errors before spaces', (length) => `error${' '.repeat(60)}`.repeat(length / 65)],
+    ['an error before spaces', (length) => `error=${' '.repeat(length)}`],
+    ['token68s that go on', (length) => 'a b/b '.repeat(length / 6)],
+    ['a long token68 that goes on', (length) => `a ${'b/'.repeat(length / 2)} c`],
+    ['padding that goes on', (length) => `a b${'='.repeat(length)}c`],
+    ['spaces behind a token68', (length) => `a b${' '.repeat(length)}c`],
+    ['quotes after `=` and spaces', (length) => `a=${' '.repeat(20)}"\\`.repeat(length / 24)],
+    ['one quote after many names', (length) => `${'a,'.repeat(length / 2 - 1)}="`],
   ]
 
   test.each(HOSTILE)('%s: takes at most in proportion to its length', (_, make) => {
@@ -283,6 +412,24 @@ describe('a header of 10 MB', () => {
     least(small)
     // 32 times as long; in quadratic time it would take 1,024 times as long.
     expect(least(large) / least(small)).toBeLessThan(32 * 8)
+  })
+
+  test.each(HOSTILE)('%s: twice as long takes twice as long, for both who read it', (_, make) => {
+    for (const read of [parseChallenges, remedyOf]) {
+      const [short, long] = [make(4_000), make(8_000)]
+      // As often as it takes to be measured, whoever else uses the processor.
+      const spent = (header: string, runs: number): number => {
+        const before = process.cpuUsage()
+        for (let run = 0; run < runs; run++) read(header)
+        const { user, system } = process.cpuUsage(before)
+        return user + system
+      }
+      let runs = 16
+      while (spent(short, runs) < 2_000 && runs < 4_096) runs *= 2
+      const ratios = Array.from({ length: 7 }, () => spent(long, runs) / Math.max(spent(short, runs), 1))
+      // In quadratic time it would be four times as long.
+      expect(ratios.sort((a, b) => a - b)[3], read.name).toBeLessThan(3)
+    }
   })
 
   test('the challenge at its beginning is still read', () => {
