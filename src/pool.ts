@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from './core/clock.ts'
 import { SessionError } from './core/errors.ts'
+import { ensureName } from './core/name.ts'
 import type { RefreshContext, RefreshResult, SessionOptions } from './core/options.ts'
 import { createSession, type Session } from './core/session.ts'
 import type { SessionStore } from './core/store.ts'
@@ -165,8 +166,7 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
   return {
     async use(id, work) {
       if (closing) throw new SessionError('session_closed', 'the pool is closed')
-      if (!id || typeof id !== 'string')
-        throw new TypeError(`use: expected the id of a session, got ${String(id)}`)
+      ensureName(id, 'use: expected the id of a session')
       const seat = take(id)
       try {
         return await work(seat.session)

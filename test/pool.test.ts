@@ -108,6 +108,18 @@ describe('a pool', () => {
     expect(pool.stats.refreshes).toBe(0)
   })
 
+  test.each([
+    ['half a surrogate pair', 'alice\ud83d', /^use: expected the id of a session, got one with half/],
+    ['the other half', '\ude00', /got one with half/],
+    ['nothing', '', /got an empty string/],
+    ['a number', 7 as never, /got number/],
+  ])('refuses an id that is %s, and opens nothing', async (_, id, message) => {
+    const { pool } = given()
+    await expect(pool.use(id, () => {})).rejects.toThrow(message)
+    expect(pool.stats.opened).toBe(0)
+    expect(await pool.use('alice\ud83d\ude00', () => 'whole')).toBe('whole')
+  })
+
   test('tells refresh whose tokens are asked for', async () => {
     const { pool, refreshed } = given()
     await Promise.all(['a', 'b'].map((id) => signIn(pool, id)))

@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from '../core/clock.ts'
 import { inProcessStore } from '../core/in-process-store.ts'
+import { ensureName } from '../core/name.ts'
 import { type SessionStore, type Stored, storedOf } from '../core/store.ts'
 
 /** Any place that keeps strings by key: localStorage, AsyncStorage, SecureStore, unstorage, a file. */
@@ -50,6 +51,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
       `memoryStore: expected \`storage\` to have ${METHODS.join(', ')}; it has no ${missing.join(', ')}`,
     )
   }
+  ensureName(key, 'memoryStore: expected a key')
   return persistent(memory, storage, key, { clock, ms: lease / PATIENCE })
 }
 

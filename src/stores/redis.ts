@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '../core/clock.ts'
+import { ensureName } from '../core/name.ts'
 import type { SessionStore } from '../core/store.ts'
 import { connect, type IoRedis, type NodeRedis } from './redis/connection.ts'
 import { orLocally } from './redis/locally.ts'
@@ -68,16 +69,14 @@ export function redisStores(options: RedisStoresOptions): (id: string) => Sessio
   const { client, prefix = 'refresh-once:', clock = systemClock, onUnavailable = 'fail' } = options
   if (onUnavailable !== 'fail' && onUnavailable !== 'local')
     throw new TypeError(`redisStores: onUnavailable cannot be ${String(onUnavailable)}`)
+  if (prefix !== '') ensureName(prefix, 'redisStores: expected a prefix')
   const { lease = 60_000, ttl = 5_000, keep = 30 * 86_400_000, timeout = 2_000 } = options
   const connection = connect(client)
   const newsroom = createNewsroom(connection)
   const shared = { connection, newsroom, clock, prefix, lease, ttl: Math.min(ttl, lease), keep, timeout }
 
   return (id) => {
-    if (typeof id !== 'string' || !id)
-      throw new TypeError(
-        `redisStores: expected the id of a session, got ${id === '' ? 'an empty string' : typeof id}`,
-      )
+    ensureName(id, 'redisStores: expected the id of a session')
     const store = createRedisStore(id, shared)
     return onUnavailable === 'local' ? orLocally(store, clock, lease) : store
   }

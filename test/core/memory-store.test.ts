@@ -713,6 +713,13 @@ describe('memoryStore', () => {
     )
   })
 
+  test.each(['alice\ud83d', '\udc00', '', 7 as never])(
+    'refuses the key %j, which could be another once it is encoded',
+    (key) => {
+      expect(() => memoryStore({ storage: syncStorage(), key })).toThrow(/^memoryStore: expected a key, got/)
+    },
+  )
+
   test('without a storage keeps nothing beyond itself', async () => {
     const first = open({ refresh: refuse, store: memoryStore() })
     await first.signIn(TOKENS)
