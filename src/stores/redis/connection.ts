@@ -7,7 +7,7 @@ export interface NodeRedis {
   eval(source: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
   duplicate(): NodeRedisSubscriber
   subscribe(channel: string, listener: (message: string, channel: string) => void): Promise<unknown>
-  unsubscribe(channel: string): Promise<unknown>
+  unsubscribe(channel: string, listener: (message: unknown, channel: unknown) => void): Promise<unknown>
   on(event: string, listener: () => void): unknown
 }
 
@@ -100,7 +100,7 @@ function nodeRedis(client: NodeRedis): [Call, Connection['subscribe']] {
       // A cluster opens a connection for subscriptions by itself.
       const own = 'masters' in client ? undefined : client.duplicate()
       const subscriber = own ?? client
-      const listener = (message: string, channel: string) => heard(String(channel), String(message))
+      const listener = (message: unknown, channel: unknown) => heard(String(channel), String(message))
       subscriber.on('error', () => {})
       subscriber.on('ready', connected)
       subscriber.on('node-ready', connected)
@@ -108,7 +108,8 @@ function nodeRedis(client: NodeRedis): [Call, Connection['subscribe']] {
       own?.connect().catch(() => {})
       return {
         add: (channel) => subscriber.subscribe(channel, listener),
-        remove: (channel) => subscriber.unsubscribe(channel),
+        // Without the listener, those of others go, and one that has just come.
+        remove: (channel) => subscriber.unsubscribe(channel, listener),
         close: () => own?.destroy(),
       }
     },

@@ -19,7 +19,7 @@ export interface Newsroom {
 
 interface Channel {
   readonly listeners: Listener[]
-  readonly ready: Promise<unknown>
+  ready: Promise<unknown>
 }
 
 /** How many sessions are read at once after the connection was lost. */
@@ -33,13 +33,38 @@ const AT_ONCE = 64
  */
 export function createNewsroom({ subscribe }: Connection): Newsroom {
   const channels = new Map<string, Channel>()
+  /** The last thing that was asked of a channel, where it has not been answered yet. */
+  const line = new Map<string, Promise<unknown>>()
   let subscriber: Subscriber | undefined
   let connections = 0
 
   function open(): Subscriber {
     const opened = subscribe({ heard, connected, ended })
-    for (const name of channels.keys()) opened.add(name).catch(() => {})
+    // The client was closed, and is back: those who are there have missed all that was said meanwhile.
+    for (const name of channels.keys()) verify(name).catch(() => {})
     return opened
+  }
+
+  /**
+   * One thing at a time for each channel. Where one leaves and another comes at the same moment, their UNSUBSCRIBE and
+   * SUBSCRIBE would overlap, and clients then disagree with the server about what is heard.
+   */
+  function inTurn(name: string, work: () => Promise<unknown> | undefined): Promise<unknown> {
+    const done = (line.get(name) ?? Promise.resolve()).then(work, work)
+    line.set(name, done)
+    const forget = (): void => {
+      if (line.get(name) === done) line.delete(name)
+    }
+    done.then(forget, forget)
+    return done
+  }
+
+  function add(name: string): Promise<unknown> {
+    return inTurn(name, () => {
+      if (!subscriber) throw new Error('the client was closed')
+      // Whoever came has left again, and nobody has come after.
+      return channels.has(name) ? subscriber.add(name) : undefined
+    })
   }
 
   function heard(name: string, message: string): void {
@@ -61,7 +86,7 @@ export function createNewsroom({ subscribe }: Connection): Newsroom {
 
   /** Some clients subscribe again only after they have said that they are connected: what is read comes after. */
   async function verify(name: string): Promise<void> {
-    await subscriber?.add(name)
+    await add(name)
     for (const { news, wake } of channels.get(name)?.listeners ?? []) {
       news()
       wake()
@@ -72,6 +97,7 @@ export function createNewsroom({ subscribe }: Connection): Newsroom {
     subscriber?.close()
     subscriber = undefined
     connections = 0
+    line.clear()
   }
 
   return {
@@ -79,8 +105,9 @@ export function createNewsroom({ subscribe }: Connection): Newsroom {
       subscriber ??= open()
       let channel = channels.get(name)
       if (!channel) {
-        channel = { listeners: [], ready: subscriber.add(name) }
+        channel = { listeners: [], ready: Promise.resolve() }
         channels.set(name, channel)
+        channel.ready = add(name)
         // Whoever waits for it is told; nobody else has to be.
         channel.ready.catch(() => {})
       }
@@ -92,7 +119,8 @@ export function createNewsroom({ subscribe }: Connection): Newsroom {
       listeners.splice(listeners.indexOf(listener), 1)
       if (listeners.length) return
       channels.delete(name)
-      subscriber?.remove(name).catch(() => {})
+      // Unless somebody has come before it was its turn: he listens already.
+      inTurn(name, () => (channels.has(name) ? undefined : subscriber?.remove(name))).catch(() => {})
     },
   }
 }

@@ -1,4 +1,5 @@
 import { isSessionError, type Session, type SessionOptions } from 'refresh-once'
+import { createSessionPool } from 'refresh-once/pool'
 import type { AuthServer } from 'refresh-once/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { failureOf, open, refreshAt, startServer, times, watch } from '../../setup.ts'
@@ -127,6 +128,64 @@ for (const kind of kinds) {
       const third = await newContext(server, `out-${kind.name}`)
       expect(isSessionError(await failureOf(third.session.getAccessToken()), 'session_expired')).toBe(true)
       expect(two?.session.state.status).toBe('signed-out')
+    })
+
+    test('whoever lets go of a session and opens it in the same moment hears of its end', async () => {
+      const server = await startServer()
+      const moments: (() => Promise<void> | undefined)[] = [
+        () => undefined,
+        () => Promise.resolve(),
+        () => new Promise((resolve) => setImmediate(resolve)),
+        () => commandTo(redis, 'PING').then(() => {}),
+      ]
+      const client = await kind.open(redis.url)
+      clients.push(client)
+      const stores = storesOf(client)
+      const opened = (id: string): Session =>
+        open({ refresh: refreshAt(server), store: stores(id), tokens: null })
+      for (let round = 0; round < 12; round++) {
+        const id = `deaf-${round}-${kind.name}`
+        const elsewhere = await newContext(server, id)
+        await elsewhere.session.signIn(server.mint('alice'))
+        let session = opened(id)
+        await session.getAccessToken()
+        // Back once, or back and gone and back.
+        for (let times = 0; times <= round % 3; times++) {
+          session.close()
+          await moments[(round + times) % moments.length]?.()
+          session = opened(id)
+        }
+        await session.getAccessToken()
+        const ended = watch(session).until('signed-out')
+        await elsewhere.session.signOut()
+        await ended
+        session.close()
+        const listeners = async (): Promise<unknown> =>
+          ((await commandTo(redis, 'PUBSUB', 'NUMSUB', `refresh-once:${id}`)) as unknown[])[1]
+        // The one elsewhere.
+        await expect.poll(listeners).toBe(1)
+      }
+    })
+
+    test('the same at a pool, which does so when there are too many', async () => {
+      const server = await startServer()
+      const client = await kind.open(redis.url)
+      clients.push(client)
+      const refresh = () => 'not-needed'
+      const pool = createSessionPool({ max: 1, store: storesOf(client), refresh })
+      for (let round = 0; round < 10; round++) {
+        const [alice, bob] = ['alice', 'bob'].map((name) => `pool-${name}-${round}-${kind.name}`)
+        if (!alice || !bob) throw new Error('nobody is there')
+        const elsewhere = await newContext(server, alice)
+        await elsewhere.session.signIn(server.mint('alice'))
+        await pool.use(alice, (session) => session.getAccessToken())
+        const back = pool.use(bob, () => pool.use(alice, (session) => session.getAccessToken()))
+        await failureOf(back.then(() => Promise.reject(new Error('it is there'))))
+        await elsewhere.session.signOut()
+        const signedOut = (): Promise<string> => pool.use(alice, (session) => session.state.status)
+        await expect.poll(signedOut).toBe('signed-out')
+      }
+      await pool.close()
     })
 
     test("a refusal is everybody's: nobody else asks again", async () => {
