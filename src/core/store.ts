@@ -116,10 +116,8 @@ export function isNews(stored: Stored, known: Stored | undefined): boolean {
 /** As {@link newEpoch} makes them: a time that has a next one, and what `newNonce` adds. */
 const EPOCH = /^(?!9{15})\d{15}[\d.e-]*$/
 
-const matches = (pattern: RegExp, text: unknown): boolean => typeof text === 'string' && pattern.test(text)
-
-const isCount = (value: unknown): boolean =>
-  Number.isInteger(value) && (value as number) >= 0 && (value as number) < LIMIT
+const isText = (value: unknown): value is string => typeof value === 'string'
+const isCount = (value: unknown) => Number.isInteger(value) && Number(value) < LIMIT && Number(value) >= 0
 
 /**
  * The record that was found somewhere, where it has the form of ours. Anything else may be greater than all that we
@@ -128,15 +126,18 @@ const isCount = (value: unknown): boolean =>
 export function storedOf(found: unknown): Stored | undefined {
   const { version, tokens, ended, notBefore, pending } = Object(found)
   const { epoch, generation, nonce } = Object(version)
-  return matches(EPOCH, epoch) &&
+  if (
+    isText(epoch) &&
+    EPOCH.test(epoch) &&
     isCount(generation) &&
-    typeof nonce === 'string' &&
-    (tokens === undefined || matches(/^[!-~]*$/, tokens?.accessToken)) &&
+    isText(nonce) &&
+    (tokens === undefined || isText(tokens?.accessToken)) &&
     [undefined, 'signed-out', 'rejected'].includes(ended)
-    ? {
-        ...Object(found),
-        notBefore: Number.isFinite(notBefore) ? notBefore : undefined,
-        pending: isCount(pending?.generation) && Number.isFinite(pending.until) ? pending : undefined,
-      }
-    : undefined
+  )
+    return {
+      ...Object(found),
+      notBefore: Number.isFinite(notBefore) ? notBefore : undefined,
+      pending: isCount(pending?.generation) && Number.isFinite(pending.until) ? pending : undefined,
+    }
+  return undefined
 }

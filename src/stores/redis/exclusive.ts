@@ -1,7 +1,6 @@
 import { orAborted } from '../../core/abortable.ts'
 import type { SessionStore, Stored } from '../../core/store.ts'
 import type { Place } from './place.ts'
-import { recordOf } from './record.ts'
 import { ACQUIRE, BEGIN, CLEAR, RELEASE, RENEW } from './scripts.ts'
 import { createTurn, type Moment, momentOf } from './turn.ts'
 
@@ -9,6 +8,8 @@ import { createTurn, type Moment, momentOf } from './turn.ts'
 export interface Surroundings {
   /** Resolves once no message is missed any more, or that cannot be had. */
   listen(): Promise<unknown>
+  /** The record in the fields of a reply. */
+  recordIn(fields: unknown): Stored | undefined
   /** Somebody else has the turn, and this is the record now. */
   tell(stored: Stored | undefined): void
 }
@@ -30,7 +31,7 @@ export interface Exclusive {
  * Whoever finds the turn taken sleeps until a message says that it is free. Messages get lost; so nobody sleeps
  * longer than the server keeps the turn of a holder that is silent.
  */
-export function createExclusive(place: Place, { listen, tell }: Surroundings): Exclusive {
+export function createExclusive(place: Place, { listen, recordIn, tell }: Surroundings): Exclusive {
   const { clock, run, context, key, lease, ttl, keep } = place
   let line: Promise<unknown> = Promise.resolve()
   let turns = 0
@@ -79,7 +80,7 @@ export function createExclusive(place: Place, { listen, tell }: Surroundings): E
         throw reason
       }
       const [left, fields] = answer as [number, unknown]
-      const record = recordOf(fields)
+      const record = recordIn(fields)
       if (!Number(left)) return { asked, record }
       tell(record)
       try {

@@ -57,7 +57,7 @@ export function orLocally(store: SessionStore, clock: Clock, lease: number): Ses
       return store.watch((stored) => {
         void memory.save(stored)
         listener(stored)
-      })
+      }, degraded)
     },
   }
 }

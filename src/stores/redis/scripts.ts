@@ -22,6 +22,11 @@ local function read()
   return redis.call('HMGET', key, 'e', 'g', 'n', 't', 'x', 'b', 'p', 'u')
 end
 
+local function number(text)
+  local value = tonumber(text) or 0
+  return value < 1e15 and value or 0
+end
+
 local function now()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
@@ -39,7 +44,7 @@ export const LOAD: Script = script('return read()')
 /**
  * ARGV: channel, sender, keep in ms, then the record. Replies with the record that the two amount to.
  *
- * Texts are compared byte by byte: Lua would compare them in the language of the machine.
+ * What is no number of ours, or beyond all of them, counts as none. Texts are compared byte by byte: Lua would compare them in the language of the machine.
  * Nothing is deleted before everything is written: a server without memory refuses the write, and a script that
  * fails half-way is not rolled back.
  */
@@ -51,10 +56,6 @@ local function order(a, b)
     if x ~= y then return x - y end
   end
   return #a - #b
-end
-
-local function number(text)
-  return tonumber(text) or 0
 end
 
 local old, new = read(), {}
@@ -109,6 +110,22 @@ return result
 `)
 
 /**
+ * ARGV: epoch, generation, nonce and end of what was read, and is no record: it goes, unless something else is there by
+ * now. Greater than all that we write, it would never be saved over. The turn stays whose it is.
+ *
+ * Bytes that are no ASCII are in no record of ours; some of them cannot be sent back as they came.
+ */
+export const FORGET: Script = script(`
+local found = redis.call('HMGET', key, 'e', 'g', 'n', 'x')
+for i = 1, 4 do
+  local text = found[i] or ''
+  if text ~= ARGV[i] and not text:find('[\\128-\\255]') then return 0 end
+end
+redis.call('HDEL', key, 'e', 'g', 'n', 't', 'x', 'b', 'p', 'u', 'r', 'q')
+return 1
+`)
+
+/**
  * ARGV: context, turn, lease in ms. Replies with 0 and the record, or with how many milliseconds somebody else's turn
  * may still last, and the record.
  *
@@ -118,9 +135,9 @@ return result
 export const ACQUIRE: Script = script(`
 local time = now()
 local held = redis.call('HMGET', key, 'o', 'l', 'd')
-local left = (tonumber(held[2]) or 0) - time
+local left = number(held[2]) - time
 if held[1] and held[1] ~= ARGV[1] and left > 0 then
-  local longest = tonumber(held[3])
+  local longest = math.max(number(held[3]), 1)
   if left > longest then
     redis.pcall('HSET', key, 'l', time + longest)
     left = longest
@@ -141,9 +158,9 @@ return { 0, record }
 export const BEGIN: Script = script(`
 local lease = redis.call('HMGET', key, 'e', 'g', 'p', 'r', 'l')
 local time = now()
-if not owns(ARGV[1], ARGV[2]) or tonumber(lease[5]) <= time then return -1 end
+if not owns(ARGV[1], ARGV[2]) or number(lease[5]) <= time then return -1 end
 if not lease[1] then return -2 end
-local generation = math.max(tonumber(lease[2]), tonumber(lease[3]) or 0, tonumber(lease[4]) or 0) + 1
+local generation = math.max(number(lease[2]), number(lease[3]), number(lease[4])) + 1
 local text = string.format('%.0f', generation)
 redis.call('HSET', key, 'r', text, 'p', text, 'u', ARGV[4], 'q', ARGV[1] .. ARGV[2], 'l', time + ARGV[3])
 redis.call('PEXPIRE', key, ARGV[5])

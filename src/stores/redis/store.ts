@@ -2,8 +2,8 @@ import { isNews, newNonce, type SessionStore, type Stored } from '../../core/sto
 import { within } from './connection.ts'
 import { createExclusive } from './exclusive.ts'
 import type { Place, Shared } from './place.ts'
-import { fieldsOf, recordOf } from './record.ts'
-import { LOAD, SAVE } from './scripts.ts'
+import { fieldsOf, isHeld, nameOf, recordOf } from './record.ts'
+import { FORGET, LOAD, SAVE } from './scripts.ts'
 
 type Hear = (stored: Stored) => void
 
@@ -17,6 +17,7 @@ export function createRedisStore(id: string, shared: Shared): SessionStore {
   /** The newest record that this context was given, or gave. */
   let known: Stored | undefined
   let hearers: readonly Hear[] = []
+  let report: (reason: string) => void = () => {}
   let reading: Promise<void> | undefined
   let readAgain = false
   let listening: Promise<unknown> | undefined
@@ -37,7 +38,7 @@ export function createRedisStore(id: string, shared: Shared): SessionStore {
     },
   }
 
-  const exclusive = createExclusive({ ...shared, key, context, run }, { listen, tell })
+  const exclusive = createExclusive({ ...shared, key, context, run }, { listen, recordIn, tell })
 
   function listen(): Promise<unknown> {
     if (listening || closed) return listening ?? Promise.resolve()
@@ -59,12 +60,18 @@ export function createRedisStore(id: string, shared: Shared): SessionStore {
     while (readAgain) {
       readAgain = false
       try {
-        tell(recordOf(await run(LOAD, [])))
+        tell(recordIn(await run(LOAD, [])))
       } catch {
         // The subscription is gone as well; when it is back, this is read again.
       }
     }
     reading = undefined
+  }
+
+  function recordIn(fields: unknown): Stored | undefined {
+    const stored = recordOf(fields)
+    if (!stored && isHeld(fields)) report('Redis holds something else under this key')
+    return stored
   }
 
   function tell(stored: Stored | undefined): void {
@@ -85,19 +92,26 @@ export function createRedisStore(id: string, shared: Shared): SessionStore {
         verified = true
         await listening
       }
-      const stored = said ? said.record : recordOf(await run(LOAD, []))
+      const stored = said ? said.record : recordIn(await run(LOAD, []))
       return stored && learn(stored)
     },
 
     async save(next) {
-      const stored = recordOf(await run(SAVE, [key, context, keep, ...fieldsOf(next)]))
+      const put = () => run(SAVE, [key, context, keep, ...fieldsOf(next)])
+      const fields = await put()
+      let stored = recordIn(fields)
+      if (!stored && isHeld(fields)) {
+        await run(FORGET, nameOf(fields))
+        stored = recordOf(await put())
+      }
       return learn(stored ?? next)
     },
 
     exclusive: exclusive.run,
 
-    watch(hear) {
+    watch(hear, degraded) {
       hearers = [...hearers, hear]
+      if (degraded) report = degraded
       void listen()
       return () => {
         hearers = hearers.filter((other) => other !== hear)

@@ -2,7 +2,8 @@ import type { SessionStore } from 'refresh-once'
 import { redisStores } from 'refresh-once/redis'
 import { describe, expect, test } from 'vitest'
 import { ACQUIRE, RELEASE } from '../../../src/stores/redis/scripts.ts'
-import { times } from '../../setup.ts'
+import { times, watch } from '../../setup.ts'
+import { STRANGE } from '../../strange-records.ts'
 import { kinds, storesOf } from './clients.ts'
 import { setStage, signedIn } from './stage.ts'
 
@@ -100,13 +101,98 @@ for (const kind of kinds) {
       const stage = await setStage(kind)
       const { client } = await stage.context()
       const stores = storesOf(client, { prefix: 'p:' })
-      const ids = ['{a}', '%7Ba%7D', 'a', '{a', 'ä{}%']
+      const ids = ['{a}', '%7Ba%7D', 'a', '{a', 'ä{}%', '\ufffd', '\ud83d\ude00']
       const saved = (store: SessionStore, id: string): Promise<unknown> =>
-        store.save({ version: { epoch: '1', generation: 1, nonce: id } })
+        store.save({ version: { epoch: '000000000000001', generation: 1, nonce: id } })
       for (const id of ids) await saved(stores(id), id)
       const keys = (await stage.command('KEYS', 'p:*')) as string[]
       expect(keys).toHaveLength(ids.length)
       expect(keys.join()).not.toMatch(/[{}]/)
+    })
+  })
+}
+
+for (const kind of kinds) {
+  describe(`a record that nobody of ours has written, with ${kind.name}`, () => {
+    const fieldsOf = (found: unknown): string[] => {
+      const { version, tokens, ended } = Object(found)
+      const { epoch, generation, nonce } = Object(version)
+      const fields = { e: epoch, g: generation, n: nonce, x: ended, t: tokens && JSON.stringify(tokens) }
+      return Object.entries(fields).flatMap(([name, value]) =>
+        value === undefined || value === null ? [] : [name, String(value)],
+      )
+    }
+    // A hash has no types and no lists: what differs only by them is one of ours here.
+    const found = Object.entries(STRANGE).filter(
+      ([what]) => !/no nonce|no epoch|epoch that is a number|in a list|is a text|is a list/.test(what),
+    )
+    const hashes: [what: string, fields: string[]][] = [
+      ...found.map(([what, record]): [string, string[]] => [what, fieldsOf(record)]),
+      ['an epoch that is a text', fieldsOf(STRANGE['an epoch that is a text'])],
+      ['tokens that are no JSON', ['e', '0019000000000000.5', 'g', '1', 'n', 'n', 't', '{"accessToken":']],
+      ['tokens that are a list', ['e', '0019000000000000.5', 'g', '1', 'n', 'n', 't', '[]']],
+      ['no generation', ['e', '0019000000000000.5', 'n', 'n', 't', '{"accessToken":"forged"}']],
+      ['a generation in words', ['e', '0019000000000000.5', 'g', 'one', 't', '{"accessToken":"forged"}']],
+      ['letters that are none', ['e', '\ud800', 'g', '1', 't', '{"accessToken":"forged"}']],
+    ]
+
+    test.each(hashes)('(%s) is told, and holds no sign-out and no sign-in up', async (_, fields) => {
+      const stage = await setStage(kind)
+      await stage.command('HSET', KEY, ...fields)
+      const { session } = await stage.context()
+      const seen = watch(session)
+      await seen.until('degraded')
+      await session.signOut()
+      expect(session.state.status).toBe('signed-out')
+      const tokens = stage.server.mint('alice')
+      await session.signIn(tokens)
+      expect(await session.getAccessToken()).toBe(tokens.access_token)
+      await session.refresh()
+      const other = await stage.context()
+      expect(await other.session.getAccessToken()).toBe(await session.getAccessToken())
+      expect(JSON.stringify(await stage.command('HGETALL', KEY))).not.toContain('forged')
+      expect(stage.server.count).toMatchObject({ refreshes: 1, reuses: 0 })
+    })
+
+    test('that was put there while somebody is signed in: the sign-out is everywhere', async () => {
+      const stage = await setStage(kind)
+      const [one, two] = await signedIn(stage, 2)
+      await stage.command('DEL', KEY)
+      await stage.command('HSET', KEY, ...fieldsOf(STRANGE['an epoch of twenty nines']))
+      const ended = two && watch(two.session).until('signed-out')
+      await one?.session.signOut()
+      expect(one?.session.state.status).toBe('signed-out')
+      await ended
+    })
+
+    test('bytes that are no text are saved over, too', async () => {
+      const stage = await setStage(kind)
+      await stage.command('EVAL', "redis.call('HSET', KEYS[1], 'e', '\\255\\254', 'g', '1')", '1', KEY)
+      const [one] = await signedIn(stage, 1)
+      const late = await stage.context()
+      expect(await late.session.getAccessToken()).toBe(await one?.session.getAccessToken())
+    })
+
+    test.each([
+      ['a cooldown', ['b', 'x']],
+      ['a cooldown without an end', ['b', 'inf']],
+      ['a reservation', ['p', 'x', 'u', 'x']],
+      ['a reservation beyond all', ['p', '9e99', 'u', '9e99']],
+      ['a reservation without its time', ['p', '5']],
+      ['the greatest reservation that there ever was', ['r', '9e99']],
+      ['the turn', ['o', 'somebody', 'k', '1', 'l', '9e99', 'd', '9e99']],
+      ['the length of the turn', ['o', 'somebody', 'k', '1', 'l', '9999999999999', 'd', 'x']],
+    ])('%s that is odd holds no refresh up', async (_, fields) => {
+      const stage = await setStage(kind)
+      const [one] = await signedIn(stage, 1)
+      await stage.command('HSET', KEY, ...fields)
+      for (let generation = 2; generation < 4; generation++) {
+        await one?.session.refresh()
+        expect(one?.session.state.status).toBe('signed-in')
+      }
+      const late = await stage.context()
+      expect(await late.session.getAccessToken()).toBe(await one?.session.getAccessToken())
+      expect(late.session.state.generation).toBeLessThan(20)
     })
   })
 }
@@ -129,5 +215,16 @@ describe('what makes no sense is refused at once, by name', () => {
   test('an id', () => {
     expect(() => redisStores({ client })('')).toThrow(/id of a session/)
     expect(() => redisStores({ client })(7 as never)).toThrow(/id of a session/)
+  })
+
+  test('an id that would be another once it is encoded, and a prefix, without repeating it', () => {
+    for (const half of ['\ud800', '\udc00', 'alice\ud83d', '\ude00\ud83d']) {
+      expect(() => redisStores({ client })(half)).toThrow(
+        /^redisStores: expected the id of a session, got one/,
+      )
+      expect(() => redisStores({ client, prefix: half })).toThrow(TypeError)
+    }
+    expect(() => redisStores({ client, prefix: 7 as never })).toThrow(/prefix/)
+    expect(() => redisStores({ client })('alice\ud83d\ude00')).not.toThrow()
   })
 })
