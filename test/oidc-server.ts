@@ -15,6 +15,8 @@ export interface OidcServer {
   readonly apiRequests: number
   /** How often a refresh token was found to have been used before. */
   readonly reuses: number
+  /** Access tokens that came out of its token endpoint, in that order. */
+  readonly granted: readonly string[]
   /** The token response of a new sign-in. */
   mint(accountId?: string): Promise<TokenResponse>
   /** Whose access token this is, while it is good. */
@@ -56,6 +58,7 @@ export async function createOidcServer(options: OidcServerOptions): Promise<Oidc
   const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
   const count = { refreshes: 0, tokenRequests: 0, apiRequests: 0, reuses: 0 }
   const grants = new Map<string, string[]>()
+  const granted: string[] = []
 
   const provider = new Provider(url, {
     clients: [
@@ -79,7 +82,8 @@ export async function createOidcServer(options: OidcServerOptions): Promise<Oidc
     features: { devInteractions: { enabled: false }, revocation: { enabled: true } },
     interactions: { url: (_, { uid }) => `/interaction/${uid}` },
   })
-  provider.on('grant.success', ({ oidc }) => {
+  provider.on('grant.success', ({ oidc, body }) => {
+    granted.push(String(Object(body).access_token))
     if (oidc.params?.grant_type === 'refresh_token') count.refreshes++
   })
   provider.on('grant.error', (_, error) => {
@@ -120,6 +124,7 @@ export async function createOidcServer(options: OidcServerOptions): Promise<Oidc
 
   const server: OidcServer = {
     url,
+    granted,
     busyFor: undefined,
     tokenEndpoint: `${url}/token`,
     clientId: CLIENT,

@@ -1,5 +1,5 @@
 import * as oauth from 'oauth4webapi'
-import { SessionError, type SessionOptions, type TokenInput } from 'refresh-once'
+import { SessionError, type SessionOptions, type TokenSet } from 'refresh-once'
 import type { SignIn } from './cookies.ts'
 
 export interface AuthorizationServerOptions {
@@ -18,11 +18,14 @@ export interface AuthorizationServer {
   /** Where the browser goes to sign in, and what must be remembered meanwhile. */
   begin(): Promise<{ url: URL } & Omit<SignIn, 'former'>>
   /** The tokens for the code that the browser has brought back. */
-  finish(callback: URL, signIn: SignIn): Promise<TokenInput>
+  finish(callback: URL, signIn: SignIn): Promise<Granted>
   refresh: SessionOptions['refresh']
-  /** Resolves with whether the server has taken back what it granted. */
-  revoke(refreshToken: string): Promise<boolean>
+  /** Resolves with whether the server has taken back what it granted (RFC 7009). */
+  revoke(tokens: Pick<TokenSet, 'accessToken' | 'refreshToken'>): Promise<boolean>
 }
+
+/** A token set, and whom it is about. */
+export type Granted = TokenSet & { sub: string | undefined }
 
 /** Milliseconds that a sign-out waits for the revocation. */
 const REVOCATION_TIMEOUT = 3_000
@@ -72,12 +75,16 @@ export async function discover(options: AuthorizationServerOptions): Promise<Aut
         verifier,
         insecure,
       )
-      const answer = await oauth.processAuthorizationCodeResponse(server, client, response, {
-        expectedNonce: nonce,
-        requireIdToken: true,
+      return checked(response, async () => {
+        const answer = await oauth.processAuthorizationCodeResponse(server, client, response, {
+          expectedNonce: nonce,
+          requireIdToken: true,
+        })
+        // The ID token has told whom it is about; nobody needs it any more.
+        const { access_token: accessToken, refresh_token: refreshToken, ...rest } = answer
+        const sub = oauth.getValidatedIdTokenClaims(answer)?.sub
+        return { ...rest, accessToken, refreshToken, expiresIn: rest.expires_in, id_token: undefined, sub }
       })
-      // The ID token has told whom it is about; nobody needs it any more.
-      return { ...answer, id_token: undefined, sub: oauth.getValidatedIdTokenClaims(answer)?.sub }
     },
 
     async refresh({ tokens, signal }) {
@@ -88,26 +95,44 @@ export async function discover(options: AuthorizationServerOptions): Promise<Aut
       })
       // The session knows what each error means.
       if (!response.ok) return response
-      const answer = await oauth.processRefreshTokenResponse(server, client, response)
-      // An ID token of a refresh must be about the same user (OpenID Connect Core §12.2).
-      const sub = oauth.getValidatedIdTokenClaims(answer)?.sub ?? tokens.sub
-      if (sub !== tokens.sub)
-        throw new SessionError('session_expired', 'the new tokens are about another user')
-      return { ...answer, id_token: undefined, sub }
+      return checked(response, async () => {
+        const answer = await oauth.processRefreshTokenResponse(server, client, response)
+        // An ID token of a refresh must be about the same user (OpenID Connect Core §12.2).
+        const sub = oauth.getValidatedIdTokenClaims(answer)?.sub ?? tokens.sub
+        if (sub !== tokens.sub)
+          throw new SessionError('session_expired', 'the new tokens are about another user')
+        return { ...answer, id_token: undefined, sub }
+      })
     },
 
-    async revoke(refreshToken) {
-      try {
-        const response = await oauth.revocationRequest(server, client, proof, refreshToken, {
-          ...insecure,
-          additionalParameters: { token_type_hint: 'refresh_token' },
-          signal: AbortSignal.timeout(REVOCATION_TIMEOUT),
-        })
-        await oauth.processRevocationResponse(response)
-        return true
-      } catch {
-        return false
-      }
-    },
+    revoke,
+  }
+
+  async function revoke({ accessToken, refreshToken }: Partial<TokenSet>): Promise<boolean> {
+    const token = refreshToken ?? accessToken
+    if (!token) return false
+    try {
+      const response = await oauth.revocationRequest(server, client, proof, token, {
+        ...insecure,
+        additionalParameters: { token_type_hint: refreshToken ? 'refresh_token' : 'access_token' },
+        signal: AbortSignal.timeout(REVOCATION_TIMEOUT),
+      })
+      await oauth.processRevocationResponse(response)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /** Reads a grant by `read`; where that finds it to be wrong, nobody keeps its tokens, and they are taken back. */
+  async function checked<T>(response: Response, read: () => Promise<T>): Promise<T> {
+    const copy = response.clone()
+    try {
+      return await read()
+    } catch (error) {
+      const granted = Object(await copy.json().catch(() => undefined))
+      await revoke({ accessToken: granted.access_token, refreshToken: granted.refresh_token })
+      throw error
+    }
   }
 }

@@ -1,4 +1,4 @@
-import { findSessionError, type SessionError } from 'refresh-once'
+import { findSessionError, type SessionError, type TokenSet } from 'refresh-once'
 import { withSession } from 'refresh-once/fetch'
 import { createSessionPool, type SessionPoolStats } from 'refresh-once/pool'
 import { type RedisStoresOptions, redisStores } from 'refresh-once/redis'
@@ -13,7 +13,7 @@ import {
   signInCookie,
   signInOf,
 } from './cookies.ts'
-import { incoming, outgoing, targetOf } from './forwarding.ts'
+import { type FurtherHeaders, incoming, outgoing, targetOf } from './forwarding.ts'
 
 export interface BffOptions extends Omit<AuthorizationServerOptions, 'redirectUri'> {
   /** A connected client of `redis` or `ioredis`. */
@@ -22,6 +22,8 @@ export interface BffOptions extends Omit<AuthorizationServerOptions, 'redirectUr
   origin: string
   /** Where the API is, with the prefix that pages may not leave: `https://api.example.com/v1`. */
   api: string
+  /** Headers that pass beside the usual ones. */
+  headers?: FurtherHeaders | undefined
 }
 
 type Handler = (request: Request) => Promise<Response>
@@ -55,13 +57,13 @@ export async function createBff(options: BffOptions): Promise<Bff> {
   const pool = createSessionPool({ store: stores, refresh: server.refresh, deadline: 5_000 })
 
   /** Ends a session in all processes, and resolves with what is to be revoked. */
-  async function end(key: string): Promise<string | undefined> {
+  async function end(key: string): Promise<TokenSet | undefined> {
     // A session gives its refresh token to nobody; the store has it.
     const store = stores(key)
     const stored = await store.load().finally(store.close)
     if (!stored?.tokens) return undefined
     await pool.use(key, (session) => session.signOut())
-    return stored.tokens.refreshToken ?? stored.tokens.accessToken
+    return stored.tokens
   }
 
   return {
@@ -77,9 +79,16 @@ export async function createBff(options: BffOptions): Promise<Bff> {
       if (!tokens) return redirect('/?sign-in=failed', noSignInCookie)
       // Always a new one: an id that somebody knew before the sign-in is worth nothing after it.
       const id = newSessionId()
-      await pool.use(keyOf(id), (session) => session.signIn(tokens))
-      // Its tokens are forgotten, not revoked: the server may have granted both to one consent, and end both.
-      if (signIn.former) await end(signIn.former)
+      try {
+        await pool.use(keyOf(id), (session) => session.signIn(tokens))
+        // Its tokens are forgotten, not revoked: the server may have granted both to one consent, and end both.
+        if (signIn.former) await end(signIn.former)
+      } catch (error) {
+        // The browser gets no cookie, so nobody has these tokens: they must not live on, here or at the server.
+        const over = pool.use(keyOf(id), (session) => session.signOut()).catch(() => {})
+        await Promise.all([over, server.revoke(tokens)])
+        throw error
+      }
       return redirect('/', noSignInCookie, sessionCookie(id))
     }),
 
@@ -89,15 +98,15 @@ export async function createBff(options: BffOptions): Promise<Bff> {
     }),
 
     signOut: guarded(async (_, key) => {
-      const token = await end(key)
-      const revoked = !token || (await server.revoke(token))
+      const tokens = await end(key)
+      const revoked = !tokens || (await server.revoke(tokens))
       return say(200, { signedIn: false, revoked }, { 'set-cookie': noSessionCookie })
     }),
 
     proxy: guarded(async (request, key) => {
       const target = targetOf(request.url, api)
       if (!target) return say(404, { error: 'not_found' })
-      const init = await outgoing(request)
+      const init = await outgoing(request, options.headers)
       if (!init) return say(405, { error: 'method_not_allowed' })
       const response = await pool.use(key, async (session) => {
         // Waits for the one refresh where one is needed: a body that streams can be sent only once. And where nobody is
@@ -114,7 +123,7 @@ export async function createBff(options: BffOptions): Promise<Bff> {
         await response.body?.cancel()
         return say(502, { error: 'api_redirects' })
       }
-      return incoming(response)
+      return incoming(response, options.headers)
     }),
 
     get stats() {

@@ -12,7 +12,8 @@ export function expressApp(bff: Bff): Express {
   app.get('/bff/callback', by(bff.callback))
   app.get('/bff/session', by(bff.session))
   app.post('/bff/sign-out', by(bff.signOut))
-  app.all('/api/*path', by(bff.proxy))
+  // Not by a pattern: Express would decode what it matches, and answer in its own words where it cannot.
+  app.use('/api', by(bff.proxy))
   return app
 }
 

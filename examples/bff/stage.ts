@@ -11,6 +11,7 @@ import { createClient } from 'redis'
 import { createOidcServer, type OidcServer } from '../../test/oidc-server.ts'
 import { type RedisServer, startRedis } from '../../test/stores/redis/redis-server.ts'
 import { type Bff, createBff } from './bff.ts'
+import { keyOf } from './cookies.ts'
 
 /** One process of the backend-for-frontend: a pool and a Redis client of its own. */
 export interface Instance {
@@ -29,6 +30,8 @@ export interface Stage {
   readonly stranger: string
   /** All that Redis holds, as text. */
   stored(): Promise<string>
+  /** Puts something else in the place of a session: whoever asks for it is given an error. */
+  spoil(id: string): Promise<void>
 }
 
 export interface ApiRequest {
@@ -95,6 +98,7 @@ export async function setStage(
       clientSecret: 'for-tests-only',
       scope: 'openid offline_access',
       api: `${api.url}/v1`,
+      headers: { toApi: ['x-kept'], toPage: ['x-api'] },
     })
     closers.push(bff.close)
     const serve = app(bff)
@@ -123,11 +127,16 @@ export async function setStage(
     async stored() {
       const client = await createClient({ url: redis.url }).connect()
       try {
-        const records = await Promise.all((await client.keys('*')).map((key) => client.hGetAll(key)))
-        return JSON.stringify(records)
+        const records = (await client.keys('*')).map((key) => client.hGetAll(key).catch(() => 'no hash'))
+        return JSON.stringify(await Promise.all(records))
       } finally {
         client.destroy()
       }
+    },
+    async spoil(id) {
+      const client = await createClient({ url: redis.url }).connect()
+      await client.set(`bff:session:${keyOf(id)}`, 'something else')
+      client.destroy()
     },
   }
 }
@@ -148,6 +157,10 @@ function serveApi(server: Server, url: string, oidc: OidcServer): Api {
       'content-type': 'application/json',
       'set-cookie': 'api=1',
       'access-control-allow-origin': request.headers.origin ?? '*',
+      'x-accel-redirect': '/secret',
+      'x-sendfile': '/etc/passwd',
+      'x-of-nobody': '1',
+      etag: '"1"',
       ...(account ? { 'x-api': 'yes' } : { 'www-authenticate': 'Bearer error="invalid_token"' }),
     })
     const chunks: Buffer[] = []
