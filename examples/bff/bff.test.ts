@@ -64,7 +64,7 @@ const CLIMBING = [
   '/api//secret',
   '/api/..;/secret%00',
   '/api/items%00.json',
-  '/api/items%0d%0aX: y',
+  '/api/items%0d%0aX:%20y',
   '/api/%c0%ae%c0%ae/secret',
   '/api/..%c0%afsecret',
   '/api/%C0%AE%C0%AE%C0%AFsecret',
@@ -370,8 +370,9 @@ describe.each(servers)('a backend-for-frontend with $name', ({ app }) => {
       const { context } = await signedIn()
       const id = await sessionId(context)
       const requests = stage.api.requests.length
+      // 400: what runs the server does not call it a URL.
       for (const path of [...CLIMBING, '/apisecret', '/api'])
-        expect((await ask(one, path, { id })).status, path).toBe(404)
+        expect((await ask(one, path, { id })).status, path).toBeOneOf([404, 400])
       expect(stage.api.requests).toHaveLength(requests)
     })
 

@@ -179,11 +179,15 @@ for (const kind of kinds) {
         const elsewhere = await newContext(server, alice)
         await elsewhere.session.signIn(server.mint('alice'))
         await pool.use(alice, (session) => session.getAccessToken())
-        const back = pool.use(bob, () => pool.use(alice, (session) => session.getAccessToken()))
-        await failureOf(back.then(() => Promise.reject(new Error('it is there'))))
-        await elsewhere.session.signOut()
-        const signedOut = (): Promise<string> => pool.use(alice, (session) => session.state.status)
-        await expect.poll(signedOut).toBe('signed-out')
+        // Bob comes in, Alice's session is let go, and she is back at once.
+        await pool.use(bob, () =>
+          pool.use(alice, async (session) => {
+            await session.getAccessToken()
+            const ended = watch(session).until('signed-out')
+            await elsewhere.session.signOut()
+            await ended
+          }),
+        )
       }
       await pool.close()
     })
