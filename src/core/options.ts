@@ -34,8 +34,8 @@ export interface BudgetOptions {
 export interface SessionOptions {
   /**
    * Obtains the next token set. It is called by one context at a time; what it throws or returns is
-   * classified: `invalid_grant`, 401, and 400 or 403 with a JSON or empty body end the session, network
-   * errors, 429, 5xx and HTML pages do not.
+   * classified: `invalid_grant` and its like, 401, 400, and 403 in words of its own end the session; network
+   * errors, 429, 5xx and HTML pages do not. Whichever client it uses, it hands over all that it has got.
    */
   refresh: (context: RefreshContext) => RefreshResult | Promise<RefreshResult>
   /**

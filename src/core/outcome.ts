@@ -1,3 +1,4 @@
+import { type Answer, readAnswer } from './answer.ts'
 import type { Clock } from './clock.ts'
 import { findSessionError, withoutSecrets } from './errors.ts'
 import { readTokens, type TokenSet } from './tokens.ts'
@@ -19,11 +20,14 @@ export class Setback {
   readonly cause: Error
   /** No next try before this time, in epoch milliseconds. */
   readonly notBefore: number
+  /** `refresh` has kept to itself what was answered: nobody can tell a refusal from a failure. */
+  readonly untold: boolean
 
-  constructor(kind: SetbackKind, cause: unknown, notBefore = 0) {
+  constructor(kind: SetbackKind, cause: unknown, notBefore = 0, untold = false) {
     this.kind = kind
     this.cause = withoutSecrets(cause)
     this.notBefore = notBefore
+    this.untold = untold
   }
 }
 
@@ -31,46 +35,88 @@ export class Setback {
 export interface RefreshFailure {
   /** HTTP status of the answer, where there was one. */
   status: number | undefined
-  /** OAuth error code of the answer (RFC 6749 §5.2), for example `invalid_grant`. */
+  /** OAuth error code of the answer (RFC 6749 §5.2), for example `invalid_grant`, or what the server has in its place. */
   error: string | undefined
+  /** What the server says of it, for example in `error_description`. */
+  description: string | undefined
+  /** The body of the answer, parsed where it is JSON or a form. A Response in `cause` has been read already. */
+  body: unknown
+  /** The headers of the answer. */
+  headers: { get(name: string): string | null }
   /** What `refresh` returned or threw. */
   cause: unknown
 }
 
 /** Whether a failed refresh ends the session; `undefined` leaves it to the default rule. */
-export type IsTerminal = (failure: RefreshFailure) => boolean | undefined
-
-/** Token responses are small; whatever is longer is not one, and is not read to its end. */
-const LONGEST_BODY = 2 ** 18
+export type IsTerminal = (failure: RefreshFailure) => boolean | undefined | Promise<boolean | undefined>
 
 /** A server that asks for more patience, in milliseconds, is not believed. */
 const LONGEST_RETRY_AFTER = 300_000
 
-/** Nothing has reached the server: no connection was made. */
-const NOT_SENT = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|E(HOST|NET)UNREACH|UND_ERR_CONNECT_TIMEOUT)$/
+/** What can be done about a `refresh` that keeps to itself what was answered. */
+const UNTOLD = ': a refusal, or a failure? Return the response itself, ok or not'
 
-/** The client is misconfigured (RFC 6749 §5.2, RFC 8707 §2); no user can mend that by signing in again. */
-const MISCONFIGURED = /^(invalid_(client|request|scope|target)$|unauthorized_client|unsupported_)/
+const ANY = /^/
 
-/** The authorization server is in trouble (RFC 6749 §4.1.2.1, RFC 8628 §3.5). */
-const TROUBLED = /^(server_error|temporarily_unavailable|slow_down)$/
+/** A connection that broke, or an answer that was not waited for. */
+const LOST =
+  'network(?!])|fetch fa|to fetch|load fa|abort|timeout|timed.out|socket|conn|terminated|premature|size of -1'
 
-/** An HTTP answer as fetch, axios and those who stand on them have it. */
-interface Answer {
-  status: number
-  headers: unknown
-  type?: string
-  /** axios: the body, parsed or not. */
-  data?: unknown
-  /** fetch. */
-  body?: ReadableStream<Uint8Array> | null
-  bodyUsed?: boolean
-  text?(): Promise<string>
-}
+/** What is said of a token that is over, and of whoever has it. */
+const OVER = '(expired|revoked|invalid|inactive|bad|unknown|used|blacklisted|disabled|not.(be.)?found)'
+
+/**
+ * What the answers of the world mean: the first rule that fits; `doubt` where none does.
+ *
+ * The first pattern meets the status (`-`: none), a mark (`+`: the body has words; `<`: it is a page) and what
+ * clients' errors say; the second all that the server says. Both in lower case.
+ */
+const RULES: [about: RegExp, words: RegExp, kind: SetbackKind][] = [
+  // No connection was made. Some clients have a status for that, too.
+  [
+    /^(-|50[03]).*(conn\w*.?refused|enotfound|eai_again|unreach|und_err_connect_|cert_|name_not_res|internet_dis)/s,
+    ANY,
+    'definite',
+  ],
+  // A body that broke off, and a client that calls a lost answer 503.
+  [RegExp(`^2.*(${LOST})|^503.*(type|timeout|abort)error`, 's'), ANY, 'doubt'],
+  // Said before any work is done.
+  [/^(425|429|503)/, ANY, 'definite'],
+  [
+    /^[2-4-]/,
+    /too.?many|rate.?(limit|exceed)|throttl|try.?later|again later|retry your|a loop|slow_down|temporar|\bunavailable|exhausted|dpop_nonce|unknown_error|permission_denied/,
+    'definite',
+  ],
+  [/^4/, /server_error|internal.?error/, 'doubt'],
+  // Mistakes that look like refusals: no sign-in cures them.
+  [/^[2-4-]/, /invalid.?(client|grant.?type)|secret|csrf/, 'final'],
+  // There is no such address; it may be that of a refresh token.
+  [/^40[45]/, /\/|cannot|route/, 'final'],
+  [
+    /^[2-4-]/,
+    RegExp(
+      `invalid.?grant|_required|${OVER}[\\W_]*(refresh.|user.)?token|(token|session|user)[\\W_]*(\\w+\\W+){0,4}?${OVER}`,
+    ),
+    'rejected',
+  ],
+  [/^[2-4-]/, /invalid_(request|scope|target|arg)|unauthorized_client|unsupported_|access.denied/, 'final'],
+  [/^[2-]/, /unauth/, 'rejected'],
+  // A 401 that misses something misses who one is.
+  [/^4(?!0[13])/, /missing|malformed|required/, 'final'],
+  [/^(2|3|404|405)/, ANY, 'final'],
+  // Bare, or in words that nobody knows. A page is a firewall's, and so is a 403 without words.
+  [/^(400(?!<)|401|403\+)/, ANY, 'rejected'],
+  [/^4/, ANY, 'definite'],
+  // No answer, and no trouble on the way to one: it is the doing of `refresh` itself.
+  [RegExp(`^-(?!.*(${LOST}))`, 's'), ANY, 'final'],
+]
 
 /**
  * The new token set in what `refresh` returned or threw: an HTTP answer, an error that holds one, or a
  * token set in one of its shapes.
+ *
+ * An answer that came whole is never in doubt where its status is a success: the refresh token in it would be
+ * sent a second time.
  *
  * @throws Setback where there is none
  */
@@ -81,91 +127,78 @@ export async function readResult(
   isTerminal: IsTerminal | undefined,
   previous: TokenSet | undefined,
 ): Promise<TokenSet> {
-  let threw = false
-  const source: unknown = await result.catch((error) => {
-    threw = true
-    return error
-  })
+  // In a box: an error may be a thenable, and would be followed.
+  const { source, threw } = await result.then(
+    (source) => ({ source, threw: false }),
+    (source) => ({ source, threw: true }),
+  )
   const ours = threw ? findSessionError(source) : undefined
   if (ours) throw new Setback(ours.code === 'session_expired' ? 'rejected' : 'final', ours)
-  const known = Object(source)
-  const answer = [known.response, known.cause, known].find(isAnswer)
-  const body = answer ? await readBody(answer, known) : threw ? undefined : source
-  const status =
-    answer?.type === 'opaqueredirect' ? 302 : Number((answer ?? known).status ?? (threw ? Number.NaN : 200))
-  const error: string | undefined = [Object(body).error, known.error].find((code) => typeof code === 'string')
-  const code = String(error)
+  const answer = await readAnswer(source, threw)
+  const { status, body, error } = answer
   let problem = `the refresh was answered with ${status} ${error ?? ''}`
-  if (!threw && !error && /^2/.test(String(status))) {
+  if (!threw && !Object(body).error && !Object(source).error && /^(2|undefined)/.test(String(status))) {
     try {
-      return readTokens(body, clock, cookie, true, { previous })
+      return tokensIn(
+        status ? (body ?? {}) : body,
+        clock,
+        cookie,
+        previous,
+        Date.parse(answer.header('date')),
+      )
     } catch (unusable) {
-      if (!answer) throw new Setback('final', unusable)
-      problem += String(unusable)
+      problem = `${(unusable as Error).message}${whatCame(answer)}`
     }
   }
-  const cause = threw ? source : new Error(problem)
-  const refused =
-    error === 'invalid_grant' ||
-    (!MISCONFIGURED.test(code) &&
-      !TROUBLED.test(code) &&
-      (status === 401 || ((status === 400 || status === 403) && body !== undefined)))
-  throw new Setback(
-    (isTerminal?.({ status: status || undefined, error, cause: source }) ?? refused)
-      ? 'rejected'
-      : MISCONFIGURED.test(code) || /^(3|40[45])/.test(String(status))
-        ? 'final'
-        : // 429 and 503 are said before any work is done; an HTML 4xx is a firewall speaking, not the server.
-          /^(4|503)/.test(String(status)) ||
-            [known, known.cause, known.cause?.cause].some((failure) => NOT_SENT.test(failure?.code))
-          ? 'definite'
-          : 'doubt',
-    cause,
-    answer && retryAt(answer, clock),
-  )
+  const about = `${status ?? '-'}${answer.form} ${answer.faults}`.toLowerCase()
+  const words = answer.words.toLowerCase()
+  let kind = RULES.find(([left, right]) => left.test(about) && right.test(words))?.[2] ?? 'doubt'
+  const { name = 'Error', code } = Object(source)
+  const untold = kind === 'final' && !status && (threw ? name === 'Error' && !code : source === null)
+  const cause = threw ? withoutSecrets(source) : new Error(problem)
+  if (untold) cause.message += UNTOLD
+  else if (threw && !status && kind[0] === 'd' && !cause.message.includes(answer.innermost))
+    cause.message += `: ${answer.innermost}`
+  const terminal = await isTerminal?.({
+    status,
+    error,
+    description: answer.description,
+    body,
+    headers: { get: (name) => answer.header(name.toLowerCase()) || null },
+    cause: source,
+  })
+  if (terminal) kind = 'rejected'
+  else if (terminal === false && kind === 'rejected') kind = /^4/.test(about) ? 'definite' : 'final'
+  throw new Setback(kind, cause, retryAt(answer, clock), untold)
 }
 
-/**
- * The body: JSON parsed, `undefined` for anything else, empty where there was none.
- *
- * @param around what the answer was found in: an error of a client that has read the body holds it
- */
-async function readBody(answer: Answer, around: { data?: unknown }): Promise<unknown> {
-  try {
-    const body =
-      'data' in answer
-        ? (answer.data ?? '')
-        : answer.bodyUsed
-          ? (around.data ?? around)
-          : await readText(answer)
-    return body && typeof body === 'string' ? JSON.parse(body) : body
-  } catch {
-    return undefined
-  }
+/** @param serverNow what the server's clock said: the token may be older than its answer */
+function tokensIn(
+  body: unknown,
+  clock: Clock,
+  cookie: boolean,
+  previous: TokenSet | undefined,
+  serverNow: number,
+): TokenSet {
+  const { session } = Object(body)
+  // A client's own wrapping (Supabase).
+  const found = Object(session).access_token ? session : body
+  return readTokens(found, clock, cookie, true, { previous, serverNow })
 }
 
-async function readText(answer: Answer): Promise<string | undefined> {
-  const reader = answer.body?.getReader?.()
-  if (!reader) return answer.text?.()
-  const decoder = new TextDecoder()
-  for (let text = ''; text.length < LONGEST_BODY; ) {
-    const { done, value } = await reader.read()
-    if (done) return text
-    text += decoder.decode(value, { stream: true })
-  }
-  reader.cancel().catch(() => {})
-  return undefined
+/** Says of an answer without a token what it is, but for values: one of them may be a token under another name. */
+function whatCame({ body, status, url, header }: Answer): string {
+  const names = body instanceof Object && Object.keys(body).join()
+  return names
+    ? `: ${names}`
+    : status
+      ? `: ${header('content-type')} of ${String(url ?? '').split(/[?#]/)[0]}`
+      : ''
 }
 
 /** When Retry-After lets us try again: after seconds, or at a date of the server's own clock where it tells it. */
-function retryAt({ headers }: Answer, { now }: Clock): number {
-  const header = (name: string) => String(Object(headers).get?.(name) ?? Object(headers)[name])
-  const value = header('retry-after')
-  const delay = Number(value) * 1000 || Date.parse(value) - (Date.parse(header('date')) || now())
+function retryAt(answer: Answer, { now }: Clock): number {
+  const value = answer.header('retry-after')
+  const delay = Number(value) * 1000 || Date.parse(value) - (Date.parse(answer.header('date')) || now())
   return delay > 0 ? now() + Math.min(delay, LONGEST_RETRY_AFTER) : 0
-}
-
-function isAnswer(value: unknown): value is Answer {
-  // Not `instanceof`: test runners and frames have several realms.
-  return 'status' in Object(value) && 'headers' in Object(value)
 }

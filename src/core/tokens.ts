@@ -100,6 +100,8 @@ export function readTokens(
       `expected an access token, got ${input === undefined ? 'nothing: is a return missing?' : token === '' ? 'an empty string' : typeof token}`,
     )
   }
+  // Absent, as some servers say it.
+  if (rest.token_type === null) delete rest.token_type
   // These must not be sent without a proof (RFC 6749 §7.1). What others mean is between the app and its server.
   if (/^(mac|pop)$/i.test(rest.token_type as string)) throw new TypeError('expected token_type Bearer')
 

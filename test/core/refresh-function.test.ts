@@ -23,6 +23,14 @@ function json(status: number, body: unknown, headers: Record<string, string> = {
   return Response.json(body, { status, headers })
 }
 
+/** What fetch got: its URL is the one after all redirects. */
+function page(url: string): Response {
+  const response = new Response('<!doctype html><title>Sign in</title>', {
+    headers: { 'content-type': 'text/html' },
+  })
+  return Object.defineProperty(response, 'url', { value: url })
+}
+
 describe('what a refresh may return', () => {
   const good: [name: string, refresh: SessionOptions['refresh']][] = [
     ['a promise of the access token', async () => 'second'],
@@ -52,6 +60,16 @@ describe('what a refresh may return', () => {
     ['an object without an access token', async () => ({ access_token: '' }), /access token/],
     ['a Response without an access token', () => json(200, { id_token: 'x' }), /expected an access token/],
     ['a token of another type', async () => ({ access_token: 'x', token_type: 'mac' }), /token_type/],
+    [
+      'an envelope around the tokens',
+      async () => json(200, { code: 0, data: { accessToken: 'x' } }),
+      /code, ?data/,
+    ],
+    [
+      'a page',
+      async () => page('https://app.test/login?secret=1'),
+      /text\/html of https:\/\/app\.test\/login$/,
+    ],
   ]
   for (const [name, refresh, message] of bad) {
     test(`${name} is an error that says so, and the tokens are kept`, async () => {
@@ -265,6 +283,138 @@ describe('an `isTerminal` that throws', () => {
       expect([calls, time.clock.monotonic()]).toEqual([2, 1_000])
     })
   }
+})
+
+describe('what `isTerminal` is told', () => {
+  const answers: [client: string, refresh: SessionOptions['refresh']][] = [
+    [
+      'the Response of fetch',
+      () => json(400, { error: 'E1', error_description: 'gone', more: 7 }, { 'x-why': 'theft' }),
+    ],
+    [
+      'an error of axios',
+      () => {
+        const response = {
+          status: 400,
+          headers: { 'x-why': 'theft' },
+          data: { error: 'E1', error_description: 'gone', more: 7 },
+        }
+        throw Object.assign(new Error('Request failed with status code 400'), { response })
+      },
+    ],
+  ]
+  test.each(answers)('all that was read, and it may take its time: %s', async (_, refresh) => {
+    const seen: unknown[] = []
+    const { session } = given(refresh, {
+      async isTerminal({ status, error, description, body, headers }) {
+        await Promise.resolve()
+        seen.push(status, error, description, body, headers.get('X-Why'), headers.get('X-None'))
+        return false
+      },
+    })
+    expect(isSessionError(await failureOf(session.getAccessToken()), 'refresh_failed')).toBe(true)
+    const body = { error: 'E1', error_description: 'gone', more: 7 }
+    expect(seen).toEqual([400, 'E1', 'gone', body, 'theft', null])
+  })
+
+  test('a Response has been read already, and its parsed body is beside it', async () => {
+    const seen: unknown[] = []
+    const { session } = given(() => json(409, { reason: 'reused' }), {
+      isTerminal({ cause, body }) {
+        seen.push((cause as Response).bodyUsed, body)
+        return true
+      },
+    })
+    expect(isSessionError(await failureOf(session.getAccessToken()), 'session_expired')).toBe(true)
+    expect(seen).toEqual([true, { reason: 'reused' }])
+  })
+
+  test('it decides on what was returned without an answer, too', async () => {
+    const { session } = given(() => null as never, { isTerminal: ({ cause }) => cause === null })
+    expect(isSessionError(await failureOf(session.getAccessToken()), 'session_expired')).toBe(true)
+  })
+
+  test.each([
+    [
+      'at once',
+      () => {
+        throw new Error('a bug')
+      },
+    ],
+    ['later', () => Promise.reject(new Error('a bug'))],
+  ])('one that throws %s: the refresh has failed, once, and the tokens are kept', async (_, isTerminal) => {
+    let calls = 0
+    const { session } = given(
+      () => {
+        calls++
+        return json(401, {})
+      },
+      { isTerminal, retries: 5 },
+    )
+    const error = await failureOf(session.getAccessToken())
+    expect(isSessionError(error, 'refresh_failed')).toBe(true)
+    expect(error.message).toContain('a bug')
+    expect(session.state.status).toBe('signed-in')
+    expect(calls).toBe(1)
+  })
+})
+
+describe('a refresh that keeps to itself what was answered', () => {
+  const silent: [name: string, refresh: SessionOptions['refresh']][] = [
+    ["throw new Error('refresh failed')", () => Promise.reject(new Error('refresh failed'))],
+    ['response.ok ? response.json() : null', () => null as never],
+    ['throw await response.json()', () => Promise.reject({ message: 'E1234' })],
+  ]
+  test.each(silent)(
+    '%s: nothing is guessed, nothing sent again, and the error says what to write',
+    async (_, refresh) => {
+      let calls = 0
+      const { session } = given(
+        (context) => {
+          calls++
+          return refresh(context)
+        },
+        { retries: 5 },
+      )
+      const error = await failureOf(session.getAccessToken())
+      expect(isSessionError(error, 'refresh_failed')).toBe(true)
+      expect(error.message).toMatch(/refusal.*failure.*return the response itself/i)
+      expect(session.state.status).toBe('signed-in')
+      expect(calls).toBe(1)
+    },
+  )
+
+  test('an error that says what it is says nothing of the kind', async () => {
+    const cause = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:9'), { code: 'ECONNREFUSED' })
+    for (const refresh of [
+      () => json(401, {}),
+      () => Promise.reject(new TypeError('fetch failed', { cause })),
+      () => Promise.reject(new TypeError("Cannot read properties of undefined (reading 'token')")),
+    ]) {
+      const { session } = given(refresh)
+      expect((await failureOf(session.getAccessToken())).message).not.toMatch(/itself/)
+    }
+  })
+
+  test('a mistake in `refresh` itself is not sent again: the answer may have come whole', async () => {
+    let calls = 0
+    const { session } = given(
+      () => {
+        calls++
+        return Object(undefined).tokens.accessToken
+      },
+      { retries: 5 },
+    )
+    expect(isSessionError(await failureOf(session.getAccessToken()), 'refresh_failed')).toBe(true)
+    expect(calls).toBe(1)
+  })
+
+  test('"fetch failed" is told with its code and its host', async () => {
+    const cause = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:9'), { code: 'ECONNREFUSED' })
+    const { session } = given(() => Promise.reject(new TypeError('fetch failed', { cause })))
+    const { message } = await failureOf(session.getAccessToken())
+    expect(message).toBe('no new access token: fetch failed: connect ECONNREFUSED 127.0.0.1:9')
+  })
 })
 
 describe('trying again', () => {
@@ -610,5 +760,74 @@ describe('a refresh that calls its own session', () => {
     expect(isSessionError(await outcome)).toBe(true)
     expect(calls).toBe(1)
     expect(session.state.refreshing).toBe(false)
+  })
+})
+
+describe('an answer that came whole is not asked for again with the refresh token that it has spent', () => {
+  const whole: [name: string, refresh: SessionOptions['refresh']][] = [
+    ['a page', () => new Response('<html>', { headers: { 'content-type': 'text/html' } })],
+    ['trouble', () => json(200, { error: 'server_error' })],
+    [
+      'words that errors of the network have, too',
+      () => json(200, { error: 'NETWORK_ERROR', message: 'Error: connect ECONNRESET' }),
+    ],
+    ['a status of its own', () => json(200, { status: 0, message: 'timeout' })],
+    ['a session that timed out', () => json(200, { message: 'the connection of the session was lost' })],
+    [
+      'read by somebody else',
+      async () => {
+        const response = json(200, { token: 'a' })
+        await response.text()
+        return response
+      },
+    ],
+  ]
+  test.each(whole)('%s', async (_, refresh) => {
+    let calls = 0
+    const { session } = given(
+      (context) => {
+        calls++
+        return refresh(context)
+      },
+      { retries: 5 },
+    )
+    await failureOf(session.getAccessToken())
+    expect(calls).toBe(1)
+  })
+
+  test('whereas a body that breaks off leaves doubt', async () => {
+    let calls = 0
+    const { session } = given(() => {
+      if (calls++) return 'second'
+      const body = new ReadableStream({
+        start(controller) {
+          controller.enqueue(new TextEncoder().encode('{"access_token":"s'))
+        },
+        pull(controller) {
+          controller.error(new TypeError('terminated'))
+        },
+      })
+      return new Response(body)
+    })
+    expect(await session.getAccessToken()).toBe('second')
+  })
+
+  test('what an app’s own members are called does not hide the token beside them', async () => {
+    for (const more of [
+      { meta: {} },
+      { response: 'ok' },
+      { data: {}, status: 1 },
+      { data: {}, error: null },
+      { headers: {} },
+    ]) {
+      for (const answer of [
+        json(200, { access_token: 'second', ...more }),
+        { status: 200, headers: {}, data: { access_token: 'second', ...more } },
+        { access_token: 'second', ...more },
+      ]) {
+        const { session } = given(() => answer)
+        expect(await session.getAccessToken()).toBe('second')
+      }
+    }
   })
 })

@@ -1287,7 +1287,7 @@ describe('nothing of ours tells a token', () => {
     const inputs: TokenInput[] = [
       secret,
       { accessToken: secret },
-      { access_token: 'at_0123456789', token_type: 'mac', refresh_token: 'rt_0123456789' },
+      { access_token: `${secret}!`, token_type: 'mac', refresh_token: 'rt_0123456789' },
     ]
     for (const input of inputs) {
       const time = createTestClock()

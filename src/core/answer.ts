@@ -1,0 +1,154 @@
+/** What a refresh came back with, whichever client has asked. */
+export interface Answer {
+  /** HTTP status. */
+  status: number | undefined
+  /** The body, parsed where it is JSON or a form. Where nothing was answered: what was returned or thrown. */
+  body: unknown
+  /** What the server calls `error`. */
+  error: string | undefined
+  /** What it says of that. */
+  description: string | undefined
+  /** Where it came from. */
+  url: unknown
+  /** A header, by its name in lower case; empty where it is missing. */
+  header(name: string): string
+  /** All that the server says. What clients say in sentences of their own does not count. */
+  words: string
+  /** `+`: the body has words of its own; `<`: it is a page. */
+  form: '' | '+' | '<'
+  /** Names, codes and messages of clients' errors. */
+  faults: string
+  /** The message of the innermost of these errors. */
+  innermost: string
+}
+
+type Members = Record<string, unknown>
+
+interface Headers extends Members {
+  get?(name: string): unknown
+  getResponseHeader?(name: string): unknown
+}
+
+/** Under these names clients' errors and responses have the answer, its status, and what it says. */
+const MEMBERS =
+  'response cause error data body _data text bodyText value detail networkError graphQLErrors errors extensions meta xhr $metadata status statusCode httpCode code name message errorCode oauth2Code error_description'.split(
+    ' ',
+  )
+
+/** What was sent is no answer; and addresses, dates, and what any firewall says, are no words. */
+const PASSED_OVER =
+  /^(config|request|operation|headers|\w*(id|path|url)) |^\w+ ([\d/]|http|forbidden$|syntaxerror)/i
+
+/** What a client puts around a body, by its members. */
+const WRAPPER =
+  /^(?!.*access_?token).*(\b(headers|response|responseText|meta)\b|data error|status (body|data))/i
+
+/** Token responses are small; whatever is longer is not one, and is not read to its end. */
+const LONGEST_BODY = 2 ** 18
+
+/** No client wraps an answer in more objects; a body may hold any number. */
+const MOST_OBJECTS = 60
+
+/**
+ * Finds the answer in what `refresh` has returned or thrown: a response, an error with one at any depth, a body,
+ * or what people make of these. The outermost counts, and each object once.
+ */
+export async function readAnswer(source: unknown, threw: boolean): Promise<Answer> {
+  let status: number | undefined
+  let body: unknown
+  let error: string | undefined
+  let description: string | undefined
+  let url: unknown
+  let words = ''
+  let form: Answer['form'] = ''
+  let faults = ''
+  let innermost = ''
+  const headers: Headers[] = []
+  const items = new Set([source])
+
+  const readText = (text: string, counts?: boolean): void => {
+    const value = parse(text)
+    if (value instanceof Object) {
+      body ??= value
+      items.add(value)
+    } else if (/^\s*</.test(text)) form ||= '<'
+    else {
+      words += ` ${text.slice(0, 999)}`
+      if (counts) form = '+'
+    }
+  }
+
+  const readObject = async (item: Members): Promise<void> => {
+    const parent = Object.getPrototypeOf(item)
+    // Of any realm: test runners and frames have several.
+    const plain = Array.isArray(item) || !parent || !Object.getPrototypeOf(parent)
+    const names = plain ? Object.keys(item) : MEMBERS
+    const isBody = plain && names[0] !== undefined && !WRAPPER.test(names.join(' '))
+    if (isBody) body ??= item
+    if (item.headers) url ??= item.url
+    headers.push(
+      ...([item.headers, item.metadata, item.getResponseHeader && item].filter(Boolean) as Headers[]),
+    )
+    for (const name of names) {
+      const value = item[name]
+      const text = typeof value === 'string' ? value : ''
+      if (PASSED_OVER.test(`${name} ${text}`)) continue
+      if (typeof value === 'number') {
+        if (/status|httpcode/i.test(name)) {
+          if (value > 99 && value < 600) status ??= value
+          // XMLHttpRequest, of an answer that did not come.
+          else if (threw) faults += ' network'
+        }
+      } else if (!text) items.add(value)
+      else if (plain ? !status && /^\w*Error: |_ERROR$/.test(text) : /^(name|message|code)$/.test(name)) {
+        faults += ` ${text.replace(/\S+:\/\/\S+|<.*/gs, '')}`
+        if (name === 'message') innermost = text
+        if (!plain) readText(/^(\[\w+\]|\S+$)/.exec(text)?.[0] ?? '')
+      } else {
+        if (name === 'error') error ??= text
+        if (/desc|message/.test(name)) description ??= text
+        readText(text, isBody)
+      }
+    }
+    if (typeof item.text === 'function' && !item.bodyUsed)
+      readText(await readBody(item as unknown as Response))
+  }
+
+  for (const item of items) {
+    try {
+      if (typeof item === 'string') readText(item)
+      else if (typeof item === 'object' && item && items.size < MOST_OBJECTS)
+        await readObject(item as Members)
+    } catch (fault) {
+      // A body that broke off, or a getter's own fault: then the rest must do.
+      faults += ` terminated ${fault}`
+    }
+  }
+  if (!status) body ??= source
+  const header = (name: string) =>
+    `${headers.map((some) => some.get?.(name) ?? some.getResponseHeader?.(name) ?? some[name]).find(Boolean) ?? ''}`
+  return { status, body, error, description, url, header, words, form, faults, innermost }
+}
+
+/** JSON, or a form: so the elders of RFC 6749 answer. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return /^\w+=[^\s<]*&/.test(text) ? Object.fromEntries(new URLSearchParams(text)) : undefined
+  }
+}
+
+/** The text of a body, or the beginning of a page where it is too long to be anything else. */
+async function readBody(answer: Response): Promise<string> {
+  const reader = answer.body?.getReader?.()
+  if (!reader) return answer.text()
+  const decoder = new TextDecoder()
+  for (let text = ''; text.length < LONGEST_BODY; ) {
+    const { done, value } = await reader.read()
+    if (done) return text
+    text += decoder.decode(value, { stream: true })
+  }
+  reader.cancel().catch(() => {})
+  return '<'
+}

@@ -1,0 +1,51 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readResult, Setback } from '../../src/core/outcome.ts'
+import { newClock } from '../setup.ts'
+import { CLIENTS, type Client } from './answers/clients.ts'
+import {
+  ANSWERS,
+  type AnsweringServer,
+  KINDS,
+  type Kind,
+  startAnsweringServer,
+  type Verdict,
+} from './answers/server.ts'
+
+let server: AnsweringServer
+
+beforeAll(async () => {
+  server = await startAnsweringServer()
+})
+
+afterAll(() => server.close())
+
+interface Reading {
+  verdict: Verdict
+  setback?: Setback
+  /** How long the server asked for patience, in milliseconds. */
+  patience: number
+}
+
+async function read({ ask, dialect = 'http' }: Client, kind: Kind): Promise<Reading> {
+  const { clock } = newClock()
+  // Asynchronous, as `refresh` is run: some throw at once.
+  const run = async () => ask(server.url(kind, dialect), kind === 'no answer' ? 300 : 5_000)
+  try {
+    await readResult(run(), clock, false, undefined, undefined)
+    return { verdict: 'tokens', patience: 0 }
+  } catch (thrown) {
+    if (!(thrown instanceof Setback)) throw thrown
+    return { verdict: thrown.kind, setback: thrown, patience: Math.max(thrown.notBefore - clock.now(), 0) }
+  }
+}
+
+describe('whatever client `refresh` uses, what was answered is what counts', () => {
+  describe.concurrent.each(CLIENTS)('$name', (client) => {
+    test.each(KINDS.filter((kind) => !client.skip?.includes(kind)))('%s', async (kind) => {
+      const { verdict, patience } = await read(client, kind)
+      expect(verdict).toBe(client.but?.[kind] ?? ANSWERS[kind])
+      const told = kind.endsWith('Retry-After') && !client.deaf
+      expect(patience).toBe(told ? 17_000 : kind === '503, a page' && patience ? 17_000 : 0)
+    })
+  })
+})
