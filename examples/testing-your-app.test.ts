@@ -9,7 +9,7 @@ test('the app survives an expired token and a lost answer', async () => {
   const time = createTestClock()
   const session = createSession({
     clock: time.clock,
-    tokens: server.mint('alice'),
+    tokens: null,
     refresh: ({ tokens, signal }) =>
       fetch(server.tokenEndpoint, {
         method: 'POST',
@@ -17,6 +17,7 @@ test('the app survives an expired token and a lost answer', async () => {
         signal,
       }),
   })
+  await session.signIn(server.mint('alice'))
   const api = axios.create({ baseURL: server.url })
   attachSession(api, session)
 

@@ -41,7 +41,7 @@ const PASSED_OVER =
 
 /** What a client puts around a body, by its members. */
 const WRAPPER =
-  /^(?!.*access_?token).*(\b(headers|response|responseText|meta)\b|data error|status (body|data))/i
+  /^(?!.*access_?token).*(\b(headers|response|responseText|meta|json)\b|data error|status (body|data))/i
 
 /** Token responses are small; whatever is longer is not one, and is not read to its end. */
 const LONGEST_BODY = 2 ** 18
@@ -110,8 +110,11 @@ export async function readAnswer(source: unknown, threw: boolean): Promise<Answe
         readText(text, isBody)
       }
     }
-    if (typeof item.text === 'function' && !item.bodyUsed)
-      readText(await readBody(item as unknown as Response))
+    if (item.bodyUsed) return
+    const { body: stream, text, json } = item as Partial<Response>
+    if (text ?? Object(stream).getReader) readText(await readBody(item as unknown as Response))
+    // Hand-made, as tests have it.
+    else if (typeof json === 'function') items.add(await json.call(item))
   }
 
   for (const item of items) {

@@ -4,6 +4,14 @@ import type { SessionError } from './errors.ts'
 /** The longest cooldown, in milliseconds; the first is one second, and each doubles. */
 const LONGEST_COOLDOWN = 30_000
 
+/**
+ * Whether the end of a pause is of our own making, and not what a server has asked for (Retry-After). Everybody who
+ * shares a store is told by the half millisecond that only our own ends have.
+ */
+export function isOurs(notBefore: number): boolean {
+  return notBefore % 1 !== 0
+}
+
 /** The pause after a refresh that failed: until it is over everybody gets the same error, and nobody asks again. */
 export class Cooldown {
   readonly #clock: Clock
@@ -32,13 +40,14 @@ export class Cooldown {
 
   /** When a cooldown that begins now will end, in epoch milliseconds. */
   get next(): number {
-    return this.#clock.now() + Math.min(1000 * 2 ** this.#failures, LONGEST_COOLDOWN)
+    return Math.floor(this.#clock.now()) + Math.min(1000 * 2 ** this.#failures, LONGEST_COOLDOWN) - 0.5
   }
 
-  /** A refresh has failed. */
-  begin(error: SessionError): void {
+  /** A refresh has failed. What asked nobody counts nothing, and makes no pause longer. */
+  begin(error: SessionError, asked: boolean): void {
     const { retryAt = 0 } = error
-    this.#failures++
+    if (asked) this.#failures++
+    else if (this.error) return
     this.#failure = error
     this.#until = this.#clock.monotonic() + retryAt - this.#clock.now()
     this.#told = Math.max(retryAt, this.#told)

@@ -1,8 +1,9 @@
 import { sleep } from './clock.ts'
+import { isOurs } from './cooldown.ts'
 import { SessionError } from './errors.ts'
 import { readResult, Setback } from './outcome.ts'
 import type { Parts } from './parts.ts'
-import type { Call } from './running.ts'
+import type { Call, Flight } from './running.ts'
 import { compareVersions, type Lease, newEpoch, type Stored } from './store.ts'
 import type { TokenSet } from './tokens.ts'
 
@@ -11,6 +12,13 @@ export interface Landing {
   record: Stored
   /** Why the authorization server refused. */
   cause?: Error | undefined
+}
+
+/** Why there are no new tokens for now. */
+export interface Failure {
+  error: SessionError
+  /** The user's `refresh` was called. */
+  asked: boolean
 }
 
 /** Milliseconds of a lease that must be left for a refresh to be sent, or a tenth of it. */
@@ -29,17 +37,18 @@ const BACKOFF = 500
  * looks at the store again once it is alone, reserves the next generation before it sends, and saves what
  * comes back before anybody is told.
  *
- * @param needless ends the waiting for the turn: somebody else has brought what this flight was for
- * @throws SessionError `refresh_failed`: the tokens are kept
+ * Does not reject: what kept it from new tokens is a {@link Failure}, and the tokens are kept.
  */
-export async function fly(parts: Parts, needless: AbortSignal): Promise<Landing> {
+export async function fly(parts: Parts, flight: Flight): Promise<Landing | Failure> {
   const { store, known, cooldown, settings } = parts
   const { clock, retries, deadline } = settings
+  const { signal: needless } = flight.needless
   const seen = known.record
+  const log = { asked: false }
   for (let tries = 0, doubts = 0; ; ) {
     let failure: unknown
     try {
-      return await store.exclusive((lease) => attempt(parts, seen, lease), needless)
+      return await store.exclusive((lease) => attempt(parts, flight, seen, lease, log), needless)
     } catch (thrown) {
       failure = thrown
     }
@@ -50,10 +59,15 @@ export async function fly(parts: Parts, needless: AbortSignal): Promise<Landing>
     // The first time in doubt the same token is sent again at once: within any server's grace for reuse.
     const atOnce = kind === 'doubt' && !doubts++
     if (needless.aborted || !(later || atOnce)) {
-      const retryAt = Math.max(notBefore, cooldown.next)
+      const { asked } = log
+      const retryAt = asked ? Math.max(notBefore, cooldown.next) : notBefore || cooldown.next
       // Where the store itself has failed, nobody can be told through it.
-      if (seen && setback === failure && !needless.aborted) await coolDown(parts, seen, retryAt)
-      throw new SessionError('refresh_failed', `no new access token: ${cause.message}`, { cause, retryAt })
+      if (asked && seen && setback === failure && !needless.aborted) await coolDown(parts, seen, retryAt)
+      const message = `no new access token: ${cause.message}`
+      return {
+        error: new SessionError('refresh_failed', message, { cause, retryAt: Math.ceil(retryAt) }),
+        asked,
+      }
     }
     if (later) await sleep(clock, delay, needless)
   }
@@ -63,8 +77,15 @@ export async function fly(parts: Parts, needless: AbortSignal): Promise<Landing>
  * One turn at the store: look, reserve, ask, save. Throws a setback where there is nothing newer at its end.
  *
  * @param seen what was known when the refresh was wanted
+ * @param log takes down whether anybody was asked
  */
-async function attempt(parts: Parts, seen: Stored | undefined, lease: Lease): Promise<Landing> {
+async function attempt(
+  parts: Parts,
+  { insists }: Flight,
+  seen: Stored | undefined,
+  lease: Lease,
+  log: { asked: boolean },
+): Promise<Landing> {
   const { store, known, room, running, saving, nonce, cookie, settings } = parts
   const stored = await store.load()
   if (stored && isAhead(stored, seen)) return { record: stored }
@@ -72,7 +93,7 @@ async function attempt(parts: Parts, seen: Stored | undefined, lease: Lease): Pr
   const cleared = seen && !stored
   const record = cleared ? seen : await upToDate(parts, stored, seen)
   if (record.ended) return { record }
-  yieldToCooldown(parts, record)
+  yieldToCooldown(parts, record, insists)
   // The cookie jar has no fence: two answers could overwrite each other in any order.
   if (cookie) yieldToOthers(parts, record)
 
@@ -88,6 +109,7 @@ async function attempt(parts: Parts, seen: Stored | undefined, lease: Lease): Pr
     await lease.clear(generation).catch(() => {})
     return { record: known.record ?? record }
   }
+  log.asked = true
   try {
     const tokens = await ask(parts, lease, record.tokens, (tokens) => saving.save({ version, tokens }))
     return { record: await saving.save({ version, tokens }) }
@@ -117,8 +139,13 @@ async function upToDate({ store, nonce, settings }: Parts, stored?: Stored, seen
   return stored && compareVersions(stored.version, own.version) >= 0 ? stored : store.save(own)
 }
 
-function yieldToCooldown({ cooldown, settings: { clock } }: Parts, { notBefore }: Stored): void {
-  const left = notBefore ? cooldown.left(notBefore) : 0
+function yieldToCooldown(
+  { cooldown, settings: { clock } }: Parts,
+  { notBefore }: Stored,
+  insists: boolean,
+): void {
+  if (!notBefore || (insists && isOurs(notBefore))) return
+  const left = cooldown.left(notBefore)
   if (left > 0 && left <= LONGEST_WAIT)
     throw new Setback('definite', new Error('the last refresh failed'), clock.now() + left)
 }

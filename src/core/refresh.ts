@@ -1,25 +1,30 @@
 import { SessionError } from './errors.ts'
 import type { RefreshReason } from './events.ts'
-import { fly, type Landing } from './flight.ts'
+import { type Failure, fly, type Landing } from './flight.ts'
 import type { Parts } from './parts.ts'
 import type { Flight } from './running.ts'
 import type { Stored } from './store.ts'
 
-/** Starts the one refresh, or joins it. */
-export function refreshOnce(parts: Parts, reason: RefreshReason): void {
+/**
+ * Starts the one refresh, or joins it.
+ *
+ * @param insists although the last one has failed a moment ago: somebody has asked for it
+ */
+export function refreshOnce(parts: Parts, reason: RefreshReason, insists = false): void {
   const { known, running, wire, events, settings } = parts
   const { record, generation } = known
   const joined = Boolean(running.flight)
   const mine = running.flight ?? running.begin()
+  if (insists) mine.insists = true
   if (reason === 'rejected')
     running.hold(mine, () => wire.recall(generation, known, events), settings.recallAfter)
   events.emit({ type: joined ? 'refresh-joined' : 'refresh-started', reason })
   // A listener may have signed somebody in or out: then nobody needs it any more.
   if (joined || running.flight !== mine) return
-  fly(parts, mine.needless.signal).then(
-    (landing) => land(parts, mine, landing, record),
-    (error) => fail(parts, mine, error),
-  )
+  fly(parts, mine).then((landing) => {
+    if ('record' in landing) land(parts, mine, landing, record)
+    else fail(parts, mine, landing)
+  })
 }
 
 /** It has led to a newer record, or to the end. */
@@ -47,10 +52,10 @@ function land(
 }
 
 /** There are no new tokens for now. */
-function fail({ running, cooldown, events, room }: Parts, mine: Flight, error: SessionError): void {
+function fail({ running, cooldown, events, room }: Parts, mine: Flight, { error, asked }: Failure): void {
   if (running.flight !== mine) return
   running.end()
-  cooldown.begin(error)
+  cooldown.begin(error, asked)
   const { code, message, retryAt } = error
   events.emit({ type: 'refresh-failed', code, message, retryAt })
   room.empty(error)

@@ -8,6 +8,8 @@ import type { Version } from './store.ts'
 export interface Flight {
   /** A 401 has asked for it: requests wait although the token has not expired. */
   holds: boolean
+  /** Somebody wants it now: it does not wait until a failure has cooled down. */
+  insists: boolean
   /** Aborts when nobody waits for it any more. */
   readonly needless: AbortController
   /** Runs out when requests are to be recalled for it. */
@@ -40,7 +42,7 @@ export class Running {
   }
 
   begin(): Flight {
-    this.#flight = { holds: false, needless: new AbortController(), timer: undefined }
+    this.#flight = { holds: false, insists: false, needless: new AbortController(), timer: undefined }
     return this.#flight
   }
 

@@ -2,7 +2,7 @@ import { leaveWith } from './abortable.ts'
 import { Budget } from './budget.ts'
 import { Cooldown } from './cooldown.ts'
 import { SessionError } from './errors.ts'
-import { Events, type SessionEvent } from './events.ts'
+import { Events, type RefreshReason, type SessionEvent } from './events.ts'
 import { exchange } from './exchange.ts'
 import { gate } from './gate.ts'
 import { inProcessStore } from './in-process-store.ts'
@@ -56,8 +56,14 @@ export interface Session {
    * nobody gets its result. `server` runs while no refresh can, so that no late Set-Cookie revives the session.
    */
   signOut(options?: { server?: () => unknown }): Promise<void>
-  /** Forces a refresh, or joins the one that is running. */
-  refresh(options?: { signal?: AbortSignal | undefined }): Promise<void>
+  /**
+   * Forces a refresh, or joins the one that is running. A cooldown after failures does not keep it back, only what the
+   * server has asked for (`Retry-After`).
+   *
+   * `unless`: an access token that was refused elsewhere, by a WebSocket or another library. Where it has been replaced
+   * already nothing is refreshed: ten sockets that are closed late cost one refresh.
+   */
+  refresh(options?: { signal?: AbortSignal | undefined; unless?: string | undefined }): Promise<void>
   /** Calls `listener` when the state has changed; fits useSyncExternalStore. Returns the function that ends it. */
   subscribe(listener: (state: SessionState) => void): () => void
   /** Calls `listener` with everything that happens. Returns the function that ends it. */
@@ -97,6 +103,21 @@ export function createSession(options: SessionOptions): Session {
     if (room.closed) throw new SessionError('session_closed')
   }
 
+  /** Waits for a refresh, whatever the present token is worth. `insists`: although the last one has failed. */
+  async function renew(
+    reason: RefreshReason,
+    signal: AbortSignal | undefined,
+    insists = false,
+  ): Promise<void> {
+    ensureOpen()
+    const { record, epoch } = known
+    if (record?.ended) throw signedOut()
+    refreshOnce(parts, reason, insists)
+    if (running.flight) await room.enter(callerOf('refresh', signal))
+    ensureOpen()
+    if (record && epoch !== known.epoch) throw new SessionError('session_changed')
+  }
+
   const session: Session = {
     get state() {
       return events.state
@@ -117,20 +138,19 @@ export function createSession(options: SessionOptions): Session {
       if (cookie) throw new TypeError('getAccessToken: in cookie mode nobody knows the access token')
       const caller = callerOf('getAccessToken', signal)
       for (let wait = gate(parts, caller); wait; wait = gate(parts, caller)) await wait
-      if (!known.validity.lasts(minValidity)) await session.refresh({ signal })
+      if (!known.validity.lasts(minValidity)) await renew('forced', signal)
       const tokens = known.record?.tokens
       if (!tokens) throw signedOut()
       return tokens.accessToken
     },
 
-    async refresh({ signal } = {}) {
+    async refresh({ signal, unless } = {}) {
       ensureOpen()
-      const { record, epoch } = known
-      if (record?.ended) throw signedOut()
-      refreshOnce(parts, 'forced')
-      if (running.flight) await room.enter(callerOf('refresh', signal))
-      ensureOpen()
-      if (record && epoch !== known.epoch) throw new SessionError('session_changed')
+      // Whether somebody is signed in, and with which token, is for the store to say.
+      const caller = callerOf('refresh', signal)
+      while (known.reading) await room.enter(caller)
+      if (unless === undefined) await renew('forced', signal, true)
+      else if (known.record?.tokens?.accessToken === unless) await renew('rejected', signal, true)
     },
 
     async signIn(tokens) {

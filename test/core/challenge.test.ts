@@ -283,7 +283,7 @@ function formerlyParsed(header: string): Challenge[] {
   const challenges: Challenge[] = []
   for (const [, name = '', quoted, token] of header.matchAll(FORMER.piece)) {
     const value = quoted?.replace(/\\(.)/g, '$1') ?? token
-    if (value === undefined) challenges.push({ scheme: name.toLowerCase(), parameters: {} })
+    if (value === undefined) challenges.push({ scheme: name.toLowerCase(), parameters: Object.create(null) })
     else {
       const parameters = challenges.at(-1)?.parameters
       if (parameters) parameters[name.toLowerCase()] ??= value
@@ -344,7 +344,7 @@ describe('a header that keeps to the grammar', () => {
   })
 })
 
-describe('(F61) a header of 10 MB', () => {
+describe('a header of 10 MB', () => {
   /** Milliseconds of processor time, the least of some runs: other processes do not count. */
   function cost(header: string): number {
     let least = Number.POSITIVE_INFINITY

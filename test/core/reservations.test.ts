@@ -36,7 +36,7 @@ function newPlace() {
 const unavailable = (): Response => new Response(null, { status: 503 })
 
 /** An epoch of another context, which comes after all that this clock knows. */
-const LATER = { epoch: '999999999999999other', generation: 1, nonce: 'other' }
+const LATER = { epoch: '9999999999999980.5', generation: 1, nonce: 'other' }
 
 describe('a reservation of somebody else is waited for', () => {
   test('the first of all, where nothing is known but that', async () => {

@@ -53,8 +53,8 @@ function isJustified(
     case 'session_expired':
       return happened.refused > 0 || context.view.signedOut || context.view.changedSince(stamp)
     case 'refresh_failed':
-      // Stores that are slow use up a lease, too.
-      return happened.failed > 0 || happened.jumps > 0 || clock.monotonic() >= LEASE
+      // Stores that are slow use up a lease, too, or the part of it that a storage is given.
+      return happened.failed > 0 || happened.jumps > 0 || clock.monotonic() >= LEASE / 4
     case 'refresh_timeout':
       return clock.monotonic() - since >= DEADLINE && context.waits
     case 'refresh_loop':
