@@ -1,6 +1,6 @@
 /**
- * Minified and brotli. As an ES module, because that is what bundlers make of it: in the default format
- * every import of axios would cost a `require` of our own.
+ * Minified and brotli, of what bundlers take: dist/production. As an ES module, because that is what bundlers make of
+ * it: in the default format every import of axios would cost a `require` of our own.
  *
  * The limits are what there is, rounded up: they keep it from growing unnoticed.
  */

@@ -71,7 +71,9 @@ function packagesMatchLock() {
 /** Builds dist when it is missing or older than the source. */
 export function ensureBuilt() {
   const built = join(root, 'dist', 'index.js')
-  const sources = [join(root, 'src'), join(root, 'tsconfig.json'), join(root, 'tsconfig.build.json')]
+  const sources = ['src', 'tsconfig.json', 'tsconfig.build.json', 'scripts/production.mjs'].map((path) =>
+    join(root, path),
+  )
   if (existsSync(built) && statSync(built).mtimeMs >= Math.max(...sources.map(newest))) return
   console.log('Building …')
   if (!build()) throw new Error('The build failed; its output above says why.')
@@ -79,14 +81,15 @@ export function ensureBuilt() {
 
 /**
  * Builds beside dist and swaps at the end: a failed build leaves the last good one, and no file stays
- * behind of a source that is gone.
+ * behind of a source that is gone. What `tsc` makes is for people to read; beside it is what users ship.
  */
 export function build() {
   const next = join(root, '.cache', `dist-${process.pid}`)
-  const built = run(
-    process.execPath,
-    tool('typescript', '-p', 'tsconfig.build.json', '--noEmitOnError', '--outDir', next),
-  )
+  const built =
+    run(
+      process.execPath,
+      tool('typescript', '-p', 'tsconfig.build.json', '--noEmitOnError', '--outDir', next),
+    ) && run(process.execPath, [join(root, 'scripts', 'production.mjs'), join(next, 'production')])
   if (built) {
     rmSync(join(root, 'dist'), { recursive: true, force: true })
     renameSync(next, join(root, 'dist'))

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-type Exports = Record<string, { default: string } | string>
+type Exports = Record<string, { types: string } | string>
 
 /**
  * The package's own names (`refresh-once`, `refresh-once/axios`, …), each with its source file, for the
@@ -15,12 +15,12 @@ export function sourceAliases(): { find: RegExp; replacement: string }[] {
       ? []
       : {
           find: new RegExp(`^${name}${subpath.slice(1)}$`),
-          replacement: fileURLToPath(new URL(`../${sourceOf(target.default)}`, import.meta.url)),
+          replacement: fileURLToPath(new URL(`../${sourceOf(target.types)}`, import.meta.url)),
         },
   )
 }
 
-/** `./dist/transports/axios.js` is built from `src/transports/axios.ts`. */
+/** `./dist/transports/axios.d.ts` is built from `src/transports/axios.ts`. */
 function sourceOf(built: string): string {
-  return built.replace(/^\.\/dist/, 'src').replace(/\.js$/, '.ts')
+  return built.replace(/^\.\/dist/, 'src').replace(/\.d\.ts$/, '.ts')
 }

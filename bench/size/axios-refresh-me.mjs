@@ -1,1 +1,1 @@
-export { createFactory, default } from '../../dist/compat/axios-refresh-me.js'
+export { createFactory, default } from '../../dist/production/axios-refresh-me.js'

@@ -1,2 +1,2 @@
-export { createSession } from '../../dist/index.js'
-export { attachSession } from '../../dist/transports/axios.js'
+export { attachSession } from '../../dist/production/axios.js'
+export { createSession } from '../../dist/production/index.js'

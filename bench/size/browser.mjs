@@ -1,2 +1,2 @@
-export { createSession } from '../../dist/index.js'
-export { browserStore } from '../../dist/stores/browser.js'
+export { browserStore } from '../../dist/production/browser.js'
+export { createSession } from '../../dist/production/index.js'

@@ -1,1 +1,1 @@
-export { createSession } from '../../dist/index.js'
+export { createSession } from '../../dist/production/index.js'

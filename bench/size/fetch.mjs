@@ -1,2 +1,2 @@
-export { createSession } from '../../dist/index.js'
-export { withSession } from '../../dist/transports/fetch.js'
+export { withSession } from '../../dist/production/fetch.js'
+export { createSession } from '../../dist/production/index.js'

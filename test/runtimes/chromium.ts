@@ -14,7 +14,7 @@ declare global {
 
 /**
  * Runs the program in a page of Chromium, with no bundler in between: the modules of the package are served as
- * they are, and an import map tells the page the names of packages.
+ * they are, and an import map tells the page the names of packages. They are those that bundlers and CDNs take.
  */
 export async function runInChromium(folder: string, given: Results<Given>): Promise<Results<Outcome>> {
   const site = await serve(folder)
@@ -37,8 +37,8 @@ const PAGE = `<!doctype html>
   {
     "imports": {
       "axios": "/axios/dist/esm/axios.js",
-      "refresh-once": "/node_modules/refresh-once/dist/index.js",
-      "refresh-once/": "/node_modules/refresh-once/dist/transports/"
+      "refresh-once": "/node_modules/refresh-once/dist/production/index.js",
+      "refresh-once/": "/node_modules/refresh-once/dist/production/"
     }
   }
 </script>
