@@ -27,6 +27,9 @@ export function entries() {
   )
 }
 
+/** Codes in the place of messages. */
+const shortMessages = join(root, 'src', 'core', 'messages.production.ts')
+
 /** What several entries use is in files that they share: there is one SessionError, whoever makes it. */
 async function bundle(folder) {
   const bundler = await rolldown({
@@ -35,6 +38,9 @@ async function bundle(folder) {
     external: /^(?:node:|axios$|ioredis$|redis$)/,
     platform: 'neutral',
     transform: { target: 'es2022' },
+    plugins: [
+      { name: 'short messages', resolveId: (id) => (/\/messages\.ts$/.test(id) ? shortMessages : null) },
+    ],
   })
   const { output } = await bundler.generate({ dir: folder, chunkFileNames: 'shared/[name].js' })
   await bundler.close()

@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from './core/clock.ts'
 import { SessionError } from './core/errors.ts'
+import { say } from './core/messages.ts'
 import { ensureName } from './core/name.ts'
 import type { RefreshContext, RefreshResult, SessionOptions } from './core/options.ts'
 import { createSession, type Session } from './core/session.ts'
@@ -75,11 +76,10 @@ const LOOKS = 4
  */
 export function createSessionPool(options: SessionPoolOptions): SessionPool {
   const { refresh, store, max = 10_000, idle = 300_000, ...shared } = options
-  if (typeof refresh !== 'function') throw new TypeError('createSessionPool: refresh must be a function')
-  if (typeof store !== 'function')
-    throw new TypeError('createSessionPool: store must be a function of the id')
-  if (!(max >= 1)) throw new TypeError(`createSessionPool: max cannot be ${String(max)}`)
-  if (!(idle >= 0)) throw new TypeError(`createSessionPool: idle cannot be ${String(idle)}`)
+  if (typeof refresh !== 'function') throw new TypeError(say('refresh', 'createSessionPool'))
+  if (typeof store !== 'function') throw new TypeError(say('store'))
+  if (!(max >= 1)) throw new TypeError(say('option', 'createSessionPool', 'max', max))
+  if (!(idle >= 0)) throw new TypeError(say('option', 'createSessionPool', 'idle', idle))
   const clock: Clock = options.clock ?? systemClock
   const used = new Map<string, Seat>()
   /** The least recently used first. */
@@ -99,7 +99,7 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
       store: store(id),
       refresh: (context) => {
         // The store could not be read at first, and has turned out to hold nothing.
-        if (!context.tokens) throw new SessionError('session_expired', 'nobody is signed in')
+        if (!context.tokens) throw new SessionError('session_expired', say('signed-out'))
         refreshes++
         return refresh({ ...context, id })
       },
@@ -165,7 +165,7 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
 
   return {
     async use(id, work) {
-      if (closing) throw new SessionError('session_closed', 'the pool is closed')
+      if (closing) throw new SessionError('session_closed', say('closed'))
       ensureName(id, 'use: expected the id of a session')
       const seat = take(id)
       try {

@@ -1,6 +1,7 @@
 import type { AxiosError, AxiosInstance, AxiosResponse, InternalAxiosRequestConfig } from 'axios'
 import axios, { Axios, AxiosHeaders, type CreateAxiosDefaults } from 'axios'
 import { isSessionError } from '../core/errors.ts'
+import { say } from '../core/messages.ts'
 import { createSession, type Session } from '../core/session.ts'
 import { attachSession } from '../transports/axios.ts'
 
@@ -62,12 +63,12 @@ export function createFactory(): AxiosInstanceFactory {
       void Object.assign(shared[side], { onFulfilled, onRejected })
   return {
     use(given) {
-      if (session) throw new TypeError('use: too late, there is an instance already; see createFactory')
-      if (typeof given?.refreshHandler !== 'function') throw new TypeError('use: no refreshHandler given')
+      if (session) throw new TypeError(say('use'))
+      if (typeof given?.refreshHandler !== 'function') throw new TypeError(say('handler'))
       options = given
     },
     getInstance({ interceptors, ...config } = {}) {
-      if (!options) throw new TypeError('getInstance: call use({ refreshHandler }) first')
+      if (!options) throw new TypeError(say('unused'))
       session ??= openSession(options)
       return guard(axios.create(config), session, { ...shared, ...interceptors })
     },

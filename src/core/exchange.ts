@@ -2,6 +2,7 @@ import { SessionError } from './errors.ts'
 import type { IgnoreReason } from './events.ts'
 import { gate } from './gate.ts'
 import { judge, type Verdict } from './judge.ts'
+import { say } from './messages.ts'
 import type { Parts } from './parts.ts'
 import type { SessionRequest } from './request.ts'
 import type { Answer } from './wire.ts'
@@ -27,8 +28,7 @@ export async function exchange(parts: Parts, request: AnyRequest): Promise<unkno
     try {
       const reason = exempt(parts, request)
       if (reason) return ignore(parts, request, reason, answer)
-      if (request.conflict && !cookie)
-        throw new TypeError('Basic credentials would replace those of the session: use session: false')
+      if (request.conflict && !cookie) throw new TypeError(say('basic'))
 
       const wait = passes ? undefined : gate(parts, request)
       passes = false

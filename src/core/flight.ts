@@ -1,6 +1,7 @@
 import { sleep } from './clock.ts'
 import { isOurs } from './cooldown.ts'
 import { SessionError } from './errors.ts'
+import { say } from './messages.ts'
 import { readResult, Setback } from './outcome.ts'
 import type { Parts } from './parts.ts'
 import type { Call, Flight } from './running.ts'
@@ -63,7 +64,7 @@ export async function fly(parts: Parts, flight: Flight): Promise<Landing | Failu
       const retryAt = asked ? Math.max(notBefore, cooldown.next) : notBefore || cooldown.next
       // Where the store itself has failed, nobody can be told through it.
       if (asked && seen && setback === failure && !needless.aborted) await coolDown(parts, seen, retryAt)
-      const message = `no new access token: ${cause.message}`
+      const message = say('failed', cause.message)
       return {
         error: new SessionError('refresh_failed', message, { cause, retryAt: Math.ceil(retryAt) }),
         asked,
@@ -102,7 +103,7 @@ async function attempt(
   running.reserve(version)
   if (lease.remaining() < Math.min(MARGIN, settings.lease / 10)) {
     await lease.clear(generation)
-    throw new Setback('definite', new Error('the lease was nearly over'))
+    throw new Setback('definite', new Error(say('late')))
   }
   // Somebody signed in or out, or the session was closed, while the store was at work.
   if (known.record !== seen || room.closed) {
@@ -147,12 +148,12 @@ function yieldToCooldown(
   if (!notBefore || (insists && isOurs(notBefore))) return
   const left = cooldown.left(notBefore)
   if (left > 0 && left <= LONGEST_WAIT)
-    throw new Setback('definite', new Error('the last refresh failed'), clock.now() + left)
+    throw new Setback('definite', new Error(say('cooldown')), clock.now() + left)
 }
 
 function yieldToOthers({ running, settings: { clock } }: Parts, { version, pending }: Stored): void {
   if (!pending || pending.until <= clock.now() || running.reserved(version, pending.generation)) return
-  throw new Setback('wait', new Error('another context is refreshing'), pending.until)
+  throw new Setback('wait', new Error(say('pending')), pending.until)
 }
 
 /** The refresh token was refused: the session has ended, unless somebody has, or may have, newer ones. */
@@ -166,7 +167,7 @@ async function end(parts: Parts, refused: Stored): Promise<Stored> {
     // Unless a late answer or an update has come since the look: then that is what the store keeps.
     return await store.save(ended)
   } catch {
-    events.emit({ type: 'degraded', reason: 'the end was not saved' })
+    events.emit({ type: 'degraded', reason: say('end') })
     return ended
   }
 }
@@ -188,7 +189,7 @@ function ask(
     const giveUp = () => {
       settled()
       over.abort()
-      reject(new Setback('doubt', new Error('not answered before the lease ended')))
+      reject(new Setback('doubt', new Error(say('unanswered'))))
     }
     const call: Call = { signal, synchronous: true, giveUp }
     const settled = () => {

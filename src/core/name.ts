@@ -1,3 +1,5 @@
+import { say } from './messages.ts'
+
 /**
  * Refuses what cannot name a session, or could name two: half a surrogate pair is no character, and whoever encodes it
  * (for Redis, a file, a channel) makes the same U+FFFD of each. Two users would share one session.
@@ -16,5 +18,5 @@ export function ensureName(name: unknown, expected: string): asserts name is str
         : /\p{Surrogate}/u.test(name)
           ? 'one with half a surrogate pair in it: it could be taken for another'
           : undefined
-  if (fault) throw new TypeError(`${expected}, got ${fault}`)
+  if (fault) throw new TypeError(say('name', expected, fault))
 }

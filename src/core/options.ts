@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from './clock.ts'
+import { say } from './messages.ts'
 import type { IsTerminal } from './outcome.ts'
 import type { Credentials, CredentialTarget, SessionResponse } from './request.ts'
 import type { SessionStore } from './store.ts'
@@ -125,7 +126,7 @@ const NUMBERS = /^(refreshAhead|leeway|deadline|lease|retries|recallAfter|replay
 
 /** @throws TypeError that names the option, and what it is */
 export function settingsOf(options: SessionOptions): Settings {
-  if (typeof options?.refresh !== 'function') throw new TypeError('createSession: refresh must be a function')
+  if (typeof options?.refresh !== 'function') throw new TypeError(say('refresh', 'createSession'))
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
   for (const [name, value] of given) {
     if (
@@ -133,7 +134,7 @@ export function settingsOf(options: SessionOptions): Settings {
       (name === 'mode' && !/^(token|cookie)$/.test(String(value))) ||
       (name === 'recall' && !/^(safe|none)$/.test(String(value)))
     ) {
-      throw new TypeError(`createSession: ${name} cannot be ${String(value)}`)
+      throw new TypeError(say('option', 'createSession', name, value))
     }
   }
   return { ...DEFAULTS, ...(Object.fromEntries(given) as unknown as SessionOptions) } as Settings

@@ -1,3 +1,4 @@
+import { say } from './messages.ts'
 import { parse } from './url.ts'
 
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/
@@ -18,17 +19,14 @@ export function allowList(
   mode: 'token' | 'cookie',
 ): (url: string) => boolean {
   if (origins === '*') {
-    if (mode === 'token') throw new TypeError("origins: '*' is for sessions without a token (cookie mode)")
+    if (mode === 'token') throw new TypeError(say('origins'))
     return () => true
   }
   if (parse('HTTPS://A:443/')?.origin !== 'https://a') {
-    throw new TypeError(
-      'origins: URL is incomplete here; on React Native import react-native-url-polyfill/auto',
-    )
+    throw new TypeError(say('url'))
   }
   const trusted = new Set(origins.map(trustedOrigin))
-  if (!trusted.size && !home())
-    throw new TypeError('origins: who may get the token? There is no base URL, and no page')
+  if (!trusted.size && !home()) throw new TypeError(say('nowhere'))
   return (url) => {
     const origin = parse(url)?.origin
     return origin !== undefined && (trusted.has(origin) || origin === home())
@@ -38,7 +36,7 @@ export function allowList(
 function trustedOrigin(written: string | URL): string {
   const url = parse(String(written))
   if (!url || (url.protocol === 'http:' && !LOOPBACK.test(url.hostname))) {
-    throw new TypeError(`origins: expected https or loopback, got ${JSON.stringify(String(written))}`)
+    throw new TypeError(say('origin', String(written)))
   }
   return url.origin
 }

@@ -1,6 +1,7 @@
 import { SessionError } from './errors.ts'
 import type { RefreshReason } from './events.ts'
 import { type Failure, fly, type Landing } from './flight.ts'
+import { say } from './messages.ts'
 import type { Parts } from './parts.ts'
 import type { Flight } from './running.ts'
 import type { Stored } from './store.ts'
@@ -41,7 +42,7 @@ function land(
   // A sign-out elsewhere is no refusal: those who wait find another sign-in, or none.
   if (current && record.ended === 'rejected') {
     running.end()
-    const error = new SessionError('session_expired', 'the refresh was refused', { cause })
+    const error = new SessionError('session_expired', say('rejected'), { cause })
     events.emit({ type: 'refresh-failed', code: error.code, message: String(cause), retryAt: undefined })
     // Before the first token there was no session that could expire: those requests go out bare.
     if (seen?.tokens || cookie) expired = error

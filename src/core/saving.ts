@@ -1,6 +1,7 @@
 import { type Clock, sleep } from './clock.ts'
 import type { Events } from './events.ts'
 import type { Known } from './known.ts'
+import { say } from './messages.ts'
 import type { SessionStore, Stored } from './store.ts'
 
 /** A save is tried again after these milliseconds; then the tokens are served from memory. */
@@ -50,7 +51,7 @@ export class Saving {
         return saved
       } catch {}
     }
-    this.#events.emit({ type: 'degraded', reason: 'the new tokens were not saved' })
+    this.#events.emit({ type: 'degraded', reason: say('unsaved') })
     this.#unsaved = next
     if (!this.#trying) void this.#keepTrying()
     return next

@@ -8,6 +8,7 @@ import { gate } from './gate.ts'
 import { inProcessStore } from './in-process-store.ts'
 import { keepFresh } from './keep-fresh.ts'
 import { Known } from './known.ts'
+import { say } from './messages.ts'
 import { type SessionOptions, settingsOf } from './options.ts'
 import type { Parts } from './parts.ts'
 import { refreshOnce } from './refresh.ts'
@@ -135,7 +136,7 @@ export function createSession(options: SessionOptions): Session {
     observe: (listener) => events.observe(listener),
 
     async getAccessToken({ signal, minValidity = 0 } = {}) {
-      if (cookie) throw new TypeError('getAccessToken: in cookie mode nobody knows the access token')
+      if (cookie) throw new TypeError(say('cookie'))
       const caller = callerOf('getAccessToken', signal)
       for (let wait = gate(parts, caller); wait; wait = gate(parts, caller)) await wait
       if (!known.validity.lasts(minValidity)) await renew('forced', signal)
@@ -163,7 +164,7 @@ export function createSession(options: SessionOptions): Session {
       readTokens(tokens, clock, cookie, true)
       const saved = await store.exclusive(async (lease) => {
         const record = (await store.load()) ?? before
-        if (!record?.tokens || !before) throw new TypeError('update: nobody is signed in; use signIn')
+        if (!record?.tokens || !before) throw new TypeError(say('update'))
         const { epoch } = record.version
         if (epoch !== before.version.epoch) throw new SessionError('session_changed')
         const version = { epoch, generation: await lease.begin(), nonce }
@@ -232,7 +233,7 @@ function assemble(options: SessionOptions): Parts {
 }
 
 function signedOut(): SessionError {
-  return new SessionError('session_expired', 'nobody is signed in')
+  return new SessionError('session_expired', say('signed-out'))
 }
 
 /** A call of the session's own methods that waits. */

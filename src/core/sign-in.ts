@@ -1,4 +1,5 @@
 import { SessionError } from './errors.ts'
+import { say } from './messages.ts'
 import type { SessionOptions } from './options.ts'
 import type { Parts } from './parts.ts'
 import { newEpoch, type Stored, type Version } from './store.ts'
@@ -31,7 +32,7 @@ export async function restore(parts: Parts, beginning: Content | undefined): Pro
     const stored = await store.load()
     if (stored) known.become(stored, 'restored')
   } catch {
-    events.emit({ type: 'degraded', reason: 'the store cannot be read' })
+    events.emit({ type: 'degraded', reason: say('load') })
     // It may hold a session: that nobody is signed in is for a store to say that was read.
     if (beginning?.ended) beginning = undefined
   }

@@ -1,5 +1,6 @@
 import { orAborted } from './abortable.ts'
 import { type Clock, countdown } from './clock.ts'
+import { say } from './messages.ts'
 import type { Lease, SessionStore, Stored } from './store.ts'
 
 /** What becomes of the record. */
@@ -49,7 +50,7 @@ export async function takeTurn<T>(
           generation = Math.max(stored.version.generation, stored.pending?.generation ?? 0) + 1
           return { ...stored, pending: { generation, until: clock.now() + left } }
         })
-        if (!generation) throw new Error('the lease has ended')
+        if (!generation) throw new Error(say('lease'))
         own = generation
         return generation
       },

@@ -1,5 +1,6 @@
 import type { Clock } from './clock.ts'
 import { SessionError } from './errors.ts'
+import { say } from './messages.ts'
 
 /** Whoever waits for the session: a request, or a call of the session's own methods. */
 export interface Visitor {
@@ -72,10 +73,7 @@ export class WaitingRoom {
         return
       }
       settle({
-        reason: new SessionError(
-          'refresh_timeout',
-          `${visitor.label} waited ${this.#deadline} ms for a refresh. Is it part of the refresh? Then give it its signal, or session: false`,
-        ),
+        reason: new SessionError('refresh_timeout', say('deadline', visitor.label, this.#deadline)),
       })
     }
   }

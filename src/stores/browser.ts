@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '../core/clock.ts'
+import { say } from '../core/messages.ts'
 import type { SessionStore } from '../core/store.ts'
 import { createBrowserStore } from './browser/store.ts'
 
@@ -33,8 +34,6 @@ export interface BrowserStoreOptions {
 export function browserStore(options: BrowserStoreOptions): SessionStore {
   const { name, persist = 'memory', lease = 60_000, clock = systemClock } = Object(options)
   if (!name || typeof name !== 'string' || !/^(memory|disk)$/.test(persist) || !(lease > 0))
-    throw new TypeError(
-      `browserStore: expected { name, persist?: 'memory' | 'disk', lease? }, got ${JSON.stringify(options)}`,
-    )
+    throw new TypeError(say('browser', JSON.stringify(options)))
   return createBrowserStore({ name: `refresh-once:${name}`, persist, lease, clock })
 }

@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from '../core/clock.ts'
 import { inProcessStore } from '../core/in-process-store.ts'
+import { say } from '../core/messages.ts'
 import { ensureName } from '../core/name.ts'
 import { type SessionStore, type Stored, storedOf } from '../core/store.ts'
 
@@ -41,15 +42,13 @@ export interface MemoryStoreOptions {
 export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
   const { storage, key = 'refresh-once', lease = 60_000, clock = systemClock } = options
   if ('getItem' in options) {
-    throw new TypeError('memoryStore: expected options, got a storage: use memoryStore({ storage })')
+    throw new TypeError(say('options'))
   }
   const memory = inProcessStore(clock, lease)
   if (!storage) return memory
   const missing = METHODS.filter((name) => typeof storage[name] !== 'function')
   if (missing.length) {
-    throw new TypeError(
-      `memoryStore: expected \`storage\` to have ${METHODS.join(', ')}; it has no ${missing.join(', ')}`,
-    )
+    throw new TypeError(say('storage', missing.join(', ')))
   }
   ensureName(key, 'memoryStore: expected a key')
   return persistent(memory, storage, key, { clock, ms: lease / PATIENCE })
@@ -89,12 +88,12 @@ function persistent(
     try {
       item = await answerOf(() => storage.getItem(key), patience)
     } catch (cause) {
-      report('the storage cannot be read')
+      report(say('storage-unreadable'))
       throw new Error('memoryStore: the storage cannot be read', { cause })
     }
     const found = recordIn(item)
     if (found) await memory.save(found)
-    else if (item) report('the storage holds something else under this key')
+    else if (item) report(say('storage-foreign'))
     seen = true
   }
 
@@ -121,7 +120,7 @@ function persistent(
         () => latest === text || write(),
       )
     } catch {
-      report('the storage cannot be written')
+      report(say('storage-unwritable'))
       // The tokens of a session that is over must not stay behind.
       if (record?.ended) await forget()
     }

@@ -1,3 +1,4 @@
+import { say } from '../core/messages.ts'
 /** What a single request may say about the session's care. */
 export interface RequestSession {
   /** `false`: the caller gets the 401; the refresh takes place all the same. @default true where the body can be sent again */
@@ -28,7 +29,6 @@ export function isOneShot(body: unknown): boolean {
 /** A body from its factory. A promise of one would be sent as the words "[object Promise]". */
 export function bodyFrom(make: () => unknown): unknown {
   const body = make()
-  if ('then' in Object(body))
-    throw new TypeError('body: expected a function that returns a body, not a promise')
+  if ('then' in Object(body)) throw new TypeError(say('body'))
   return body
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/clock.ts'
+import { say } from '../../core/messages.ts'
 import {
   compareVersions,
   isNews,
@@ -64,7 +65,7 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
   })
 
   function degrade(reason: string): void {
-    if (!broken) report?.(`${reason}: tabs may refresh at the same time`)
+    if (!broken) report?.(reason)
   }
 
   function lost(reason: string): void {
@@ -83,7 +84,7 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
   function merge(found: unknown): Cell | undefined {
     const stored: Cell | undefined = storedOf(found)
     if (stored) return known ? join(known, stored) : stored
-    if (found || known) lost(found ? 'IndexedDB holds something else' : 'IndexedDB was cleared')
+    if (found || known) lost(say(found ? 'foreign' : 'cleared'))
     return known
   }
 
@@ -104,7 +105,7 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
       if (kept) broken = false
       else known = next
     } catch {
-      lost('IndexedDB cannot be used')
+      lost(say('broken'))
       known = next = change(known)
     }
     return next as Next
@@ -114,7 +115,7 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
     const before = broken
     await update(change)
     // Siblings may know more: whoever is about to send a refresh token looks again first.
-    if (broken && !before) throw new Error('IndexedDB cannot be used')
+    if (broken && !before) throw new Error(say('broken'))
   }
 
   /** The record, with its tokens if anybody has them. */
@@ -125,7 +126,7 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
         stored = merge(found)
       })
     } catch {
-      lost('IndexedDB cannot be used')
+      lost(say('broken'))
     }
     if (!broken) return stored && complete(stored)
     await siblings.ask({ ask: true }, SHORT_PATIENCE, () => undefined)
@@ -229,7 +230,7 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
       tell = listener
       report = degraded
       // Whoever observes from the start hears it.
-      if (!locks) clock.setTimeout(() => degrade('no Web Locks'), 0)
+      if (!locks) clock.setTimeout(() => degrade(say('locks')), 0)
       return () => {
         tell = report = undefined
       }

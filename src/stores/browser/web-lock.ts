@@ -1,4 +1,5 @@
 import { leaveWith, orAborted } from '../../core/abortable.ts'
+import { say } from '../../core/messages.ts'
 import type { SessionStore } from '../../core/store.ts'
 import { createTurns, type TurnOptions, takeTurn } from '../../core/turns.ts'
 
@@ -49,8 +50,7 @@ export function createWebLockTurns(options: WebLockOptions): SessionStore['exclu
             takeTurn(
               options,
               async (own) => {
-                if (passedOver && passedOver !== (await attempt(passedOver)))
-                  throw new Error('the lease has ended')
+                if (passedOver && passedOver !== (await attempt(passedOver))) throw new Error(say('lease'))
                 return work(own)
               },
               pass,

@@ -1,0 +1,62 @@
+const ALONE = 'tabs may refresh at the same time'
+
+/**
+ * What errors and `degraded` events say, by code. The build for production says the code and the arguments instead:
+ * see messages.production.ts. docs/errors.md lists them.
+ */
+export const messages = {
+  // Why a session could not serve a request
+  failed: (reason: string): string => `no new access token: ${reason}`,
+  late: (): string => 'the lease was nearly over',
+  cooldown: (): string => 'the last refresh failed',
+  pending: (): string => 'another context is refreshing',
+  unanswered: (): string => 'not answered before the lease ended',
+  lease: (): string => 'the lease has ended',
+  rejected: (): string => 'the refresh was refused',
+  deadline: (request: string, deadline: number): string =>
+    `${request} waited ${deadline} ms for a refresh. Is it part of the refresh? Then give it its signal, or session: false`,
+  'signed-out': (): string => 'nobody is signed in',
+  closed: (): string => 'the pool is closed',
+
+  // Mistakes in a program
+  refresh: (factory: string): string => `${factory}: refresh must be a function`,
+  option: (factory: string, name: string, value: unknown): string =>
+    `${factory}: ${name} cannot be ${String(value)}`,
+  cookie: (): string => 'getAccessToken: in cookie mode nobody knows the access token',
+  update: (): string => 'update: nobody is signed in; use signIn',
+  basic: (): string => 'Basic credentials would replace those of the session: use session: false',
+  origins: (): string => "origins: '*' is for sessions without a token (cookie mode)",
+  url: (): string => 'origins: URL is incomplete here; on React Native import react-native-url-polyfill/auto',
+  nowhere: (): string => 'origins: who may get the token? There is no base URL, and no page',
+  origin: (written: string): string => `origins: expected https or loopback, got ${JSON.stringify(written)}`,
+  body: (): string => 'body: expected a function that returns a body, not a promise',
+  options: (): string => 'memoryStore: expected options, got a storage: use memoryStore({ storage })',
+  storage: (missing: string): string =>
+    `memoryStore: expected \`storage\` to have getItem, setItem and removeItem; it has no ${missing}`,
+  browser: (options: string): string =>
+    `browserStore: expected { name, persist?: 'memory' | 'disk', lease? }, got ${options}`,
+  store: (): string => 'createSessionPool: store must be a function of the id',
+  name: (expected: string, got: string): string => `${expected}, got ${got}`,
+  use: (): string => 'use: too late, there is an instance already; see createFactory',
+  handler: (): string => 'use: no refreshHandler given',
+  unused: (): string => 'getInstance: call use({ refreshHandler }) first',
+
+  // What no longer holds
+  unsaved: (): string => 'the new tokens were not saved',
+  end: (): string => 'the end was not saved',
+  load: (): string => 'the store cannot be read',
+  'storage-foreign': (): string => 'the storage holds something else under this key',
+  'storage-unreadable': (): string => 'the storage cannot be read',
+  'storage-unwritable': (): string => 'the storage cannot be written',
+  foreign: (): string => `IndexedDB holds something else: ${ALONE}`,
+  cleared: (): string => `IndexedDB was cleared: ${ALONE}`,
+  broken: (): string => `IndexedDB cannot be used: ${ALONE}`,
+  locks: (): string => `no Web Locks: ${ALONE}`,
+}
+
+type Messages = typeof messages
+
+/** The message of a code, with its arguments. */
+export function say<Code extends keyof Messages>(code: Code, ...details: Parameters<Messages[Code]>): string {
+  return (messages[code] as (...details: unknown[]) => string)(...details)
+}
