@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 import { minifySync } from 'rolldown/utils'
+import { SHORTENED } from './internal-names.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -54,12 +55,16 @@ function write(path, text) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [, , folder] = process.argv
+  /** Short names are the same in all files: what one has made another reads. */
+  let cache = {}
   for (const { fileName, code } of await bundle(folder)) {
     const minified = minifySync(fileName, code, {
       module: true,
       compress: { target: 'es2022' },
       mangle: { toplevel: true },
+      mangleProps: { include: new RegExp(`^(?:${SHORTENED.join('|')})$`), cache },
     })
+    cache = minified.mangleCache
     write(join(folder, fileName), minified.code)
   }
 }

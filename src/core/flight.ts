@@ -148,7 +148,7 @@ function yieldToCooldown(
   if (!notBefore || (insists && isOurs(notBefore))) return
   const left = cooldown.left(notBefore)
   if (left > 0 && left <= LONGEST_WAIT)
-    throw new Setback('definite', new Error(say('cooldown')), clock.now() + left)
+    throw new Setback('definite', new Error(say('paused')), clock.now() + left)
 }
 
 function yieldToOthers({ running, settings: { clock } }: Parts, { version, pending }: Stored): void {

@@ -8,7 +8,7 @@ export const messages = {
   // Why a session could not serve a request
   failed: (reason: string): string => `no new access token: ${reason}`,
   late: (): string => 'the lease was nearly over',
-  cooldown: (): string => 'the last refresh failed',
+  paused: (): string => 'the last refresh failed',
   pending: (): string => 'another context is refreshing',
   unanswered: (): string => 'not answered before the lease ended',
   lease: (): string => 'the lease has ended',
