@@ -41,6 +41,7 @@ export const SHORTENED = [
   'signing',
   'soft',
   'spend',
+  'timer',
   'validity',
   'wire',
 ]

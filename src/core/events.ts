@@ -134,11 +134,8 @@ export class Events {
 
   /** Something has happened to the session. */
   emit(news: SessionNews): void {
-    const before = this.#state
     const state = this.#current()
-    const changed = Object.entries(state).some(
-      ([name, value]) => before[name as keyof SessionState] !== value,
-    )
+    const changed = JSON.stringify(state) !== JSON.stringify(this.#state)
     if (changed) this.#state = state
     this.#observers.tell({ ...news, at: this.#clock.now(), state: this.#state })
     if (changed) this.#subscribers.tell(state)
