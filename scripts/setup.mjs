@@ -71,9 +71,9 @@ function packagesMatchLock() {
 /** Builds dist when it is missing or older than the source. */
 export function ensureBuilt() {
   const built = join(root, 'dist', 'index.js')
-  const sources = ['src', 'tsconfig.json', 'tsconfig.build.json', 'scripts/production.mjs'].map((path) =>
-    join(root, path),
-  )
+  const compiled = ['src', 'tsconfig.json', 'tsconfig.build.json']
+  const bundled = ['scripts/production.mjs', 'scripts/internal-names.mjs']
+  const sources = [...compiled, ...bundled].map((path) => join(root, path))
   if (existsSync(built) && statSync(built).mtimeMs >= Math.max(...sources.map(newest))) return
   console.log('Building …')
   if (!build()) throw new Error('The build failed; its output above says why.')
