@@ -111,8 +111,8 @@ export async function readAnswer(source: unknown, threw: boolean): Promise<Answe
       }
     }
     if (item.bodyUsed) return
-    const { body: stream, text, json } = item as Partial<Response>
-    if (text ?? Object(stream).getReader) readText(await readBody(item as unknown as Response))
+    const { text, json } = item as Partial<Response>
+    if (typeof text === 'function') readText(await readBody(item as unknown as Response))
     // Hand-made, as tests have it.
     else if (typeof json === 'function') items.add(await json.call(item))
   }

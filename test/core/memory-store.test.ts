@@ -669,7 +669,7 @@ describe('a storage that does not answer', () => {
 describe('memoryStore', () => {
   const whole = syncStorage()
   const HALVES: [name: string, options: unknown, says: RegExp][] = [
-    ['an empty object', { storage: {} }, /expected `storage` to have getItem, setItem, removeItem/],
+    ['an empty object', { storage: {} }, /expected `storage` to have getItem, setItem and removeItem/],
     ['a Map', { storage: new Map() }, /it has no getItem, setItem, removeItem$/],
     ['a name', { storage: 'localStorage' }, /it has no getItem/],
     ['one that cannot be read', { storage: { ...whole, getItem: undefined } }, /it has no getItem$/],
