@@ -1,13 +1,15 @@
 import type { Clock } from './clock.ts'
 import type { BudgetOptions } from './options.ts'
 
+const NONE: readonly number[] = []
+
 /** How many refreshes may cure nothing, and in which time: what keeps a 401 and a refresh from going in circles. */
 export class Budget {
   readonly #clock: Clock
   readonly #refreshes: number
   readonly #within: number
   /** When refreshes came home (by the monotonic clock) since something was cured; the last ones, as many as may be made. */
-  #spent: number[] = []
+  #spent: readonly number[] = NONE
   /** A request was sent again since then, and was refused. */
   #inVain = false
 
@@ -32,8 +34,9 @@ export class Budget {
 
   /** A refresh has come home, whoever made it. */
   spend(): void {
-    this.#spent.push(this.#clock.monotonic())
-    if (this.#spent.length > this.#refreshes) this.#spent.shift()
+    const spent = [...this.#spent, this.#clock.monotonic()]
+    if (spent.length > this.#refreshes) spent.shift()
+    this.#spent = spent
   }
 
   /** A request that was sent again with the newest tokens was refused. */
@@ -47,7 +50,7 @@ export class Budget {
    */
   restore(again: boolean): void {
     if (this.#inVain && !again) return
-    this.#spent = []
+    this.#spent = NONE
     this.#inVain = false
   }
 }

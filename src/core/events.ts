@@ -137,7 +137,7 @@ export class Events {
     const state = this.#current()
     const changed = JSON.stringify(state) !== JSON.stringify(this.#state)
     if (changed) this.#state = state
-    this.#observers.tell({ ...news, at: this.#clock.now(), state: this.#state })
+    if (this.observed) this.#observers.tell({ ...news, at: this.#clock.now(), state: this.#state })
     if (changed) this.#subscribers.tell(state)
   }
 
@@ -151,9 +151,12 @@ export class Events {
   }
 }
 
+const NOBODY: readonly never[] = []
+
 /** Who listens. */
 class Listeners<T> {
-  #listeners: readonly ((value: T) => void)[] = []
+  /** A copy for each change: whoever is told now may come and go. */
+  #listeners: readonly ((value: T) => void)[] = NOBODY
 
   get size(): number {
     return this.#listeners.length

@@ -23,7 +23,9 @@ export function inProcessStore(clock: Clock, lease: number): SessionStore {
       },
     }),
     // Nobody else writes to this memory: there is no news.
-    watch: () => () => {},
-    close() {},
+    watch: () => nothing,
+    close: nothing,
   }
 }
+
+function nothing(): void {}

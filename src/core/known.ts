@@ -29,7 +29,7 @@ export class Known {
   /** The store has not been read yet. */
   #reading: boolean
   /** Access tokens that were ours: the first, which apps set as a default header, and the newest. */
-  #former: string[] | undefined
+  #former: readonly string[] | undefined
 
   constructor(concerned: Concerned, reading: boolean) {
     this.#concerned = concerned
@@ -103,8 +103,8 @@ export class Known {
   }
 
   #remember(token: string): void {
-    this.#former ??= []
-    this.#former.push(token)
-    if (this.#former.length > REMEMBERED) this.#former.splice(1, 1)
+    const [first, ...others] = this.#former ?? []
+    // Not pushed: an array that grows keeps room for more, and most sessions have few tokens.
+    this.#former = first === undefined ? [token] : [first, ...others.slice(2 - REMEMBERED), token]
   }
 }

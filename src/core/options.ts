@@ -113,7 +113,7 @@ type Defaults = Required<
 /** The options, with their defaults. */
 export type Settings = SessionOptions & { [Name in keyof Defaults]: NonNullable<Defaults[Name]> }
 
-const DEFAULTS: Settings | object = {
+const DEFAULTS: Readonly<Record<string, unknown>> = {
   deadline: 10_000,
   lease: 60_000,
   retries: 2,
@@ -127,8 +127,10 @@ const NUMBERS = /^(refreshAhead|leeway|deadline|lease|retries|recallAfter|replay
 /** @throws TypeError that names the option, and what it is */
 export function settingsOf(options: SessionOptions): Settings {
   if (typeof options?.refresh !== 'function') throw new TypeError(say('refresh', 'createSession'))
-  const given = Object.entries(options).filter(([, value]) => value !== undefined)
-  for (const [name, value] of given) {
+  // Not a spread: V8 would give each copy a hidden class of its own.
+  const settings: Record<string, unknown> = Object.assign({}, DEFAULTS)
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue
     if (
       (NUMBERS.test(name) && !(typeof value === 'number' && value >= 0)) ||
       (name === 'mode' && !/^(token|cookie)$/.test(String(value))) ||
@@ -136,6 +138,7 @@ export function settingsOf(options: SessionOptions): Settings {
     ) {
       throw new TypeError(say('option', 'createSession', name, value))
     }
+    settings[name] = value
   }
-  return { ...DEFAULTS, ...(Object.fromEntries(given) as unknown as SessionOptions) } as Settings
+  return settings as unknown as Settings
 }

@@ -100,32 +100,22 @@ export function createSession(options: SessionOptions): Session {
   if (options.store) void restore(parts, beginning)
   else begin(parts, beginning)
 
-  function ensureOpen(): void {
-    if (room.closed) throw new SessionError('session_closed')
-  }
-
   /** Waits for a refresh, whatever the present token is worth. `insists`: although the last one has failed. */
   async function renew(
     reason: RefreshReason,
     signal: AbortSignal | undefined,
     insists = false,
   ): Promise<void> {
-    ensureOpen()
+    ensureOpen(parts)
     const { record, epoch } = known
     if (record?.ended) throw signedOut()
     refreshOnce(parts, reason, insists)
     if (running.flight) await room.enter(callerOf('refresh', signal))
-    ensureOpen()
+    ensureOpen(parts)
     if (record && epoch !== known.epoch) throw new SessionError('session_changed')
   }
 
-  const session: Session = {
-    get state() {
-      return events.state
-    },
-    get busy() {
-      return Boolean(running.flight || saving.pending || room.size)
-    },
+  const verbs: Omit<Session, keyof View> = {
     transport: {
       send: ((request) => exchange(parts, request)) as SessionTransport['send'],
       mode: cookie ? 'cookie' : 'token',
@@ -146,7 +136,7 @@ export function createSession(options: SessionOptions): Session {
     },
 
     async refresh({ signal, unless } = {}) {
-      ensureOpen()
+      ensureOpen(parts)
       // Whether somebody is signed in, and with which token, is for the store to say.
       const caller = callerOf('refresh', signal)
       while (known.reading) await room.enter(caller)
@@ -159,7 +149,7 @@ export function createSession(options: SessionOptions): Session {
     },
 
     async update(tokens) {
-      ensureOpen()
+      ensureOpen(parts)
       const before = known.record
       readTokens(tokens, clock, cookie, true)
       const saved = await store.exclusive(async (lease) => {
@@ -194,8 +184,29 @@ export function createSession(options: SessionOptions): Session {
       room.empty(room.size ? new SessionError('session_closed') : undefined)
     },
   }
-  if (Symbol.dispose) session[Symbol.dispose] = session.close
-  return session
+  if (Symbol.dispose) verbs[Symbol.dispose] = verbs.close
+  return Object.assign(new View(parts), verbs)
+}
+
+/**
+ * What of a session is worked out when somebody looks. A class, because accessors in a literal would give every
+ * session of a pool a hidden class, or a dictionary, of its own.
+ */
+class View {
+  readonly #parts: Parts
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  get state(): SessionState {
+    return this.#parts.events.state
+  }
+
+  get busy(): boolean {
+    const { running, saving, room } = this.#parts
+    return Boolean(running.flight || saving.pending || room.size)
+  }
 }
 
 /** Makes the parts. Each gets those that it needs to know, which are made before it. */
@@ -230,6 +241,10 @@ function assemble(options: SessionOptions): Parts {
     signing,
     wire: new Wire(),
   }
+}
+
+function ensureOpen({ room }: Parts): void {
+  if (room.closed) throw new SessionError('session_closed')
 }
 
 function signedOut(): SessionError {

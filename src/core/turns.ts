@@ -71,19 +71,27 @@ export async function takeTurn<T>(
 
 /** One turn after the other, in the order in which they were asked for: for one process, or one tab. */
 export function createTurns(options: TurnOptions): SessionStore['exclusive'] {
-  let turn = Promise.resolve()
+  /** The last of those in front; undefined where there is nobody. */
+  let turn: Promise<void> | undefined
 
   return async (work, signal) => {
     const before = turn
-    let pass = () => {}
-    turn = new Promise((resolve) => {
-      pass = resolve
+    let resolve = () => {}
+    const own = new Promise<void>((done) => {
+      resolve = done
     })
+    const pass = () => {
+      resolve()
+      if (turn === own) turn = undefined
+    }
+    turn = own
     try {
-      await orAborted(before, signal)
+      // Also where nobody is in front: nothing runs before the caller has gone on.
+      await (before || signal?.aborted ? orAborted(Promise.resolve(before), signal) : before)
     } catch (reason) {
       // Those behind go on waiting for those in front.
-      before.then(pass)
+      if (before) before.then(pass)
+      else pass()
       throw reason
     }
     return takeTurn(options, work, pass)

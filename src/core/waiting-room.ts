@@ -61,7 +61,9 @@ export class WaitingRoom {
   empty(error?: SessionError): void {
     this.#clock.clearTimeout(this.#timer)
     this.#timer = undefined
-    for (const settle of this.#waiting?.keys() ?? []) settle(error && { reason: error })
+    const waiting = this.#waiting
+    this.#waiting = undefined
+    for (const settle of waiting?.keys() ?? []) settle(error && { reason: error })
   }
 
   #watch(): void {
