@@ -54,7 +54,15 @@ export async function exchange(parts: Parts, request: AnyRequest): Promise<unkno
       // Only now it is known for certain which headers hold credentials.
       if (signing.learns && signing.isForeign(request)) return ignore(parts, request, 'own-credentials')
 
-      answer = await wire.send(request, credentials, events)
+      let outcome: unknown
+      let failed = false
+      try {
+        outcome = await wire.send(request, credentials, events)
+      } catch (failure) {
+        outcome = failure
+        failed = true
+      }
+      answer = wire.land(request, outcome, failed)
       if (request.recalled && answer.failed && !request.abandoned) {
         answer = undefined
         held = false

@@ -17,7 +17,7 @@ export function allowList(
   origins: Origins,
   home: () => string | undefined,
   mode: 'token' | 'cookie',
-): (url: string) => boolean {
+): (url: string | URL) => boolean {
   if (origins === '*') {
     if (mode === 'token') throw new TypeError(say('origins'))
     return () => true
@@ -28,7 +28,7 @@ export function allowList(
   const trusted = new Set(origins.map(trustedOrigin))
   if (!trusted.size && !home()) throw new TypeError(say('nowhere'))
   return (url) => {
-    const origin = parse(url)?.origin
+    const origin = (typeof url === 'string' ? parse(url) : url)?.origin
     return origin !== undefined && (trusted.has(origin) || origin === home())
   }
 }

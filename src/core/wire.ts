@@ -13,25 +13,25 @@ export class Wire {
   /** Those that may be taken off it. */
   #requests: Set<SessionRequest<unknown>> | undefined
 
-  /** Sends a request; resolves with what came of it, and never rejects. */
-  async send(request: SessionRequest<unknown>, credentials: Credentials, events: Events): Promise<Answer> {
+  /** Puts a request on its way; `land` takes it off, whatever came of it. */
+  send(request: SessionRequest<unknown>, credentials: Credentials, events: Events): Promise<unknown> {
     if (request.recallable) {
       this.#requests ??= new Set()
       this.#requests.add(request)
     }
     request.recalled = false
     request.attempts++
-    let answer: Answer
-    try {
-      const sent = request.transmit(credentials)
+    const sent = request.transmit(credentials)
+    if (events.observed)
       events.note(request, { type: request.attempts > 1 ? 'request-replayed' : 'request-sent' })
-      answer = { outcome: await sent, failed: false }
-    } catch (error) {
-      answer = { outcome: error, failed: true }
-    }
-    request.land(answer.outcome)
+    return sent
+  }
+
+  /** @param outcome what it was answered with, or has failed with */
+  land(request: SessionRequest<unknown>, outcome: unknown, failed: boolean): Answer {
+    request.land(outcome)
     this.#requests?.delete(request)
-    return answer
+    return { outcome, failed }
   }
 
   /**

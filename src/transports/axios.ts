@@ -41,9 +41,11 @@ export interface AttachOptions {
   transmit?: (config: InternalAxiosRequestConfig, adapter: AxiosAdapter) => Promise<AxiosResponse>
 }
 
-/** The adapter that stands in front of the instance's own, for one request. */
+/** The adapter that stands in front of the instance's own, or of the request's. */
 interface Guard extends AxiosAdapter {
   session?: Session
+  /** What it stands in front of. */
+  own?: unknown
 }
 
 /** What all requests of one attachment share. */
@@ -96,20 +98,29 @@ export function attachSession(
       return true
     },
   }
+  /** One for all requests with the same adapter: a guard holds nothing of the request. */
+  let guard: Guard | undefined
+  const guardOf = (own: unknown): Guard => {
+    if (guard && guard.own === own) return guard
+    const made: Guard = (final) => {
+      // The config in a response or an error is the caller's again: retry layers send it once more.
+      final.adapter = own as AxiosAdapter
+      const adapter =
+        typeof own === 'function'
+          ? (own as AxiosAdapter)
+          : (getAdapter as (adapters: unknown, config: unknown) => AxiosAdapter)(own, final)
+      return session.transport.send(new AxiosRequest(final, adapter, attachment))
+    }
+    guard = Object.assign(made, { own, session })
+    return guard
+  }
   const interceptor = instance.interceptors.request.use(
     (config) => {
       const own = config.adapter ?? instance.defaults.adapter
       // What has been cancelled already never comes to its adapter.
       if ((own as Guard).session === session || config.signal?.aborted || config.cancelToken?.reason)
         return config
-      const guard: Guard = (final) => {
-        // The config in a response or an error is the caller's again: retry layers send it once more.
-        final.adapter = own as AxiosAdapter
-        const adapter = (getAdapter as (adapters: unknown, config: unknown) => AxiosAdapter)(own, final)
-        return session.transport.send(new AxiosRequest(final, adapter, attachment))
-      }
-      guard.session = session
-      config.adapter = guard
+      config.adapter = guardOf(own)
       return config
     },
     null,
@@ -240,9 +251,12 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     const { body } = this.#options || {}
     const url = this.#url
     const headers: AxiosHeaders = Object.assign(new AxiosHeaders(), config.headers)
-    for (const name in set) if (this.header(name.toLowerCase()) !== undefined) headers.delete(name)
+    for (const name in set) {
+      if (this.header(name.toLowerCase()) !== undefined) headers.delete(name)
+      headers[name] = set[name]
+    }
     this.#headers = config.headers
-    config.headers = Object.assign(headers, set)
+    config.headers = headers
     const ours: Partial<Config> = {}
     if (config.url && config.url !== url) ours.url = url
     if (query) ours.url = withQuery(url, query)

@@ -63,7 +63,7 @@ export function withSession(session: Session, { origins = [], fetch: own }: Fetc
 /** What all requests of one guarded fetch share. */
 interface Attachment {
   transport: SessionTransport
-  trusts(url: string): boolean
+  trusts(url: string | URL): boolean
   send(input: Input, init: RequestInit | undefined): Promise<Response>
 }
 
@@ -101,15 +101,16 @@ class FetchRequest extends SessionRequest<Response> {
     this.#attachment = attachment
     this.#input = input
     // Bun's fetch has a `session` of its own, and refuses ours.
-    delete members.session
-    this.#init = init && 'session' in init ? (members as RequestInit) : init
+    const told = 'session' in members
+    if (told) delete members.session
+    this.#init = told ? (members as RequestInit) : init
     this.#members = members
     this.#headers = headers && new Headers(headers)
     this.#body = (make || undefined) as (() => unknown) | undefined
     this.url = url?.href ?? String(input)
     this.method = (members.method ?? request?.method ?? 'GET').toUpperCase()
     this.signal = signal ?? undefined
-    this.exempt = session ? (this.trusts(this.url) ? undefined : 'foreign-origin') : 'opted-out'
+    this.exempt = session ? (attachment.trusts(url ?? this.url) ? undefined : 'foreign-origin') : 'opted-out'
     this.replayable = replay !== false && (Boolean(make) || !isOneShot(body))
     this.recallable = this.replayable && (recall ?? (attachment.transport.recalls && isSafe(this.method)))
   }
@@ -145,7 +146,9 @@ class FetchRequest extends SessionRequest<Response> {
     const members = this.#members
     const request = requestIn(this.#input)
     const headers = new Headers(this.#headers)
-    for (const [name, value] of Object.entries(credentials.headers ?? {})) {
+    const set = credentials.headers
+    for (const name in set) {
+      const value = set[name]
       if (value === undefined) headers.delete(name)
       else headers.set(name, value)
     }

@@ -12,9 +12,11 @@ interface Workerd {
 export function travels({ headers = {} }: Credentials): boolean {
   const flags = (globalThis as Workerd).Cloudflare?.compatibilityFlags
   const all = flags?.strip_authorization_on_cross_origin_redirect === false
-  return Object.entries(headers).some(
-    ([name, value]) => value !== undefined && (all || !/^authorization$/i.test(name)),
-  )
+  for (const name in headers) {
+    if (headers[name] !== undefined && (all || (name !== 'Authorization' && !/^authorization$/i.test(name))))
+      return true
+  }
+  return false
 }
 
 /** How fetch is told to follow no redirect. workerd has no 'error': the caller gets the redirect itself. */
