@@ -1,15 +1,13 @@
 import type { Clock } from './clock.ts'
 import type { BudgetOptions } from './options.ts'
 
-const NONE: readonly number[] = []
-
 /** How many refreshes may cure nothing, and in which time: what keeps a 401 and a refresh from going in circles. */
 export class Budget {
   readonly #clock: Clock
   readonly #refreshes: number
   readonly #within: number
   /** When refreshes came home (by the monotonic clock) since something was cured; the last ones, as many as may be made. */
-  #spent: readonly number[] = NONE
+  #spent: number[] = []
   /** A request was sent again since then, and was refused. */
   #inVain = false
 
@@ -34,9 +32,8 @@ export class Budget {
 
   /** A refresh has come home, whoever made it. */
   spend(): void {
-    const spent = [...this.#spent, this.#clock.monotonic()]
-    if (spent.length > this.#refreshes) spent.shift()
-    this.#spent = spent
+    this.#spent.push(this.#clock.monotonic())
+    if (this.#spent.length > this.#refreshes) this.#spent.shift()
   }
 
   /** A request that was sent again with the newest tokens was refused. */
@@ -50,7 +47,7 @@ export class Budget {
    */
   restore(again: boolean): void {
     if (this.#inVain && !again) return
-    this.#spent = NONE
+    this.#spent = []
     this.#inVain = false
   }
 }

@@ -103,8 +103,9 @@ export class Known {
   }
 
   #remember(token: string): void {
-    const [first, ...others] = this.#former ?? []
     // Not pushed: an array that grows keeps room for more, and most sessions have few tokens.
-    this.#former = first === undefined ? [token] : [first, ...others.slice(2 - REMEMBERED), token]
+    const former = [...(this.#former ?? []), token]
+    if (former.length > REMEMBERED) former.splice(1, 1)
+    this.#former = former
   }
 }

@@ -35,6 +35,7 @@ function land(
   landing: Landing,
   seen?: Stored,
 ): void {
+  mine.home = true
   const { record, cause } = landing
   const current = running.flight === mine
   const type = record.version.nonce === nonce ? 'refresh-succeeded' : 'refresh-adopted'
@@ -54,6 +55,7 @@ function land(
 
 /** There are no new tokens for now. */
 function fail({ running, cooldown, events, room }: Parts, mine: Flight, { error, asked }: Failure): void {
+  mine.home = true
   if (running.flight !== mine) return
   running.end()
   cooldown.begin(error, asked)

@@ -10,6 +10,8 @@ export interface Flight {
   holds: boolean
   /** Somebody wants it now: it does not wait until a failure has cooled down. */
   insists: boolean
+  /** Its transaction is over: nothing is left to abort. */
+  home: boolean
   /** Aborts when nobody waits for it any more. */
   readonly needless: AbortController
   /** Runs out when requests are to be recalled for it. */
@@ -42,7 +44,13 @@ export class Running {
   }
 
   begin(): Flight {
-    this.#flight = { holds: false, insists: false, needless: new AbortController(), timer: undefined }
+    this.#flight = {
+      holds: false,
+      insists: false,
+      home: false,
+      needless: new AbortController(),
+      timer: undefined,
+    }
     return this.#flight
   }
 
@@ -59,8 +67,8 @@ export class Running {
     if (!flight) return
     this.#clock.clearTimeout(flight.timer)
     this.#flight = undefined
-    // With a reason of its own: a DOMException, for nobody, costs more than the rest of the flight's bookkeeping.
-    flight.needless.abort('needless')
+    // With a reason of its own: the engine would make an exception, and its stack, for nobody.
+    if (!flight.home) flight.needless.abort('needless')
   }
 
   call(call: Call): void {

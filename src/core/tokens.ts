@@ -189,9 +189,17 @@ export interface Validity {
   lasts(ms: number): boolean
 }
 
+/** Of a set that does not say when it ends: it is good until it is refused. */
+const ENDLESS: Validity = {
+  left: () => Number.POSITIVE_INFINITY,
+  soft: 0,
+  hard: 0,
+  lasts: () => true,
+}
+
 /**
  * Follows a token set's time on both clocks: the wall clock sees the machine sleep, the monotonic one sees
- * through a wall clock that was set back. A set that does not say when it ends is good until it is refused.
+ * through a wall clock that was set back.
  */
 export function validityOf(
   tokens: TokenSet | undefined,
@@ -199,7 +207,7 @@ export function validityOf(
   clock: Clock,
 ): Validity {
   const end = tokens?.expiresAt
-  if (end === undefined) return { left: () => Number.POSITIVE_INFINITY, soft: 0, hard: 0, lasts: () => true }
+  if (end === undefined) return ENDLESS
   const now = clock.now()
   const lifetime = Math.max(end - (tokens?.receivedAt ?? now), 0)
   // A window wider than the token's life would make every new token set look old.

@@ -76,22 +76,20 @@ export function createTurns(options: TurnOptions): SessionStore['exclusive'] {
 
   return async (work, signal) => {
     const before = turn
-    let resolve = () => {}
-    const own = new Promise<void>((done) => {
-      resolve = done
+    let pass = () => {}
+    const own = new Promise<void>((resolve) => {
+      pass = () => {
+        if (turn === own) turn = undefined
+        resolve()
+      }
     })
-    const pass = () => {
-      resolve()
-      if (turn === own) turn = undefined
-    }
     turn = own
     try {
       // Also where nobody is in front: nothing runs before the caller has gone on.
-      await (before || signal?.aborted ? orAborted(Promise.resolve(before), signal) : before)
+      await ((before || signal?.aborted) && orAborted(Promise.resolve(before), signal))
     } catch (reason) {
       // Those behind go on waiting for those in front.
-      if (before) before.then(pass)
-      else pass()
+      Promise.resolve(before).then(pass)
       throw reason
     }
     return takeTurn(options, work, pass)

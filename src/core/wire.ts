@@ -22,8 +22,7 @@ export class Wire {
     request.recalled = false
     request.attempts++
     const sent = request.transmit(credentials)
-    if (events.observed)
-      events.note(request, { type: request.attempts > 1 ? 'request-replayed' : 'request-sent' })
+    events.note(request, { type: request.attempts > 1 ? 'request-replayed' : 'request-sent' })
     return sent
   }
 
