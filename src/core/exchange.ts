@@ -54,15 +54,12 @@ export async function exchange(parts: Parts, request: AnyRequest): Promise<unkno
       // Only now it is known for certain which headers hold credentials.
       if (signing.learns && signing.isForeign(request)) return ignore(parts, request, 'own-credentials')
 
-      let outcome: unknown
-      let failed = false
       try {
-        outcome = await wire.send(request, credentials, events)
+        answer = { outcome: await wire.send(request, credentials, events), failed: false }
       } catch (failure) {
-        outcome = failure
-        failed = true
+        answer = { outcome: failure, failed: true }
       }
-      answer = wire.land(request, outcome, failed)
+      wire.land(request, answer.outcome)
       if (request.recalled && answer.failed && !request.abandoned) {
         answer = undefined
         held = false

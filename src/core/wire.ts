@@ -27,10 +27,9 @@ export class Wire {
   }
 
   /** @param outcome what it was answered with, or has failed with */
-  land(request: SessionRequest<unknown>, outcome: unknown, failed: boolean): Answer {
+  land(request: SessionRequest<unknown>, outcome: unknown): void {
     request.land(outcome)
     this.#requests?.delete(request)
-    return { outcome, failed }
   }
 
   /**

@@ -70,6 +70,9 @@ interface Attachment {
 /** The members of `init` that types do not tell: a factory of bodies, and what a stream needs. */
 type Members = Omit<SessionRequestInit, 'body'> & { body?: unknown; duplex?: string }
 
+/** Of a call without `init`. */
+const NONE: Members = {}
+
 /** One call of fetch. */
 class FetchRequest extends SessionRequest<Response> {
   readonly begun = false
@@ -95,7 +98,7 @@ class FetchRequest extends SessionRequest<Response> {
     super()
     const request = requestIn(input)
     const url = parse(request ? request.url : String(input))
-    const members = membersOf(init)
+    const members = init ? membersOf(init) : NONE
     const { session = {}, headers = request?.headers, signal = request?.signal, body } = members
     const { replay, recall, body: make = typeof body === 'function' && body } = session || {}
     this.#attachment = attachment
@@ -242,7 +245,7 @@ function cancelBody(owner: unknown): void {
 }
 
 /** Not a spread: a `Request` serves as `init`, too, and has its members by inheritance. */
-function membersOf(init: object | undefined): Members {
+function membersOf(init: object): Members {
   const members: Record<string, unknown> = {}
   for (const name in init) members[name] = init[name as keyof typeof init]
   return members
