@@ -23,7 +23,6 @@ export const SHORTENED = [
   'isForeign',
   'known',
   'learns',
-  'needless',
   'note',
   'observed',
   'reading',

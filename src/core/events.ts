@@ -105,6 +105,7 @@ export class Events {
   #state: SessionState
   /** How many requests observers have heard of. */
   #requests = 0
+  #warned: Set<string> | undefined
 
   /** @param current works the state out of what is known */
   constructor(clock: Clock, initial: SessionState, current: () => SessionState) {
@@ -139,6 +140,14 @@ export class Events {
     if (changed) this.#state = state
     if (this.observed) this.#observers.tell({ ...news, at: this.#clock.now(), state: this.#state })
     if (changed) this.#subscribers.tell(state)
+  }
+
+  /** Says once in the life of a session that something does not hold. */
+  warn(reason: string): void {
+    this.#warned ??= new Set()
+    if (this.#warned.has(reason)) return
+    this.#warned.add(reason)
+    this.emit({ type: 'degraded', reason })
   }
 
   /** Something has happened to a request. Costs nothing where nobody listens. */

@@ -41,7 +41,7 @@ const BACKOFF = 500
  * Does not reject: what kept it from new tokens is a {@link Failure}, and the tokens are kept.
  */
 export async function fly(parts: Parts, flight: Flight): Promise<Landing | Failure> {
-  const { store, known, cooldown, settings } = parts
+  const { store, known, cooldown, events, settings } = parts
   const { clock, retries, deadline } = settings
   const { signal: needless } = flight.needless
   const seen = known.record
@@ -54,7 +54,8 @@ export async function fly(parts: Parts, flight: Flight): Promise<Landing | Failu
       failure = thrown
     }
     const setback = failure instanceof Setback ? failure : new Setback('definite', failure)
-    const { kind, cause, notBefore } = setback
+    const { kind, cause, notBefore, untold } = setback
+    if (untold) events.warn(say('untold'))
     const delay = Math.max(clock.random() * BACKOFF * 2 ** tries, notBefore - clock.now())
     const later = kind === 'wait' || (kind === 'definite' && tries++ < retries && delay <= deadline)
     // The first time in doubt the same token is sent again at once: within any server's grace for reuse.
@@ -63,7 +64,8 @@ export async function fly(parts: Parts, flight: Flight): Promise<Landing | Failu
       const { asked } = log
       const retryAt = asked ? Math.max(notBefore, cooldown.next) : notBefore || cooldown.next
       // Where the store itself has failed, nobody can be told through it.
-      if (asked && seen && setback === failure && !needless.aborted) await coolDown(parts, seen, retryAt)
+      if (asked && seen && !notBefore && setback === failure && !needless.aborted)
+        await coolDown(parts, seen, retryAt)
       const message = say('failed', cause.message)
       return {
         error: new SessionError('refresh_failed', message, { cause, retryAt: Math.ceil(retryAt) }),
@@ -146,7 +148,8 @@ function yieldToCooldown(
   insists: boolean,
 ): void {
   if (!notBefore || (insists && isOurs(notBefore))) return
-  const left = cooldown.left(notBefore)
+  // Ours may last longer than what a server has asked for.
+  const left = insists ? notBefore - clock.now() : cooldown.left(notBefore)
   if (left > 0 && left <= LONGEST_WAIT)
     throw new Setback('definite', new Error(say('paused')), clock.now() + left)
 }
@@ -177,7 +180,7 @@ async function end(parts: Parts, refused: Stored): Promise<Stored> {
  * only valid refresh token: it is saved all the same.
  */
 function ask(
-  { cookie, settings, known, running }: Parts,
+  { cookie, settings, known, running, events }: Parts,
   lease: Lease,
   tokens: TokenSet | undefined,
   save: (fresh: TokenSet) => Promise<Stored>,
@@ -208,7 +211,7 @@ function ask(
         call.synchronous = false
       }
     }
-    readResult(run(), clock, cookie, isTerminal, tokens)
+    readResult(run(), clock, cookie, isTerminal, tokens, (reason) => events.warn(reason))
       .then(async (fresh) => {
         resolve(fresh)
         if (signal.aborted && !known.record?.ended) known.become(await save(fresh), 'refresh-succeeded')

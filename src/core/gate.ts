@@ -22,7 +22,7 @@ export function gate(parts: Parts, visitor: Visitor): Promise<void> | undefined 
   if (known.reading) return room.enter(visitor)
   if (record?.ended) {
     // Made by somebody who was signed in: it is not sent as nobody.
-    if (visitor.epoch) throw new SessionError('session_expired')
+    if (visitor.epoch) throw known.expired
     return undefined
   }
   const unusable = record?.tokens ? left <= validity.hard : !cookie

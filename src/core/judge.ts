@@ -15,15 +15,22 @@ import type { SessionRequest } from './request.ts'
  */
 export type Verdict = 'accepted' | 'refused' | 'again' | 'asked' | SessionError
 
+/** A request that was answered so often that its token is no good is not sent once more. */
+const MOST_REFUSALS = 5
+
 /** Settles nothing: it may start a refresh, and waits for none. */
 export function judge(
   parts: Parts,
   request: SessionRequest<unknown>,
   outcome: unknown,
 ): Verdict | Promise<Verdict> {
-  const { budget, known, settings } = parts
   const status = request.statusOf(outcome)
-  if (status === 401 || (settings.shouldRefresh && status)) return examine(parts, request, outcome)
+  if (status === 401 || (parts.settings.shouldRefresh && status)) return examine(parts, request, outcome)
+  return accept(parts, request, status)
+}
+
+/** An answer, whatever its status, shows that the token is good. */
+function accept({ budget, known }: Parts, request: SessionRequest<unknown>, status: number): Verdict {
   if (status && budget.inQuestion && request.generation === known.generation && !request.bare)
     budget.restore(request.attempts > 1)
   return 'accepted'
@@ -36,7 +43,7 @@ async function examine(parts: Parts, request: SessionRequest<unknown>, outcome: 
   const { status, headers, url } = response
   const challenge = headers.get('www-authenticate') ?? ''
   const asked = await settings.shouldRefresh?.(response, outcome)
-  if (!asked && status !== 401) return 'accepted'
+  if (!asked && status !== 401) return accept(parts, request, status)
   events.note(request, { type: 'request-rejected', status, challenge })
   const remedy = asked === undefined ? remedyOf(challenge) : asked ? 'refresh' : 'none'
   if (remedy === 'none' || request.bare) return 'refused'
@@ -47,7 +54,9 @@ async function examine(parts: Parts, request: SessionRequest<unknown>, outcome: 
   if (parts.room.closed) return new SessionError('session_closed')
   if (request.epoch && request.epoch !== known.epoch) return new SessionError('session_changed')
   // The session ended while it was on its way: it is not replayed as nobody.
-  if (known.record?.ended) return new SessionError('session_expired')
+  if (known.record?.ended) return known.expired
+  // Whatever became of the tokens meanwhile.
+  if (++request.refusals > MOST_REFUSALS) return new SessionError('refresh_loop')
   if (remedy === 'nonce') return withNonce(parts, request, headers.get('dpop-nonce'))
   // Somebody has refreshed since it was sent.
   if (request.generation !== known.generation) return repeat(parts, request, 'again')
@@ -58,8 +67,10 @@ async function examine(parts: Parts, request: SessionRequest<unknown>, outcome: 
 /** The newest token was refused: asks for another one. */
 function ask(parts: Parts, request: SessionRequest<unknown>): Verdict {
   const { known, running, cooldown, budget, settings } = parts
-  // A token that has expired since then is no replay of ours that failed.
-  const expired = known.validity.left() <= known.validity.hard
+  // A token that has expired since then is no replay of ours that failed: once, or what takes longer than tokens live
+  // would be sent for ever.
+  const expired = known.validity.left() <= known.validity.hard && !request.outlasted
+  request.outlasted ||= expired
   if (isRepeatable(parts, request) && request.replays >= settings.replays && !expired) return 'refused'
   if (cooldown.error) return cooldown.error
   if (!running.flight && budget.exhausted) return new SessionError('refresh_loop')

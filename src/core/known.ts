@@ -1,7 +1,8 @@
 import type { Budget } from './budget.ts'
 import type { Cooldown } from './cooldown.ts'
-import type { SessionError } from './errors.ts'
+import { SessionError } from './errors.ts'
 import type { Arrival, Events } from './events.ts'
+import { say } from './messages.ts'
 import type { Settings } from './options.ts'
 import type { Running } from './running.ts'
 import { compareVersions, type Stored } from './store.ts'
@@ -28,6 +29,8 @@ export class Known {
   #validity: Validity
   /** The store has not been read yet. */
   #reading: boolean
+  /** Why the session was ended by its server. */
+  #end: SessionError | undefined
   /** Access tokens that were ours: the first, which apps set as a default header, and the newest. */
   #former: readonly string[] | undefined
 
@@ -60,6 +63,16 @@ export class Known {
     return this.#record?.version.epoch
   }
 
+  /** What those are told who need a session that has ended. */
+  get expired(): SessionError {
+    return this.#end ?? new SessionError('session_expired', say('signed-out'))
+  }
+
+  /** The server has refused: `become` is told of the record next. */
+  refused(error: SessionError): void {
+    this.#end = error
+  }
+
   /** Whether the value of a header is a token that is or was ours, with or without its scheme. */
   remembers(value: string): boolean {
     return Boolean(this.#former?.some((token) => value === token || value.endsWith(` ${token}`)))
@@ -84,6 +97,7 @@ export class Known {
     this.#record = next
     this.#validity = validityOf(tokens, settings, settings.clock)
     this.#reading = false
+    if (ended !== 'rejected') this.#end = undefined
     if (tokens?.accessToken) this.#remember(tokens.accessToken)
     cooldown.end()
     running.end()

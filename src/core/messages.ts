@@ -23,6 +23,7 @@ export const messages = {
   option: (factory: string, name: string, value: unknown): string =>
     `${factory}: ${name} cannot be ${String(value)}`,
   cookie: (): string => 'getAccessToken: in cookie mode nobody knows the access token',
+  inside: (): string => 'update: inside `refresh` it would wait for itself: return the tokens',
   update: (): string => 'update: nobody is signed in; use signIn',
   basic: (): string => 'Basic credentials would replace those of the session: use session: false',
   origins: (): string => "origins: '*' is for sessions without a token (cookie mode)",
@@ -42,6 +43,7 @@ export const messages = {
   unused: (): string => 'getInstance: call use({ refreshHandler }) first',
 
   // What no longer holds
+  untold: (): string => '`refresh` tells no refusal from a failure: return the response itself, ok or not',
   unsaved: (): string => 'the new tokens were not saved',
   end: (): string => 'the end was not saved',
   load: (): string => 'the store cannot be read',

@@ -1,7 +1,7 @@
 import { type Answer, readAnswer } from './answer.ts'
 import type { Clock } from './clock.ts'
 import { findSessionError, withoutSecrets } from './errors.ts'
-import { readTokens, type TokenSet } from './tokens.ts'
+import { type ReadingAids, readTokens, type TokenSet } from './tokens.ts'
 
 /**
  * What a failed refresh means.
@@ -118,6 +118,7 @@ const RULES: [about: RegExp, words: RegExp, kind: SetbackKind][] = [
  * An answer that came whole is never in doubt where its status is a success: the refresh token in it would be
  * sent a second time.
  *
+ * @param told hears what of a token set had to be passed over
  * @throws Setback where there is none
  */
 export async function readResult(
@@ -126,6 +127,7 @@ export async function readResult(
   cookie: boolean,
   isTerminal: IsTerminal | undefined,
   previous: TokenSet | undefined,
+  told?: (reason: string) => void,
 ): Promise<TokenSet> {
   // In a box: an error may be a thenable, and would be followed.
   const { source, threw } = await result.then(
@@ -139,13 +141,11 @@ export async function readResult(
   let problem = `the refresh was answered with ${status} ${error ?? ''}`
   if (!threw && !Object(body).error && !Object(source).error && /^(2|undefined)/.test(String(status))) {
     try {
-      return tokensIn(
-        status ? (body ?? {}) : body,
-        clock,
-        cookie,
+      return tokensIn(status ? (body ?? {}) : body, clock, cookie, {
         previous,
-        Date.parse(answer.header('date')),
-      )
+        serverNow: Date.parse(answer.header('date')),
+        told,
+      })
     } catch (unusable) {
       problem = `${(unusable as Error).message}${whatCame(answer)}`
     }
@@ -172,18 +172,11 @@ export async function readResult(
   throw new Setback(kind, cause, retryAt(answer, clock), untold)
 }
 
-/** @param serverNow what the server's clock said: the token may be older than its answer */
-function tokensIn(
-  body: unknown,
-  clock: Clock,
-  cookie: boolean,
-  previous: TokenSet | undefined,
-  serverNow: number,
-): TokenSet {
+function tokensIn(body: unknown, clock: Clock, cookie: boolean, aids: ReadingAids): TokenSet {
   const { session } = Object(body)
   // A client's own wrapping (Supabase).
   const found = Object(session).access_token ? session : body
-  return readTokens(found, clock, cookie, true, { previous, serverNow })
+  return readTokens(found, clock, cookie, true, aids)
 }
 
 /** Says of an answer without a token what it is, but for values: one of them may be a token under another name. */
@@ -200,5 +193,5 @@ function whatCame({ body, status, url, header }: Answer): string {
 function retryAt(answer: Answer, { now }: Clock): number {
   const value = answer.header('retry-after')
   const delay = Number(value) * 1000 || Date.parse(value) - (Date.parse(answer.header('date')) || now())
-  return delay > 0 ? now() + Math.min(delay, LONGEST_RETRY_AFTER) : 0
+  return delay > 0 ? Math.ceil(now() + Math.min(delay, LONGEST_RETRY_AFTER)) : 0
 }

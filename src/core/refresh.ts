@@ -16,7 +16,7 @@ export function refreshOnce(parts: Parts, reason: RefreshReason, insists = false
   const { record, generation } = known
   const joined = Boolean(running.flight)
   const mine = running.flight ?? running.begin()
-  if (insists) mine.insists = true
+  if (insists) running.insist(mine)
   if (reason === 'rejected')
     running.hold(mine, () => wire.recall(generation, known, events), settings.recallAfter)
   events.emit({ type: joined ? 'refresh-joined' : 'refresh-started', reason })
@@ -44,6 +44,7 @@ function land(
   if (current && record.ended === 'rejected') {
     running.end()
     const error = new SessionError('session_expired', say('rejected'), { cause })
+    known.refused(error)
     events.emit({ type: 'refresh-failed', code: error.code, message: String(cause), retryAt: undefined })
     // Before the first token there was no session that could expire: those requests go out bare.
     if (seen?.tokens || cookie) expired = error

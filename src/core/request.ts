@@ -44,6 +44,10 @@ export abstract class SessionRequest<Reply> implements Visitor {
   generation = 0
   attempts = 0
   replays = 0
+  /** Its token has expired before it was answered, once. */
+  outlasted = false
+  /** How often it was answered that its token is no good. */
+  refusals = 0
   /** Sent without credentials: nobody was signed in. */
   bare = false
   /** The session has taken it off the wire in order to send it again. */

@@ -23,7 +23,7 @@ export interface Call {
   readonly signal: AbortSignal
   /** The function has not come to its first await. */
   synchronous: boolean
-  /** Waits for the answer no longer. */
+  /** Waits for the answer no longer: it may come late. */
   giveUp(): void
 }
 
@@ -41,6 +41,11 @@ export class Running {
   /** The refresh that is wanted now. */
   get flight(): Flight | undefined {
     return this.#flight
+  }
+
+  /** Somebody wants it now. */
+  insist(flight: Flight): void {
+    flight.insists = true
   }
 
   begin(): Flight {
@@ -83,6 +88,11 @@ export class Running {
   sends(signal: AbortSignal | undefined): boolean {
     const call = this.#call
     return call !== undefined && (call.synchronous || signal === call.signal)
+  }
+
+  /** What is called now is called by the user's `refresh` itself, before its first await. */
+  get synchronous(): boolean {
+    return Boolean(this.#call?.synchronous)
   }
 
   /** Nobody is left who could use an answer. */

@@ -1,7 +1,7 @@
 import { leaveWith } from './abortable.ts'
 import { Budget } from './budget.ts'
 import { Cooldown } from './cooldown.ts'
-import { SessionError } from './errors.ts'
+import { isSessionError, SessionError } from './errors.ts'
 import { Events, type RefreshReason, type SessionEvent } from './events.ts'
 import { exchange } from './exchange.ts'
 import { gate } from './gate.ts'
@@ -18,8 +18,8 @@ import { Saving } from './saving.ts'
 import { begin, contentOf, replace, restore } from './sign-in.ts'
 import { Signing } from './signing.ts'
 import { type SessionState, stateOf } from './state.ts'
-import { newNonce } from './store.ts'
-import { readTokens, type TokenInput } from './tokens.ts'
+import { type Lease, newNonce } from './store.ts'
+import { readTokens, type TokenInput, type TokenSet } from './tokens.ts'
 import { type Visitor, WaitingRoom } from './waiting-room.ts'
 import { Wire } from './wire.ts'
 
@@ -54,9 +54,10 @@ export interface Session {
   update(tokens: TokenInput): Promise<void>
   /**
    * Ends the session, here at once and durably when it resolves. A refresh that is running is not aborted, but
-   * nobody gets its result. `server` runs while no refresh can, so that no late Set-Cookie revives the session.
+   * nobody gets its result. `server` runs while no refresh can, so that no late Set-Cookie revives the session; it is
+   * given the tokens that end, to revoke them (RFC 7009).
    */
-  signOut(options?: { server?: () => unknown }): Promise<void>
+  signOut(options?: { server?: (ended: { tokens: TokenSet | undefined }) => unknown }): Promise<void>
   /**
    * Forces a refresh, or joins the one that is running. A cooldown after failures does not keep it back, only what the
    * server has asked for (`Retry-After`).
@@ -92,6 +93,7 @@ export function createSession(options: SessionOptions): Session {
   const { known, room, running, saving, events, store, settings, cookie, nonce } = parts
   const { clock, recall = typeof document === 'object' ? 'safe' : 'none' } = settings
   const beginning = contentOf(parts, options.tokens)
+  const told = (reason: string) => events.warn(reason)
   const unwatch = store.watch(
     (stored) => void known.become(stored, 'refresh-adopted'),
     (reason) => events.emit({ type: 'degraded', reason }),
@@ -108,11 +110,29 @@ export function createSession(options: SessionOptions): Session {
   ): Promise<void> {
     ensureOpen(parts)
     const { record, epoch } = known
-    if (record?.ended) throw signedOut()
+    if (record?.ended) throw known.expired
     refreshOnce(parts, reason, insists)
     if (running.flight) await room.enter(callerOf('refresh', signal))
     ensureOpen(parts)
     if (record && epoch !== known.epoch) throw new SessionError('session_changed')
+  }
+
+  /** One turn at the store; nobody waits for it longer than the deadline. */
+  async function inTurn<T>(label: string, work: (lease: Lease) => Promise<T>): Promise<T> {
+    const { deadline } = settings
+    const waiting = new AbortController()
+    const timer = clock.setTimeout(() => waiting.abort(), deadline)
+    try {
+      return await store.exclusive((lease) => {
+        clock.clearTimeout(timer)
+        return work(lease)
+      }, waiting.signal)
+    } catch (error) {
+      if (!waiting.signal.aborted) throw error
+      throw new SessionError('refresh_timeout', say('deadline', label, deadline))
+    } finally {
+      clock.clearTimeout(timer)
+    }
   }
 
   const verbs: Omit<Session, keyof View> = {
@@ -131,7 +151,7 @@ export function createSession(options: SessionOptions): Session {
       for (let wait = gate(parts, caller); wait; wait = gate(parts, caller)) await wait
       if (!known.validity.lasts(minValidity)) await renew('forced', signal)
       const tokens = known.record?.tokens
-      if (!tokens) throw signedOut()
+      if (!tokens) throw known.expired
       return tokens.accessToken
     },
 
@@ -145,42 +165,56 @@ export function createSession(options: SessionOptions): Session {
     },
 
     async signIn(tokens) {
-      await replace(parts, { tokens: readTokens(tokens, clock, cookie, true) })
+      await replace(parts, { tokens: readTokens(tokens, clock, cookie, true, { told }) })
     },
 
     async update(tokens) {
       ensureOpen(parts)
+      if (running.synchronous) throw new TypeError(say('inside'))
+      const given = readTokens(tokens, clock, cookie, true, { told })
+      const caller = callerOf('update', undefined)
+      while (known.reading) await room.enter(caller)
       const before = known.record
-      readTokens(tokens, clock, cookie, true)
-      const saved = await store.exclusive(async (lease) => {
+      const saved = await inTurn('update', async (lease) => {
         const record = (await store.load()) ?? before
+        if (record?.ended && before?.tokens) throw known.expired
         if (!record?.tokens || !before) throw new TypeError(say('update'))
         const { epoch } = record.version
         if (epoch !== before.version.epoch) throw new SessionError('session_changed')
         const version = { epoch, generation: await lease.begin(), nonce }
-        return store.save({
-          version,
-          tokens: readTokens(tokens, clock, cookie, true, { previous: record.tokens }),
-        })
+        // What it does not name is kept from the former set.
+        const next = { ...given, ...readTokens(tokens, clock, cookie, true, { previous: record.tokens }) }
+        return store.save({ version, tokens: next })
       })
       known.become(saved, 'updated')
       // A refresh was refused meanwhile: the session is over, and these tokens with it.
-      if (known.record?.ended) throw signedOut()
+      if (known.record?.ended) throw known.expired
     },
 
     async signOut({ server } = {}) {
+      const tokens = known.record?.tokens
       await replace(parts, { ended: 'signed-out' })
-      if (server) await store.exclusive(async () => void (await server()))
+      if (!server) return
+      const logout = async () => void (await server({ tokens }))
+      // A turn that is not to be had keeps nobody from signing out.
+      await inTurn('signOut', logout).catch((error) => {
+        if (!isSessionError(error, 'refresh_timeout')) throw error
+        return logout()
+      })
     },
 
     close() {
       if (room.closed) return
-      room.closed = true
+      room.close()
       running.giveUp()
       unwatch()
       stop?.()
       saving.close()
-      running.end()
+      if (running.flight) {
+        running.end()
+        const code = 'session_closed'
+        events.emit({ type: 'refresh-failed', code, message: code, retryAt: undefined })
+      }
       room.empty(room.size ? new SessionError('session_closed') : undefined)
     },
   }
@@ -245,10 +279,6 @@ function assemble(options: SessionOptions): Parts {
 
 function ensureOpen({ room }: Parts): void {
   if (room.closed) throw new SessionError('session_closed')
-}
-
-function signedOut(): SessionError {
-  return new SessionError('session_expired', say('signed-out'))
 }
 
 /** A call of the session's own methods that waits. */

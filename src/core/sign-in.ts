@@ -28,36 +28,43 @@ export async function replace(parts: Parts, content: Content): Promise<void> {
 /** Reads what an earlier page, process or session object has left; where that is nothing, begins with the options. */
 export async function restore(parts: Parts, beginning: Content | undefined): Promise<void> {
   const { known, store, events } = parts
+  let read = true
   try {
     const stored = await store.load()
     if (stored) known.become(stored, 'restored')
   } catch {
+    read = false
     events.emit({ type: 'degraded', reason: say('load') })
     // It may hold a session: that nobody is signed in is for a store to say that was read.
     if (beginning?.ended) beginning = undefined
   }
-  begin(parts, beginning)
+  begin(parts, beginning, read)
 }
 
-/** Begins with the options, where no store has anything to tell. */
-export function begin(parts: Parts, beginning: Content | undefined): void {
+/**
+ * Begins with the options, where no store has anything to tell.
+ *
+ * @param read whether there is none, or it was read: what could not be read is not written over
+ */
+export function begin(parts: Parts, beginning: Content | undefined, read = true): void {
   const { known } = parts
   if (known.record) return
   if (!beginning) known.nothing()
-  else if (beginning.tokens) void replace(parts, beginning).catch(() => {})
+  else if (beginning.tokens && read) void replace(parts, beginning).catch(() => {})
   // Not saved: whoever signs in elsewhere at this moment comes after us.
   else known.become({ version: newVersion(parts, undefined, 0), ...beginning }, 'restored')
 }
 
 /** What the options say of the beginning. */
 export function contentOf(
-  { settings, cookie }: Parts,
+  { settings, cookie, events }: Parts,
   tokens: SessionOptions['tokens'],
 ): Content | undefined {
   if (tokens === undefined) return undefined
-  return tokens === null
-    ? { ended: 'signed-out' }
-    : { tokens: readTokens(tokens, settings.clock, cookie, false) }
+  if (tokens === null) return { ended: 'signed-out' }
+  // Nobody can be listening yet.
+  const told = (reason: string) => void Promise.resolve().then(() => events.warn(reason))
+  return { tokens: readTokens(tokens, settings.clock, cookie, false, { told }) }
 }
 
 function newVersion({ settings, nonce }: Parts, seen?: Stored, now?: number): Version {

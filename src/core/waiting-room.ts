@@ -24,12 +24,20 @@ export class WaitingRoom {
   readonly #deadline: number
   #waiting: Map<Settle, { visitor: Visitor; until: number }> | undefined
   #timer: unknown
-  /** The session was closed. */
-  closed = false
+  #closed = false
 
   constructor(clock: Clock, deadline: number) {
     this.#clock = clock
     this.#deadline = deadline
+  }
+
+  /** Nobody is let in or on any more. */
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  close(): void {
+    this.#closed = true
   }
 
   /** How many wait. */

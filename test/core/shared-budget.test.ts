@@ -172,3 +172,12 @@ test('a signature that fails in a later round settles its request', async () => 
   expect(seen.of('request-settled')).toMatchObject([{ ok: false, status: 0 }])
   expect(times(2, (n) => seen.of('request-rejected')[n]?.status)).toEqual([401, undefined])
 })
+
+test('a replay that is accepted restores the budget where `shouldRefresh` has looked at it, too', async () => {
+  const { session, ask, revoke } = world()
+  const one = await session({ shouldRefresh: () => undefined })
+  for (let round = 0; round < 8; round++) {
+    revoke()
+    expect(await ask(one)).toEqual(served)
+  }
+})

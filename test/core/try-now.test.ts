@@ -69,6 +69,24 @@ describe('a refresh that somebody asks for', () => {
     expect(g.calls).toBe(before + 1)
   })
 
+  test('waits for what the server has asked for, though our own cooldown is longer by now', async () => {
+    const g = given()
+    g.answer(() => new Response(null, { status: 503, headers: { 'retry-after': '2' } }))
+    for (let n = 0; n < 4; n++) {
+      await failureOf(g.session.getAccessToken())
+      await g.time.advance(30_000)
+    }
+    await failureOf(g.session.getAccessToken())
+    const before = g.calls
+    g.answer(() => 'new')
+    await g.time.advance(1_000)
+    await failureOf(g.session.refresh())
+    expect(g.calls).toBe(before)
+    await g.time.advance(1_000)
+    await g.session.refresh()
+    expect(g.calls).toBe(before + 1)
+  })
+
   test('is one at a time: a hundred taps ask once', async () => {
     const g = given()
     await failureOf(g.session.getAccessToken())

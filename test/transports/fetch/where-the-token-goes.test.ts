@@ -532,6 +532,7 @@ describe('nothing of ours tells a token', () => {
     server.expireAccessTokens()
     server.fault('503')
     answers.push(await api(at('/api/items')))
+    server.fault('503')
     const held = await failureOf(session.refresh())
     const aborted = await failureOf(api(at('/api/items'), { signal: AbortSignal.abort() }))
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 401])
