@@ -52,7 +52,7 @@ export async function exchange(parts: Parts, request: AnyRequest): Promise<unkno
         if (known.record !== record || room.closed) continue
       }
       // Only now it is known for certain which headers hold credentials.
-      if (signing.learns && signing.isForeign(request)) return ignore(parts, request, 'own-credentials')
+      if (signing.learns && brings(parts, request)) return ignore(parts, request, 'own-credentials')
 
       try {
         answer = { outcome: await wire.send(request, credentials, events), failed: false }
@@ -79,11 +79,19 @@ export async function exchange(parts: Parts, request: AnyRequest): Promise<unkno
 }
 
 /** Why the session leaves a request alone, if so. */
-function exempt({ settings, running, signing }: Parts, request: AnyRequest): IgnoreReason | undefined {
+function exempt(parts: Parts, request: AnyRequest): IgnoreReason | undefined {
+  const { settings, running } = parts
   if (request.exempt) return request.exempt
   if (running.sends(request.signal)) return 'refresh'
   if (settings.skip?.(request.url, request.method)) return 'skipped'
-  return !request.conflict && signing.isForeign(request) ? 'own-credentials' : undefined
+  return !request.conflict && brings(parts, request) ? 'own-credentials' : undefined
+}
+
+/** Whether it brings credentials that are none of ours. Throws where they are of another sign-in. */
+function brings({ signing }: Parts, request: AnyRequest): boolean {
+  const whose = signing.brings(request)
+  if (whose === 'former') throw new SessionError('session_changed')
+  return whose === 'foreign'
 }
 
 /** Exactly as the caller made it, and whatever comes of it is the caller's. */

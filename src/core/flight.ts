@@ -154,9 +154,9 @@ function yieldToCooldown(
     throw new Setback('definite', new Error(say('paused')), clock.now() + left)
 }
 
-function yieldToOthers({ running, settings: { clock } }: Parts, { version, pending }: Stored): void {
-  if (!pending || pending.until <= clock.now() || running.reserved(version, pending.generation)) return
-  throw new Setback('wait', new Error(say('pending')), pending.until)
+function yieldToOthers({ running, settings: { clock, lease } }: Parts, record: Stored): void {
+  const left = running.bound(record, lease)
+  if (left > 0) throw new Setback('wait', new Error(say('pending')), clock.now() + left)
 }
 
 /** The refresh token was refused: the session has ended, unless somebody has, or may have, newer ones. */

@@ -31,8 +31,8 @@ export class Known {
   #reading: boolean
   /** Why the session was ended by its server. */
   #end: SessionError | undefined
-  /** Access tokens that were ours: the first, which apps set as a default header, and the newest. */
-  #former: readonly string[] | undefined
+  /** Access tokens that were ours, and of which sign-in: the first, which apps set as a default header, and the newest. */
+  #former: readonly { token: string; epoch: string }[] | undefined
 
   constructor(concerned: Concerned, reading: boolean) {
     this.#concerned = concerned
@@ -73,9 +73,10 @@ export class Known {
     this.#end = error
   }
 
-  /** Whether the value of a header is a token that is or was ours, with or without its scheme. */
-  remembers(value: string): boolean {
-    return Boolean(this.#former?.some((token) => value === token || value.endsWith(` ${token}`)))
+  /** The sign-in of the token in the value of a header, with or without its scheme; undefined where it is none of ours. */
+  signInOf(value: string): string | undefined {
+    const own = this.#former?.filter(({ token }) => value === token || value.endsWith(` ${token}`))
+    return own?.at(-1)?.epoch
   }
 
   /** The store was read, or could not be, and has told nothing. */
@@ -98,7 +99,7 @@ export class Known {
     this.#validity = validityOf(tokens, settings, settings.clock)
     this.#reading = false
     if (ended !== 'rejected') this.#end = undefined
-    if (tokens?.accessToken) this.#remember(tokens.accessToken)
+    if (tokens?.accessToken) this.#remember(tokens.accessToken, next.version.epoch)
     cooldown.end()
     running.end()
     events.emit(ended ? { type: 'signed-out', reason: ended } : { type })
@@ -116,9 +117,9 @@ export class Known {
     return difference ? difference > 0 : ended !== undefined || (tokens !== undefined && !record.tokens)
   }
 
-  #remember(token: string): void {
+  #remember(token: string, epoch: string): void {
     // Not pushed: an array that grows keeps room for more, and most sessions have few tokens.
-    const former = [...(this.#former ?? []), token]
+    const former = [...(this.#former ?? []), { token, epoch }]
     if (former.length > REMEMBERED) former.splice(1, 1)
     this.#former = former
   }

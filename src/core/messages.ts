@@ -47,6 +47,7 @@ export const messages = {
   unsaved: (): string => 'the new tokens were not saved',
   end: (): string => 'the end was not saved',
   load: (): string => 'the store cannot be read',
+  contract: (promise: string): string => `the store breaks its contract: ${promise} brings no record`,
   'storage-foreign': (): string => 'the storage holds something else under this key',
   'storage-unreadable': (): string => 'the storage cannot be read',
   'storage-unwritable': (): string => 'the storage cannot be written',

@@ -1,5 +1,5 @@
-import type { Clock } from './clock.ts'
-import type { Version } from './store.ts'
+import { type Clock, countdown } from './clock.ts'
+import type { Stored, Version } from './store.ts'
 
 /**
  * A refresh, from the need for it until it is home or not needed any more. Its identity is the fence: whoever began
@@ -33,6 +33,8 @@ export class Running {
   #flight: Flight | undefined
   #call: Call | undefined
   #reserved: Version | undefined
+  /** The reservation of somebody else that was met last. */
+  #met: { name: string; left: () => number } | undefined
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -105,8 +107,21 @@ export class Running {
     this.#reserved = version
   }
 
-  /** Whether the reservation of a generation is this context's own. */
-  reserved({ epoch }: Version, generation: number): boolean {
+  /**
+   * For how many milliseconds the reservation of somebody else still binds: no longer than a lease of ours, counted
+   * from when it was first seen. It may have been written by a clock that was years ahead.
+   */
+  bound({ version, pending }: Stored, lease: number): number {
+    if (!pending || this.#isOwn(version, pending.generation)) return 0
+    const name = `${version.epoch} ${pending.generation} ${pending.until}`
+    if (this.#met?.name !== name) {
+      const left = Math.min(pending.until - this.#clock.now(), lease)
+      this.#met = { name, left: countdown(this.#clock, left) }
+    }
+    return this.#met.left()
+  }
+
+  #isOwn({ epoch }: Version, generation: number): boolean {
     return this.#reserved?.epoch === epoch && this.#reserved.generation === generation
   }
 }

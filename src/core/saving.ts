@@ -80,7 +80,7 @@ export class Saving {
   /** Saves what is not saved, a last time, and closes the store. */
   close(): void {
     this.#closed?.abort()
-    const { close } = this.#store
+    const close = () => this.#store.close()
     if (!this.#unsaved) close()
     else
       void this.#store

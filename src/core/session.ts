@@ -1,5 +1,6 @@
 import { leaveWith } from './abortable.ts'
 import { Budget } from './budget.ts'
+import { CheckedStore } from './checked-store.ts'
 import { Cooldown } from './cooldown.ts'
 import { isSessionError, SessionError } from './errors.ts'
 import { Events, type RefreshReason, type SessionEvent } from './events.ts'
@@ -249,7 +250,6 @@ function assemble(options: SessionOptions): Parts {
   const { clock } = settings
   const cookie = options.mode === 'cookie'
   const reading = options.store !== undefined
-  const store = options.store ?? inProcessStore(clock, settings.lease)
   const running = new Running(clock)
   const room = new WaitingRoom(clock, settings.deadline)
   const cooldown = new Cooldown(clock)
@@ -257,6 +257,9 @@ function assemble(options: SessionOptions): Parts {
   const events: Events = new Events(clock, stateOf(undefined, reading, false), () =>
     stateOf(known.record, known.reading, running.flight !== undefined),
   )
+  const store = options.store
+    ? new CheckedStore(options.store, events)
+    : inProcessStore(clock, settings.lease)
   const known: Known = new Known({ settings, events, room, running, cooldown, budget }, reading)
   const saving = new Saving(store, clock, known, events)
   const signing = new Signing(settings, cookie, known)

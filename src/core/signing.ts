@@ -25,12 +25,19 @@ export class Signing {
     return this.#applyToken !== undefined
   }
 
-  /** Whether a request brings credentials that are none of this session's. */
-  isForeign(request: SessionRequest<unknown>): boolean {
-    return this.#names.some((name) => {
+  /**
+   * Whose credentials a request brings, where they are not this user's: nobody's that the session knows (`foreign`), or
+   * those of another sign-in (`former`), whose work is not done in the name of this one.
+   */
+  brings(request: SessionRequest<unknown>): 'foreign' | 'former' | undefined {
+    for (const name of this.#names) {
       const value = request.header(name)
-      return value !== undefined && !this.#known.remembers(value)
-    })
+      if (value === undefined) continue
+      const signIn = this.#known.signInOf(value)
+      if (signIn === undefined) return 'foreign'
+      if (this.#known.record?.tokens && signIn !== this.#known.epoch) return 'former'
+    }
+    return undefined
   }
 
   /** Stamps a request with what it is sent with, and makes its credentials. */
