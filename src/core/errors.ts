@@ -48,15 +48,39 @@ export class SessionError extends Error {
   }
 }
 
+const CODES = /^(session_(expired|changed|closed)|refresh_(failed|timeout|loop)|not_replayable)$/
+
+/** Where clients, stores and query libraries keep what they were told. */
+const PLACES = 'cause response error data meta payload'.split(' ')
+
 /**
- * The session error behind `error`: the error itself, one in its chain of causes, or the reason why a response
- * that it holds (or is) is a 401. Also when it was made in another realm or by another copy of this package.
+ * The session error behind `error`: the error itself, the nearest one in what it holds (`cause`, `response`, `error`,
+ * `data`, `meta`, `payload`), or the reason why a response that it holds (or is) is a 401.
+ *
+ * Also when it was made in another realm or by another copy of this package, or is the plain object that a
+ * serialisation has left of it. Where that dropped the code (Comlink), `code` is `undefined`.
  */
 export function findSessionError(error: unknown): SessionError | undefined {
-  for (let depth = 0; error && depth < 9; depth++) {
-    if ((error as Error).name === 'SessionError') return error as SessionError
-    const { cause, response } = error as { cause?: unknown; response?: unknown }
-    error = cause ?? response
+  // What is added to a set is visited, too: the nearest first, each once.
+  const seen = new Set([error])
+  for (const object of seen) {
+    for (const place of PLACES) {
+      try {
+        // A proxy may hold others without end.
+        if (seen.size < 99) seen.add((object as Record<string, unknown>)[place])
+        const { name, code, cause } = object as SessionError
+        // A name with a code of somebody else is not ours, and neither is our code under another name: APIs say
+        // `session_expired`, too. Axios does not; of an error that was never sent it is all that a serialisation leaves.
+        if (
+          name === 'SessionError'
+            ? !code || CODES.test(code)
+            : name === 'AxiosError' && !cause && CODES.test(code)
+        )
+          return object as SessionError
+      } catch {
+        // It is nothing, or does not want to be looked at.
+      }
+    }
   }
   return undefined
 }
