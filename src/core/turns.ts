@@ -1,5 +1,5 @@
-import { orAborted } from './abortable.ts'
 import { type Clock, countdown } from './clock.ts'
+import { createLine } from './line.ts'
 import { say } from './messages.ts'
 import type { Lease, SessionStore, Stored } from './store.ts'
 
@@ -71,27 +71,6 @@ export async function takeTurn<T>(
 
 /** One turn after the other, in the order in which they were asked for: for one process, or one tab. */
 export function createTurns(options: TurnOptions): SessionStore['exclusive'] {
-  /** The last of those in front; undefined where there is nobody. */
-  let turn: Promise<void> | undefined
-
-  return async (work, signal) => {
-    const before = turn
-    let pass = () => {}
-    const own = new Promise<void>((resolve) => {
-      pass = () => {
-        if (turn === own) turn = undefined
-        resolve()
-      }
-    })
-    turn = own
-    try {
-      // Also where nobody is in front: nothing runs before the caller has gone on.
-      await ((before || signal?.aborted) && orAborted(Promise.resolve(before), signal))
-    } catch (reason) {
-      // Those behind go on waiting for those in front.
-      Promise.resolve(before).then(pass)
-      throw reason
-    }
-    return takeTurn(options, work, pass)
-  }
+  const queue = createLine()
+  return async (work, signal) => takeTurn(options, work, await queue(signal))
 }

@@ -1,4 +1,5 @@
 import { orAborted } from '../../core/abortable.ts'
+import { createLine } from '../../core/line.ts'
 import type { SessionStore, Stored } from '../../core/store.ts'
 import type { Place } from './place.ts'
 import { ACQUIRE, BEGIN, CLEAR, RELEASE, RENEW } from './scripts.ts'
@@ -33,27 +34,11 @@ export interface Exclusive {
  */
 export function createExclusive(place: Place, { listen, recordIn, tell }: Surroundings): Exclusive {
   const { clock, run, context, key, lease, ttl, keep } = place
-  let line: Promise<unknown> = Promise.resolve()
+  /** Of those who use this store object. */
+  const queue = createLine()
   let turns = 0
   let wake = () => {}
   let said: { record: Stored | undefined } | undefined
-
-  /** Waits behind those who use this store object. Resolves with the function that lets the next one go. */
-  async function queue(signal: AbortSignal | undefined): Promise<() => void> {
-    const before = line
-    let pass = () => {}
-    line = new Promise<void>((resolve) => {
-      pass = resolve
-    })
-    try {
-      await unlessAborted(before, signal)
-    } catch (reason) {
-      // Those behind go on waiting for those in front.
-      void before.then(pass)
-      throw reason
-    }
-    return pass
-  }
 
   /** Where this does not arrive, the server lets go of the turn by itself. */
   function release(name: string): void {
@@ -65,7 +50,7 @@ export function createExclusive(place: Place, { listen, recordIn, tell }: Surrou
     signal: AbortSignal | undefined,
   ): Promise<{ asked: Moment; record: Stored | undefined }> {
     // Subscribed first: what is freed after the question was answered is not missed.
-    await unlessAborted(listen(), signal)
+    await orAborted(listen(), signal)
     for (;;) {
       const woken = new Promise<void>((resolve) => {
         wake = resolve
@@ -73,7 +58,7 @@ export function createExclusive(place: Place, { listen, recordIn, tell }: Surrou
       const asked = momentOf(clock)
       let answer: unknown
       try {
-        answer = await unlessAborted(run(ACQUIRE, [context, name, ttl]), signal)
+        answer = await orAborted(run(ACQUIRE, [context, name, ttl]), signal)
       } catch (reason) {
         // It may be ours all the same.
         release(name)
@@ -85,7 +70,7 @@ export function createExclusive(place: Place, { listen, recordIn, tell }: Surrou
       tell(record)
       try {
         // Not all at once.
-        await unlessAborted(orAfter(woken, Number(left) + clock.random() * 100), signal)
+        await orAborted(orAfter(woken, Number(left) + clock.random() * 100), signal)
       } finally {
         wake()
       }
@@ -140,8 +125,4 @@ export function createExclusive(place: Place, { listen, recordIn, tell }: Surrou
       }
     },
   }
-}
-
-async function unlessAborted<T>(awaited: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  return signal ? orAborted(awaited, signal) : awaited
 }
