@@ -1,9 +1,10 @@
 import { orAborted } from '../../core/abortable.ts'
+import { countdown } from '../../core/clock.ts'
 import { createLine } from '../../core/line.ts'
 import type { SessionStore, Stored } from '../../core/store.ts'
 import type { Place } from './place.ts'
 import { ACQUIRE, BEGIN, CLEAR, RELEASE, RENEW } from './scripts.ts'
-import { createTurn, type Moment, momentOf } from './turn.ts'
+import { createTurn, type TurnTimes } from './turn.ts'
 
 /** What waiting for a turn needs of the store. */
 export interface Surroundings {
@@ -48,14 +49,14 @@ export function createExclusive(place: Place, { listen, recordIn, tell }: Surrou
   async function acquire(
     name: string,
     signal: AbortSignal | undefined,
-  ): Promise<{ asked: Moment; record: Stored | undefined }> {
+  ): Promise<{ left: TurnTimes['left']; record: Stored | undefined }> {
     // Subscribed first: what is freed after the question was answered is not missed.
     await orAborted(listen(), signal)
     for (;;) {
       const woken = new Promise<void>((resolve) => {
         wake = resolve
       })
-      const asked = momentOf(clock)
+      const left = { lease: countdown(clock, lease), ttl: countdown(clock, ttl) }
       let answer: unknown
       try {
         answer = await orAborted(run(ACQUIRE, [context, name, ttl]), signal)
@@ -64,13 +65,13 @@ export function createExclusive(place: Place, { listen, recordIn, tell }: Surrou
         release(name)
         throw reason
       }
-      const [left, fields] = answer as [number, unknown]
+      const [wait, fields] = answer as [number, unknown]
       const record = recordIn(fields)
-      if (!Number(left)) return { asked, record }
+      if (!Number(wait)) return { left, record }
       tell(record)
       try {
         // Not all at once.
-        await orAborted(orAfter(woken, Number(left) + clock.random() * 100), signal)
+        await orAborted(orAfter(woken, Number(wait) + clock.random() * 100), signal)
       } finally {
         wake()
       }
@@ -105,7 +106,8 @@ export function createExclusive(place: Place, { listen, recordIn, tell }: Surrou
         throw reason
       }
       const turn = createTurn(
-        { clock, lease, ttl, asked: taken.asked },
+        clock,
+        { lease, ttl, left: taken.left },
         {
           renew: async (until) => Number(await run(RENEW, [context, name, ttl, until])) === 1,
           begin: async (until) => Number(await run(BEGIN, [context, name, ttl, until, keep])),

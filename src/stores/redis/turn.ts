@@ -1,4 +1,4 @@
-import type { Clock } from '../../core/clock.ts'
+import { type Clock, countdown } from '../../core/clock.ts'
 import type { Lease } from '../../core/store.ts'
 
 /** What a turn asks of the server. */
@@ -9,28 +9,14 @@ export interface TurnCommands {
   clear(generation: number): Promise<void>
 }
 
-export interface TurnOptions {
-  clock: Clock
-  /** Milliseconds after which the turn ends, whatever its work does. */
+/** How long a turn lasts, in milliseconds. */
+export interface TurnTimes {
+  /** After this it ends, whatever its work does. */
   lease: number
-  /** Milliseconds for which the server keeps the turn of one who is silent. */
+  /** So long the server keeps the turn of one who is silent. */
   ttl: number
-  /** When the turn was asked for. */
-  asked: Moment
-}
-
-/** A time on both clocks: the wall clock sees the machine sleep, the monotonic one is never set back. */
-export interface Moment {
-  wall: number
-  monotonic: number
-}
-
-export function momentOf(clock: Clock): Moment {
-  return { wall: clock.now(), monotonic: clock.monotonic() }
-}
-
-function since({ wall, monotonic }: Moment, clock: Clock): number {
-  return Math.max(clock.now() - wall, clock.monotonic() - monotonic)
+  /** What is left of each, counted from before the server was asked for the turn. */
+  left: { lease: () => number; ttl: () => number }
 }
 
 /** A lease that is renewed as long as somebody works. */
@@ -45,15 +31,17 @@ export interface Turn extends Lease {
  * often. What counts is the time from before the server was asked.
  */
 export function createTurn(
-  { clock, lease, ttl, asked }: TurnOptions,
+  clock: Clock,
+  { lease, ttl, left }: TurnTimes,
   { renew, begin, clear }: TurnCommands,
   over: () => void,
 ): Turn {
   const ended = new AbortController()
-  let renewed = asked
+  /** Of the time for which the server keeps it. */
+  let kept = left.ttl
   let timer: unknown
 
-  const remaining = () => Math.min(lease - since(asked, clock), ttl - since(renewed, clock))
+  const remaining = () => Math.min(left.lease(), kept())
 
   function end(): void {
     clock.clearTimeout(timer)
@@ -63,19 +51,20 @@ export function createTurn(
   }
 
   function watch(): void {
-    const left = remaining()
-    if (left <= 0) {
+    const time = remaining()
+    if (time <= 0) {
       end()
       return
     }
-    if (since(renewed, clock) >= ttl / 3) void extend()
-    timer = clock.setTimeout(watch, Math.min(left, ttl / 3))
+    if (kept() <= (ttl * 2) / 3) void extend()
+    timer = clock.setTimeout(watch, Math.min(time, ttl / 3))
   }
 
   async function extend(): Promise<void> {
-    const now = momentOf(clock)
+    const until = clock.now() + ttl
+    const anew = countdown(clock, ttl, until)
     try {
-      if (await renew(now.wall + ttl)) renewed = now
+      if (await renew(until)) kept = anew
       else end()
     } catch {
       // It is tried again, as long as the server may still keep the turn.
@@ -88,15 +77,16 @@ export function createTurn(
     signal: ended.signal,
     remaining,
     async begin() {
-      const now = momentOf(clock)
+      const until = clock.now() + ttl
+      const anew = countdown(clock, ttl, until)
       if (remaining() <= 0) throw new Error('the lease has ended')
-      const generation = await begin(now.wall + ttl)
+      const generation = await begin(until)
       if (generation === -2) throw new Error('the record is gone')
       if (generation < 0) {
         end()
         throw new Error('the lease was lost')
       }
-      renewed = now
+      kept = anew
       return generation
     },
     clear,
