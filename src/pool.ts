@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from './core/clock.ts'
+import { type Clock, idly, systemClock } from './core/clock.ts'
 import { SessionError } from './core/errors.ts'
 import { say } from './core/messages.ts'
 import { ensureName } from './core/name.ts'
@@ -51,7 +51,7 @@ export interface SessionPool {
 }
 
 /** A session, and who works with it. */
-interface Seat {
+interface Pooled {
   readonly session: Session
   users: number
   /** When the last one left, by the monotonic clock. */
@@ -81,9 +81,9 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
   if (!(max >= 1)) throw new TypeError(say('option', 'createSessionPool', 'max', max))
   if (!(idle >= 0)) throw new TypeError(say('option', 'createSessionPool', 'idle', idle))
   const clock: Clock = options.clock ?? systemClock
-  const used = new Map<string, Seat>()
+  const used = new Map<string, Pooled>()
   /** The least recently used first. */
-  const resting = new Map<string, Seat>()
+  const resting = new Map<string, Pooled>()
   let closing: Promise<void> | undefined
   let left: (() => void) | undefined
   let timer: unknown
@@ -106,49 +106,42 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
     })
   }
 
-  function take(id: string): Seat {
-    const seat = used.get(id) ?? resting.get(id) ?? { session: open(id), users: 0, since: 0 }
+  function take(id: string): Pooled {
+    const pooled = used.get(id) ?? resting.get(id) ?? { session: open(id), users: 0, since: 0 }
     resting.delete(id)
-    used.set(id, seat)
-    seat.users++
+    used.set(id, pooled)
+    pooled.users++
     shrink(LOOKS)
-    return seat
+    return pooled
   }
 
-  function leave(id: string, seat: Seat): void {
-    if (--seat.users) return
+  function leave(id: string, pooled: Pooled): void {
+    if (--pooled.users) return
     used.delete(id)
-    seat.since = clock.monotonic()
-    resting.set(id, seat)
+    pooled.since = clock.monotonic()
+    resting.set(id, pooled)
     if (closing && !used.size) left?.()
     shrink(LOOKS)
-    timer ??= later(idle)
+    timer ??= idly(clock, sweep, idle)
   }
 
   /** Lets go of those at rest, the oldest first: as many as are too many, and all that left before `deadline`. */
   function shrink(looks: number, deadline = Number.NEGATIVE_INFINITY): void {
-    for (const [id, seat] of resting) {
-      if (looks-- <= 0 || (used.size + resting.size <= max && seat.since > deadline)) return
+    for (const [id, pooled] of resting) {
+      if (looks-- <= 0 || (used.size + resting.size <= max && pooled.since > deadline)) return
       resting.delete(id)
-      if (seat.session.busy) resting.set(id, seat)
+      if (pooled.session.busy) resting.set(id, pooled)
       else {
         letGo++
-        seat.session.close()
+        pooled.session.close()
       }
     }
-  }
-
-  function later(ms: number): unknown {
-    const timer = clock.setTimeout(sweep, ms)
-    // Sessions at rest keep no process alive.
-    ;(timer as { unref?(): void }).unref?.()
-    return timer
   }
 
   function sweep(): void {
     shrink(resting.size, clock.monotonic() - idle)
     const [oldest] = resting.values()
-    timer = oldest && later(Math.max(oldest.since + idle - clock.monotonic(), idle / 10))
+    timer = oldest && idly(clock, sweep, Math.max(oldest.since + idle - clock.monotonic(), idle / 10))
   }
 
   async function finish(): Promise<void> {
@@ -158,7 +151,7 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
       })
     }
     clock.clearTimeout(timer)
-    await Promise.all(Array.from(resting.values(), ({ session }) => landed(session).then(session.close)))
+    await Promise.all(Array.from(resting.values(), ({ session }) => quiet(session).then(session.close)))
     letGo += resting.size
     resting.clear()
   }
@@ -167,11 +160,11 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
     async use(id, work) {
       if (closing) throw new SessionError('session_closed', say('closed'))
       ensureName(id, 'use: expected the id of a session')
-      const seat = take(id)
+      const pooled = take(id)
       try {
-        return await work(seat.session)
+        return await work(pooled.session)
       } finally {
-        leave(id, seat)
+        leave(id, pooled)
       }
     },
     get stats() {
@@ -185,7 +178,7 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
 }
 
 /** Resolves when no refresh runs: its answer may hold the only valid refresh token. */
-function landed(session: Session): Promise<void> {
+function quiet(session: Session): Promise<void> {
   return new Promise((resolve) => {
     const stop = session.subscribe(look)
     function look(): void {
