@@ -1,5 +1,6 @@
 import { type Clock, sleep } from './clock.ts'
 import type { Events } from './events.ts'
+import { keepTrying } from './keep-trying.ts'
 import type { Known } from './known.ts'
 import { say } from './messages.ts'
 import type { SessionStore, Stored } from './store.ts'
@@ -7,11 +8,8 @@ import type { SessionStore, Stored } from './store.ts'
 /** A save is tried again after these milliseconds; then the tokens are served from memory. */
 const AFTER = [0, 50, 500]
 
-/** Then again and again: the first time after so many milliseconds, and twice as late each time. */
+/** Then again and again: the first time after so many milliseconds. */
 const LATER = 1000
-
-/** But no later than that. */
-const AT_LAST = 5000
 
 /**
  * Saves what a refresh has brought. Where the store has failed for good, the tokens are served from memory, and saved
@@ -57,19 +55,25 @@ export class Saving {
     return next
   }
 
-  async #keepTrying(): Promise<void> {
+  #keepTrying(): Promise<void> {
     this.#trying = true
-    for (let delay = LATER; this.#unsaved; delay *= 2) {
-      await this.#pause(Math.min(delay, AT_LAST))
-      // Closing has saved them a last time.
-      if (this.#closed?.signal.aborted) break
-      const unsaved = this.#unsaved
-      const saved = unsaved && (await this.#store.save(unsaved).catch(() => undefined))
-      if (!saved) continue
-      if (this.#unsaved === unsaved) this.#unsaved = undefined
-      this.#known.become(saved, 'refresh-adopted')
-    }
-    this.#trying = false
+    return keepTrying(
+      (ms) => this.#pause(ms),
+      LATER,
+      async () => {
+        // Closing has saved them a last time.
+        if (this.#closed?.signal.aborted) return false
+        const unsaved = this.#unsaved
+        const saved = unsaved && (await this.#store.save(unsaved).catch(() => undefined))
+        if (saved) {
+          if (this.#unsaved === unsaved) this.#unsaved = undefined
+          this.#known.become(saved, 'refresh-adopted')
+        }
+        // Known before anything is awaited: what is refused from then on is tried anew.
+        this.#trying = this.#unsaved !== undefined
+        return this.#trying
+      },
+    )
   }
 
   #pause(ms: number): Promise<void> {

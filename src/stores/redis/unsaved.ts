@@ -1,9 +1,9 @@
-import type { Clock } from '../../core/clock.ts'
+import { type Clock, idly } from '../../core/clock.ts'
+import { keepTrying } from '../../core/keep-trying.ts'
 import { join, type Stored } from '../../core/store.ts'
 
-/** Milliseconds after which it is tried again; each next time comes twice as late. */
+/** Milliseconds after which it is tried again for the first time. */
 const FIRST = 200
-const LONGEST = 5_000
 
 /** About ten minutes. */
 const TRIES = 120
@@ -18,22 +18,17 @@ export function createUnsaved(
 ): { add(next: Stored): void } {
   let kept: Stored | undefined
 
-  async function resend(): Promise<void> {
-    for (let tries = 0; kept && tries < TRIES; tries++) {
-      await new Promise<void>((resolve) => {
-        const timer = clock.setTimeout(resolve, Math.min(FIRST * 2 ** tries, LONGEST))
-        // A process that has nothing else to do is not kept alive.
-        ;(timer as { unref?(): void }).unref?.()
-      })
+  // A process that has nothing else to do is not kept alive.
+  const pause = (ms: number) => new Promise<void>((resolve) => void idly(clock, resolve, ms))
+
+  function resend(): Promise<void> {
+    let tries = 0
+    return keepTrying(pause, FIRST, async () => {
       const sent = kept
-      try {
-        await put(sent)
-        if (kept === sent) kept = undefined
-      } catch {
-        // Again, later.
-      }
-    }
-    kept = undefined
+      const saved = sent && (await put(sent).catch(() => undefined))
+      if ((saved && kept === sent) || ++tries === TRIES) kept = undefined
+      return kept !== undefined
+    })
   }
 
   return {
