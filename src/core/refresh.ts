@@ -23,13 +23,13 @@ export function refreshOnce(parts: Parts, reason: RefreshReason, insists = false
   // A listener may have signed somebody in or out: then nobody needs it any more.
   if (joined || running.flight !== mine) return
   fly(parts, mine).then((landing) => {
-    if ('record' in landing) land(parts, mine, landing, record)
+    if ('record' in landing) arrive(parts, mine, landing, record)
     else fail(parts, mine, landing)
   })
 }
 
 /** It has led to a newer record, or to the end. */
-function land(
+function arrive(
   { known, running, events, room, nonce, cookie }: Parts,
   mine: Flight,
   landing: Landing,

@@ -11,7 +11,7 @@ import {
 } from '../../core/store.ts'
 import type { Change } from '../../core/turns.ts'
 import { changeCell } from './cell.ts'
-import { type Cell, essenceOf, sealed } from './record.ts'
+import { type Cell, essenceOf, sealed } from './cell-record.ts'
 import { createSiblings, type Message } from './siblings.ts'
 import { createWebLockTurns } from './web-lock.ts'
 
@@ -61,7 +61,7 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
     locks,
     update: reserve,
     alive,
-    attempt,
+    standing,
   })
 
   function degrade(reason: string): void {
@@ -189,7 +189,7 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
     return siblings.ask({ ping }, Math.min(PATIENCE, lease / 3), () => pong === ping)
   }
 
-  async function attempt(passedOver?: string): Promise<string | undefined> {
+  async function standing(passedOver?: string): Promise<string | undefined> {
     let current: string | undefined
     if ((known?.tokens?.expiresAt ?? 0) > clock.now()) return
     await changeCell(name, clock, (found) => {

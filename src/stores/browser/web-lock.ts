@@ -1,4 +1,5 @@
-import { leaveWith, orAborted } from '../../core/abortable.ts'
+import { leaveWith } from '../../core/abortable.ts'
+import { sleep } from '../../core/clock.ts'
 import { say } from '../../core/messages.ts'
 import type { SessionStore } from '../../core/store.ts'
 import { createTurns, type TurnOptions, takeTurn } from '../../core/turns.ts'
@@ -10,11 +11,11 @@ export interface WebLockOptions extends TurnOptions {
   /** Whether the holder answers: then it is alive, however slow. */
   alive(): Promise<boolean>
   /**
-   * What tells this attempt to refresh from others. Undefined where nobody is passed over: while the access token can
-   * still be used, and where that has been done in this version already. `passedOver` is noted as such, if it is this
-   * one.
+   * How far the refreshes of this session have come: the same for as long as a holder comes no further. Undefined where
+   * nobody is passed over: while the access token can still be used, and where that has been done in this version
+   * already. Where it is still `passedOver`, that is noted.
    */
-  attempt(passedOver?: string): Promise<string | undefined>
+  standing(passedOver?: string): Promise<string | undefined>
 }
 
 /** Whoever has waited so long, in milliseconds, looks at the holder. */
@@ -26,12 +27,12 @@ const PINGS = 3
 /**
  * One turn after the other among all tabs and workers, by a Web Lock: it ends with its tab.
  *
- * Only a holder that is frozen keeps it beyond its lease. Then one of those who wait watches this one attempt for a
+ * Only a holder that is frozen keeps it beyond its lease. Then one of those who wait watches it for a
  * lease, asks whether it is alive, and steals the lock; but once in a version, or every tab in turn would send the same
  * refresh token.
  */
 export function createWebLockTurns(options: WebLockOptions): SessionStore['exclusive'] {
-  const { name, clock, lease, locks, alive, attempt } = options
+  const { name, clock, lease, locks, alive, standing } = options
   const inThisContext = createTurns(options)
 
   return (work, signal) =>
@@ -50,7 +51,7 @@ export function createWebLockTurns(options: WebLockOptions): SessionStore['exclu
             takeTurn(
               options,
               async (own) => {
-                if (passedOver && passedOver !== (await attempt(passedOver))) throw new Error(say('lease'))
+                if (passedOver && passedOver !== (await standing(passedOver))) throw new Error(say('lease'))
                 return work(own)
               },
               pass,
@@ -74,7 +75,7 @@ export function createWebLockTurns(options: WebLockOptions): SessionStore['exclu
       /** Waits for a holder that does not come back. Rejects when there is nothing to wait for any more. */
       async function watch(): Promise<void> {
         for (let before: string | undefined, silent = 0; ; ) {
-          const now = await attempt()
+          const now = await standing()
           silent = now && now === before && !(await alive()) ? silent + 1 : 0
           before = now
           waited.throwIfAborted()
@@ -82,10 +83,8 @@ export function createWebLockTurns(options: WebLockOptions): SessionStore['exclu
             leaveQueue()
             return request({ steal: true }, before)
           }
-          const asleep = new Promise<void>((wake) => {
-            timer = clock.setTimeout(wake, lease / PINGS)
-          })
-          await orAborted(asleep, waited)
+          await sleep(clock, lease / PINGS, waited)
+          waited.throwIfAborted()
         }
       }
 
@@ -95,7 +94,7 @@ export function createWebLockTurns(options: WebLockOptions): SessionStore['exclu
         queue.abort()
       }
 
-      let timer = clock.setTimeout(
+      const timer = clock.setTimeout(
         () => void locks?.request(`steal ${name}`, { signal: waited }, watch).catch(() => {}),
         UNUSUAL,
       )

@@ -2,7 +2,7 @@ import { orAborted } from '../../core/abortable.ts'
 import { countdown } from '../../core/clock.ts'
 import { createLine } from '../../core/line.ts'
 import type { SessionStore, Stored } from '../../core/store.ts'
-import type { Place } from './place.ts'
+import type { Home } from './home.ts'
 import { ACQUIRE, BEGIN, CLEAR, RELEASE, RENEW } from './scripts.ts'
 import { createTurn, type TurnTimes } from './turn.ts'
 
@@ -33,8 +33,8 @@ export interface Exclusive {
  * Whoever finds the turn taken sleeps until a message says that it is free. Messages get lost; so nobody sleeps
  * longer than the server keeps the turn of a holder that is silent.
  */
-export function createExclusive(place: Place, { listen, recordIn, tell }: Surroundings): Exclusive {
-  const { clock, run, context, key, lease, ttl, keep } = place
+export function createExclusive(home: Home, { listen, recordIn, tell }: Surroundings): Exclusive {
+  const { clock, run, context, key, lease, ttl, keep } = home
   /** Of those who use this store object. */
   const queue = createLine()
   let turns = 0

@@ -33,8 +33,8 @@ local function now()
 end
 
 local function owns(context, turn)
-  local held = redis.call('HMGET', key, 'o', 'k')
-  return held[1] == context and held[2] == turn
+  local holder = redis.call('HMGET', key, 'o', 'k')
+  return holder[1] == context and holder[2] == turn
 end
 `
 
@@ -134,10 +134,10 @@ return 1
  */
 export const ACQUIRE: Script = script(`
 local time = now()
-local held = redis.call('HMGET', key, 'o', 'l', 'd')
-local left = number(held[2]) - time
-if held[1] and held[1] ~= ARGV[1] and left > 0 then
-  local longest = math.max(number(held[3]), 1)
+local holder = redis.call('HMGET', key, 'o', 'l', 'd')
+local left = number(holder[2]) - time
+if holder[1] and holder[1] ~= ARGV[1] and left > 0 then
+  local longest = math.max(number(holder[3]), 1)
   if left > longest then
     redis.pcall('HSET', key, 'l', time + longest)
     left = longest

@@ -1,8 +1,8 @@
 import { isNews, newNonce, type SessionStore, type Stored } from '../../core/store.ts'
 import { within } from './connection.ts'
 import { createExclusive } from './exclusive.ts'
-import type { Place, Shared } from './place.ts'
-import { fieldsOf, isHeld, nameOf, recordOf } from './record.ts'
+import { fieldsOf, isFilled, nameOf, recordOf } from './fields.ts'
+import type { Home, Shared } from './home.ts'
 import { FORGET, LOAD, SAVE } from './scripts.ts'
 
 type Hear = (stored: Stored) => void
@@ -12,7 +12,7 @@ export function createRedisStore(id: string, shared: Shared): SessionStore {
   const { connection, newsroom, clock, prefix, keep, timeout } = shared
   const key = prefix + encode(id)
   const context = newNonce(clock)
-  const run: Place['run'] = (script, args) =>
+  const run: Home['run'] = (script, args) =>
     within(connection.run(script, key, args.map(String)), timeout, clock)
   /** The newest record that this context was given, or gave. */
   let known: Stored | undefined
@@ -70,7 +70,7 @@ export function createRedisStore(id: string, shared: Shared): SessionStore {
 
   function recordIn(fields: unknown): Stored | undefined {
     const stored = recordOf(fields)
-    if (!stored && isHeld(fields)) report('Redis holds something else under this key')
+    if (!stored && isFilled(fields)) report('Redis holds something else under this key')
     return stored
   }
 
@@ -100,7 +100,7 @@ export function createRedisStore(id: string, shared: Shared): SessionStore {
       const put = () => run(SAVE, [key, context, keep, ...fieldsOf(next)])
       const fields = await put()
       let stored = recordIn(fields)
-      if (!stored && isHeld(fields)) {
+      if (!stored && isFilled(fields)) {
         await run(FORGET, nameOf(fields))
         stored = recordOf(await put())
       }

@@ -131,7 +131,7 @@ export function hear(store: SessionStore): Hearing {
 }
 
 /** A turn that somebody has, until it is told to end. */
-export interface HeldTurn<Value> {
+export interface KeptTurn<Value> {
   /** Resolves once the turn has come. */
   readonly begun: Promise<void>
   end(): void
@@ -140,11 +140,11 @@ export interface HeldTurn<Value> {
 }
 
 /** Takes a turn, does `first` in it, and keeps it. */
-export function hold<Value>(
+export function keepTurn<Value>(
   store: SessionStore,
   first: (lease: Lease) => Promise<Value>,
   signal?: AbortSignal,
-): HeldTurn<Value> {
+): KeptTurn<Value> {
   let end = (): void => {}
   const told = new Promise<void>((resolve) => {
     end = resolve

@@ -1,5 +1,5 @@
 import type { Lease } from '../../core/store.ts'
-import { ensure, ensureSame, hold, type Rule, record, refusalOf, soon } from './place.ts'
+import { ensure, ensureSame, keepTurn, type Rule, record, refusalOf, soon } from './place.ts'
 
 /** What a lease must do: reserve durably while it lasts, and nothing after. */
 export const reservations: readonly Rule[] = [
@@ -83,7 +83,7 @@ export const reservations: readonly Rule[] = [
       const [one, two] = [await open(), await open()]
       await one.save(record(4))
       const former = await one.exclusive((lease) => lease.begin())
-      const turn = hold(two, (lease) => lease.begin())
+      const turn = keepTurn(two, (lease) => lease.begin())
       await turn.begun
       turn.end()
       const later = await turn.ended
@@ -127,12 +127,12 @@ export const reservations: readonly Rule[] = [
       const [frozen, other] = [await openBrief(), await open()]
       await frozen.save(record(1))
       let late: Lease | undefined
-      const turn = hold(frozen, async (lease) => {
+      const turn = keepTurn(frozen, async (lease) => {
         late = lease
         return lease.begin()
       })
       await turn.begun
-      const next = hold(other, (lease) => lease.begin())
+      const next = keepTurn(other, (lease) => lease.begin())
       await soon(next.begun, 'the turn of the other')
       if (late) {
         await refusalOf(late.begin(), 'begin of one who was robbed')
@@ -158,10 +158,10 @@ export const reservations: readonly Rule[] = [
     async check({ openBrief, open }) {
       const [frozen, other, third] = [await openBrief(), await open(), await open()]
       await frozen.save(record(1))
-      const turn = hold(frozen, (lease) => lease.begin())
+      const turn = keepTurn(frozen, (lease) => lease.begin())
       await turn.begun
       let inside = false
-      const next = hold(other, async () => {
+      const next = keepTurn(other, async () => {
         inside = true
       })
       await soon(next.begun, 'the turn of the other')

@@ -1,5 +1,5 @@
 import type { SessionStore } from '../../core/store.ts'
-import { ensure, ensureSame, hold, type Rule, record, refusalOf, soon } from './place.ts'
+import { ensure, ensureSame, keepTurn, type Rule, record, refusalOf, soon } from './place.ts'
 
 /** How many turns are asked for at once. */
 const CROWD = 12
@@ -24,14 +24,7 @@ export const turns: readonly Rule[] = [
         throw fault
       })
       ensure((await refusalOf(failing, 'failed work')) === fault, 'expected the error of the work')
-      ensureSame(
-        await soon(
-          store.exclusive(async () => 'next'),
-          'the next turn',
-        ),
-        'next',
-        'exclusive',
-      )
+      await ensureNext(store)
     },
   },
   {
@@ -70,14 +63,7 @@ export const turns: readonly Rule[] = [
       const asked = store.exclusive(async () => runs++, AbortSignal.abort(reason))
       ensure((await refusalOf(asked, 'an aborted turn')) === reason, 'expected the reason of the signal')
       ensureSame(runs, 0, 'runs')
-      ensureSame(
-        await soon(
-          store.exclusive(async () => 'next'),
-          'the next turn',
-        ),
-        'next',
-        'exclusive',
-      )
+      await ensureNext(store)
     },
   },
   {
@@ -114,7 +100,7 @@ export const turns: readonly Rule[] = [
     async check({ open }) {
       const [one, two] = [await open(), await open()]
       await one.save(record(1))
-      const turn = hold(one, async (lease) => {
+      const turn = keepTurn(one, async (lease) => {
         one.close()
         return lease.begin()
       })
@@ -150,7 +136,7 @@ async function crowd(stores: readonly SessionStore[]): Promise<void> {
 }
 
 async function leave(holder: SessionStore, waiter: SessionStore): Promise<void> {
-  const turn = hold(holder, async (lease) => lease)
+  const turn = keepTurn(holder, async (lease) => lease)
   await turn.begun
   let runs = 0
   const caller = new AbortController()
@@ -163,4 +149,10 @@ async function leave(holder: SessionStore, waiter: SessionStore): Promise<void> 
   ensure(!(await turn.ended).signal.aborted, 'one who waits must not end the lease of the holder')
   ensureSame(await soon(patient, 'the turn of one who stayed'), 'patient', 'exclusive')
   ensureSame(runs, 0, 'runs of the work of one who left')
+}
+
+/** The turn has passed on. */
+async function ensureNext(store: SessionStore): Promise<void> {
+  const next = store.exclusive(async () => 'next')
+  ensureSame(await soon(next, 'the next turn'), 'next', 'exclusive')
 }

@@ -15,8 +15,8 @@ export interface Shared {
   readonly timeout: number
 }
 
-/** One session in Redis, as one context sees it. */
-export interface Place extends Shared {
+/** Where one session lives in Redis, as one context sees it. */
+export interface Home extends Shared {
   /** Of the session's hash, and the name of the channel on which its news are. */
   readonly key: string
   /** Names this context, in leases and messages. */

@@ -15,13 +15,13 @@ export function fieldsOf({ version, tokens, ended, notBefore, pending }: Stored)
 }
 
 /** Whether there is anything in such fields that counts as a record for the scripts. */
-export function isHeld(fields: unknown): fields is unknown[] {
+export function isFilled(fields: unknown): fields is unknown[] {
   return Array.isArray(fields) && textOf(fields[0]) !== ''
 }
 
 /** The record in such fields, where there is one, and it is one of ours. */
 export function recordOf(fields: unknown): Stored | undefined {
-  if (!isHeld(fields)) return undefined
+  if (!isFilled(fields)) return undefined
   const [epoch = '', generation, nonce = '', tokens, ended, notBefore, pending, until] = fields.map(textOf)
   return storedOf({
     version: { epoch, generation: generation ? Number(generation) : undefined, nonce },
