@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from '../core/clock.ts'
 import { say } from '../core/messages.ts'
+import { ensureName } from '../core/name.ts'
 import type { SessionStore } from '../core/store.ts'
 import { createBrowserStore } from './browser/store.ts'
 
@@ -33,7 +34,8 @@ export interface BrowserStoreOptions {
  */
 export function browserStore(options: BrowserStoreOptions): SessionStore {
   const { name, persist = 'memory', lease = 60_000, clock = systemClock } = Object(options)
-  if (!name || typeof name !== 'string' || !/^(memory|disk)$/.test(persist) || !(lease > 0))
+  if (!/^(memory|disk)$/.test(persist) || !(lease > 0))
     throw new TypeError(say('browser', JSON.stringify(options)))
+  ensureName(name, 'browserStore: expected a name')
   return createBrowserStore({ name: `refresh-once:${name}`, persist, lease, clock })
 }
