@@ -207,6 +207,11 @@ export function times<T>(count: number, make: (index: number) => T): T[] {
   return Array.from({ length: count }, (_, index) => make(index))
 }
 
+/** Stops this whole thread, as a machine that is busy elsewhere does: timers fall due, and nothing is read. */
+export function standStill(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+}
+
 /** The URL of a port of this machine on which nobody listens. */
 export async function closedPort(): Promise<string> {
   const server = createServer().listen(0, '127.0.0.1')

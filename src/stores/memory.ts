@@ -3,6 +3,7 @@ import { inProcessStore } from '../core/in-process-store.ts'
 import { say } from '../core/messages.ts'
 import { ensureName } from '../core/name.ts'
 import { type SessionStore, type Stored, storedOf } from '../core/store.ts'
+import { patience } from './patience.ts'
 
 /** Any place that keeps strings by key: localStorage, AsyncStorage, SecureStore, unstorage, a file. */
 export interface KeyValueStorage {
@@ -63,7 +64,7 @@ function persistent(
   memory: SessionStore,
   storage: KeyValueStorage,
   key: string,
-  patience: { readonly clock: Clock; readonly ms: number },
+  limit: { readonly clock: Clock; readonly ms: number },
 ): SessionStore {
   let report: (reason: string) => void = () => {}
   /** Whether the storage was read once: what could not be read is not overwritten. */
@@ -86,7 +87,7 @@ function persistent(
   async function look(): Promise<void> {
     let item: unknown
     try {
-      item = await answerOf(() => storage.getItem(key), patience)
+      item = await answerOf(() => storage.getItem(key), limit)
     } catch (cause) {
       report(say('storage-unreadable'))
       throw new Error('memoryStore: the storage cannot be read', { cause })
@@ -116,7 +117,7 @@ function persistent(
       latest = text
       await answerOf(
         () => storage.setItem(key, text),
-        patience,
+        limit,
         () => latest === text || write(),
       )
     } catch {
@@ -131,7 +132,7 @@ function persistent(
     try {
       await answerOf(
         () => storage.removeItem(key),
-        patience,
+        limit,
         () => latest === undefined || write(),
       )
     } catch {
@@ -205,12 +206,12 @@ function answerOf(
 ): Promise<unknown> {
   return new Promise((resolve, reject) => {
     let over = false
-    const timer = clock.setTimeout(() => {
+    const done = patience(clock, ms, () => {
       over = true
       reject(new Error('the storage does not answer'))
-    }, ms)
+    })
     const settle = (): void => {
-      clock.clearTimeout(timer)
+      done()
       if (over) late?.()
     }
     const answer = (async () => call())()

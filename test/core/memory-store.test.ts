@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { setImmediate as macrotask } from 'node:timers/promises'
 import {
   isSessionError,
@@ -8,7 +9,7 @@ import {
   type SessionOptions,
 } from 'refresh-once'
 import { describe, expect, test } from 'vitest'
-import { deferred, failureOf, newClock, open, times, watch } from '../setup.ts'
+import { deferred, failureOf, newClock, open, standStill, times, watch } from '../setup.ts'
 import { ODD, STRANGE, withOdd } from '../strange-records.ts'
 import { asyncStorage, syncStorage } from './storage.ts'
 
@@ -592,6 +593,21 @@ describe('a storage that does not answer', () => {
       expect(seen.of('degraded').length).toBeGreaterThan(0)
     })
   }
+
+  test('a process that stands still for longer than that finds the answer that has come meanwhile', async () => {
+    const asked = deferred<void>()
+    const storage: KeyValueStorage = {
+      ...syncStorage(),
+      getItem() {
+        asked.resolve()
+        return readFile(new URL('../../package.json', import.meta.url), 'utf8')
+      },
+    }
+    const loading = memoryStore({ storage, lease: 4 * 1_000 }).load()
+    await asked.promise
+    standStill(1_100)
+    expect(await loading).toBeUndefined()
+  })
 
   test('a write that hangs once costs one refresh its turn, and no more', async () => {
     const time = newClock()

@@ -1,15 +1,12 @@
 import { leaveWith, orAborted } from '../../core/abortable.ts'
 import type { Clock } from '../../core/clock.ts'
+import { patience } from '../patience.ts'
 
 const DATABASE = 'refresh-once'
 const CELLS = 'sessions'
 
-/**
- * After so many steps of so many milliseconds IndexedDB counts as not available: there were engines in which it never
- * answered. A page that was frozen finds one of them over when it wakes, before it is given the answer.
- */
-const STEPS = 5
-const STEP = 1_000
+/** After so many milliseconds IndexedDB counts as not available: there were engines in which it never answered. */
+const PATIENCE = 5_000
 
 /**
  * Shows `change` what is kept under `name`, and keeps what it makes of it, in one transaction; where that is undefined,
@@ -25,11 +22,7 @@ export async function changeCell(
   change: (found: unknown) => unknown,
 ): Promise<void> {
   const over = new AbortController()
-  let timer: unknown
-  const wait = (steps: number): void => {
-    timer = clock.setTimeout(() => (--steps ? wait(steps) : over.abort()), STEP)
-  }
-  wait(STEPS)
+  const done = patience(clock, PATIENCE, () => over.abort())
   globalThis.addEventListener?.('pagehide', (event) => over.abort(event), over)
   try {
     await orAborted(changeNow(name, over.signal, change), over.signal)
@@ -38,7 +31,7 @@ export async function changeCell(
     await new Promise((back) => addEventListener('pageshow', back, { once: true }))
     await changeCell(name, clock, change)
   } finally {
-    clock.clearTimeout(timer)
+    done()
     over.abort()
   }
 }

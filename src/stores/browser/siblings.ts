@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
 import { newNonce, type Stored } from '../../core/store.ts'
+import { patience } from '../patience.ts'
 
 /** What contexts of one session say to each other. Everything is a hint: whoever hears it looks for himself. */
 export interface Message {
@@ -31,8 +32,8 @@ export interface SiblingsOptions {
 /** The other contexts of a session: tabs, frames, workers, and other stores in this one. */
 export interface Siblings {
   post(message: Message): void
-  /** Asks for something, which is `found` now or within `patience` milliseconds; an only tab does not wait. */
-  ask<T>(question: Message, patience: number, found: () => T): Promise<T>
+  /** Asks for something, which is `found` now or within `ms` milliseconds; an only tab does not wait. */
+  ask<T>(question: Message, ms: number, found: () => T): Promise<T>
   close(): void
 }
 
@@ -106,18 +107,18 @@ export function createSiblings({ name, clock, locks, shared, hear, look }: Sibli
 
   return {
     post,
-    async ask(question, patience, found) {
+    async ask(question, ms, found) {
       const answers = channel
       if (!found() && answers && !(await isAlone())) {
         const answered = new AbortController()
-        let timer: unknown
+        let done = () => {}
         await new Promise<void>((resolve) => {
-          timer = clock.setTimeout(resolve, patience)
+          done = patience(clock, ms, resolve)
           answers.addEventListener('message', () => found() && resolve(), answered)
           post(question)
         })
         answered.abort()
-        clock.clearTimeout(timer)
+        done()
       }
       return found()
     },

@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/clock.ts'
+import { patience } from '../patience.ts'
 import type { Script } from './scripts.ts'
 
 /** What is used of node-redis (`redis`): a client, or a cluster. */
@@ -149,19 +150,19 @@ function unknownClient(): never {
  * The errors of clients hold the arguments of the command, tokens among them: only the message is kept.
  */
 export async function within<T>(promise: Promise<T>, timeout: number, clock: Clock): Promise<T> {
-  let timer: unknown
+  let done = () => {}
   try {
     return await Promise.race([
       promise,
       new Promise<never>((_, reject) => {
-        timer = clock.setTimeout(() => reject(new Error(`no answer within ${timeout} ms`)), timeout)
+        done = patience(clock, timeout, () => reject(new Error(`no answer within ${timeout} ms`)))
       }),
     ])
   } catch (error) {
     const [message] = messageOf(error).split(', with args')
     throw Object.assign(new Error(`Redis is not available: ${message}`), { code: 'redis_unavailable' })
   } finally {
-    clock.clearTimeout(timer)
+    done()
   }
 }
 

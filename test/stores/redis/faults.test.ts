@@ -1,7 +1,7 @@
 import { isSessionError, type Session } from 'refresh-once'
 import { describe, expect, test } from 'vitest'
 import { ACQUIRE, BEGIN, SAVE } from '../../../src/stores/redis/scripts.ts'
-import { failureOf, refreshAt, times, watch, withoutJitter } from '../../setup.ts'
+import { failureOf, refreshAt, standStill, times, watch, withoutJitter } from '../../setup.ts'
 import { kinds } from './clients.ts'
 import { commandTo, newRedis, type Stage, setStage, signedIn } from './stage.ts'
 
@@ -85,6 +85,17 @@ for (const kind of kinds) {
       await adopted
       expect(await there(two).getAccessToken()).toBe(await there(one).getAccessToken())
       expect(stage.server.count).toMatchObject({ refreshes: 1, reuses: 0 })
+    })
+
+    test('a process that stands still for longer than Redis is waited for finds the answer that has come meanwhile', async () => {
+      const stage = await setStage(kind)
+      const [one] = await signedIn(stage, 1, { stores: { timeout: 500 } })
+      const { store } = there(one)
+      // After the first look the next one asks at once.
+      await store.load()
+      const loading = store.load()
+      standStill(600)
+      expect(await loading).toMatchObject({ version: { generation: 1 } })
     })
 
     test('Redis has lost everything: nobody is signed out, and the session is known again after a refresh', async () => {

@@ -1,0 +1,19 @@
+import type { Clock } from '../core/clock.ts'
+
+/** A patience of so many parts. */
+const PARTS = 5
+
+/**
+ * Calls `over` when somebody has waited for `ms`; returns the function that ends the waiting.
+ *
+ * It is counted in parts: a page that was frozen, or a process that was stopped, finds one timer due when it goes on,
+ * before it is given the answer that has come meanwhile. Of a patience in one piece nothing would be left then.
+ */
+export function patience(clock: Clock, ms: number, over: () => void): () => void {
+  let timer: unknown
+  const wait = (parts: number): void => {
+    timer = clock.setTimeout(() => (parts > 1 ? wait(parts - 1) : over()), ms / PARTS)
+  }
+  wait(PARTS)
+  return () => clock.clearTimeout(timer)
+}
