@@ -5,7 +5,15 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { setImmediate as macrotask } from 'node:timers/promises'
-import { type Clock, createSession, type Session, type SessionEvent, type SessionOptions } from 'refresh-once'
+import {
+  type Clock,
+  createSession,
+  type Lease,
+  type Session,
+  type SessionEvent,
+  type SessionOptions,
+  type SessionStore,
+} from 'refresh-once'
 import {
   type AuthServer,
   type AuthServerOptions,
@@ -205,6 +213,14 @@ export async function failureOf(promise: Promise<unknown>): Promise<Error> {
 
 export function times<T>(count: number, make: (index: number) => T): T[] {
   return Array.from({ length: count }, (_, index) => make(index))
+}
+
+/** `exclusive` of a store whose leases do something in another way. */
+export function leasing(
+  store: SessionStore,
+  differently: (lease: Lease) => Partial<Lease>,
+): SessionStore['exclusive'] {
+  return (work, signal) => store.exclusive((lease) => work({ ...lease, ...differently(lease) }), signal)
 }
 
 /** Stops this whole thread, as a machine that is busy elsewhere does: timers fall due, and nothing is read. */

@@ -1,21 +1,8 @@
-import type { ReceivedRequest } from 'refresh-once/testing'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { times } from '../setup.ts'
-import { type Chromium, launchChromium } from './chromium.ts'
+import { seenOf, shareChromium } from './chromium.ts'
 
-let browser: Chromium
-
-beforeAll(async () => {
-  browser = await launchChromium()
-}, 120_000)
-
-afterAll(() => browser?.close(), 30_000)
-
-/** All that the server saw of a request, but for the token. */
-function seenOf({ method, url, headers, body }: ReceivedRequest) {
-  const { authorization, ...others } = headers
-  return { method, url, headers: others, body: body.toString('latin1') }
-}
+const browser = shareChromium()
 
 describe.each(['xhr', 'fetch'] as const)('axios in Chromium (%s adapter)', { timeout: 30_000 }, (adapter) => {
   test('a storm of 20 requests with an expired token leads to one refresh, and to 20 answers', async () => {

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import type { Page } from 'playwright-core'
 import type { SessionEvent } from 'refresh-once'
 import type { AuthServer, AuthServerOptions, ReceivedRequest, TokenResponse } from 'refresh-once/testing'
-import { onTestFinished } from 'vitest'
+import { afterAll, beforeAll, onTestFinished } from 'vitest'
 import { startServer } from '../setup.ts'
 import { bundle } from './bundle.ts'
 import type { Beginning } from './entry.ts'
@@ -35,14 +35,35 @@ interface Visit {
   until(type: SessionEvent['type'], count?: number): Promise<void>
 }
 
-export interface Chromium {
+interface Chromium {
   /** Opens a page in a profile of its own; closed when the test is over. */
   visit(options?: PageOptions): Promise<Visit>
   close(): Promise<void>
 }
 
+/** One Chromium for the tests of a file: there before the first, and gone after the last. */
+export function shareChromium(): Pick<Chromium, 'visit'> {
+  let browser: Chromium | undefined
+  beforeAll(async () => {
+    browser = await launchChromium()
+  }, 120_000)
+  afterAll(() => browser?.close(), 30_000)
+  return {
+    async visit(options) {
+      if (!browser) throw new Error('the browser has not started')
+      return browser.visit(options)
+    },
+  }
+}
+
+/** All that the server saw of a request, but for the token. */
+export function seenOf({ method, url, headers, body }: ReceivedRequest) {
+  const { authorization, ...others } = headers
+  return { method, url, headers: others, body: body.toString('latin1') }
+}
+
 /** One real Chromium, and the script that its pages load. */
-export async function launchChromium(): Promise<Chromium> {
+async function launchChromium(): Promise<Chromium> {
   const script = await bundle(file('./entry.ts'))
   const browser = await startChromium()
 

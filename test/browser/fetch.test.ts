@@ -1,21 +1,9 @@
-import type { AuthServer, ReceivedRequest } from 'refresh-once/testing'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { AuthServer } from 'refresh-once/testing'
+import { describe, expect, test } from 'vitest'
 import { startServer, times } from '../setup.ts'
-import { type Chromium, launchChromium } from './chromium.ts'
+import { seenOf, shareChromium } from './chromium.ts'
 
-let browser: Chromium
-
-beforeAll(async () => {
-  browser = await launchChromium()
-}, 120_000)
-
-afterAll(() => browser?.close(), 30_000)
-
-/** All that the server saw of a request, but for the token. */
-function seenOf({ method, url, headers, body }: ReceivedRequest) {
-  const { authorization, ...others } = headers
-  return { method, url, headers: others, body: body.toString('latin1') }
-}
+const browser = shareChromium()
 
 function familiesAt(server: AuthServer): string[] {
   return server.requests.map(({ family }) => family)

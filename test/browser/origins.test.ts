@@ -1,15 +1,9 @@
 import type { AuthServer } from 'refresh-once/testing'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { startServer, times } from '../setup.ts'
-import { type Chromium, launchChromium } from './chromium.ts'
+import { shareChromium } from './chromium.ts'
 
-let browser: Chromium
-
-beforeAll(async () => {
-  browser = await launchChromium()
-}, 120_000)
-
-afterAll(() => browser?.close(), 30_000)
+const browser = shareChromium()
 
 function tokensSeen(server: AuthServer): string[] {
   return server.requests.map(({ family }) => family)

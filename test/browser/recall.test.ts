@@ -1,15 +1,9 @@
 import type { ServerResponse } from 'node:http'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { deferred, times } from '../setup.ts'
-import { type Chromium, launchChromium } from './chromium.ts'
+import { shareChromium } from './chromium.ts'
 
-let browser: Chromium
-
-beforeAll(async () => {
-  browser = await launchChromium()
-}, 120_000)
-
-afterAll(() => browser?.close(), 30_000)
+const browser = shareChromium()
 
 describe.each(['xhr', 'fetch'] as const)(
   'six connections of HTTP/1.1 in Chromium (%s adapter)',

@@ -8,7 +8,7 @@ import {
   type Stored,
 } from 'refresh-once'
 import { describe, expect, test } from 'vitest'
-import { deferred, failureOf, newClock, open, type TurnedClock } from '../setup.ts'
+import { deferred, failureOf, leasing, newClock, open, type TurnedClock } from '../setup.ts'
 import { syncStorage } from './storage.ts'
 
 const OLD = { accessToken: 'old', refreshToken: 'r1', expiresAt: 1 }
@@ -139,19 +139,13 @@ describe('a turn that somebody else has taken', () => {
     [
       'while the generation is reserved',
       ({ store, rob }) => ({
-        exclusive: (work, signal) =>
-          store.exclusive(
-            (lease) =>
-              work({
-                ...lease,
-                async begin() {
-                  const generation = await lease.begin()
-                  rob()
-                  return generation
-                },
-              }),
-            signal,
-          ),
+        exclusive: leasing(store, (lease) => ({
+          async begin() {
+            const generation = await lease.begin()
+            rob()
+            return generation
+          },
+        })),
       }),
     ],
   ]
@@ -242,19 +236,13 @@ describe('a lease that has ended', () => {
       refresh: () => `new-${++calls}`,
       store: {
         ...memory,
-        exclusive: (work, signal) =>
-          memory.exclusive(
-            (lease) =>
-              work({
-                ...lease,
-                async begin() {
-                  const generation = await lease.begin()
-                  await time.advance(59_500)
-                  return generation
-                },
-              }),
-            signal,
-          ),
+        exclusive: leasing(memory, (lease) => ({
+          async begin() {
+            const generation = await lease.begin()
+            await time.advance(59_500)
+            return generation
+          },
+        })),
       },
     })
     await time.advance(0)

@@ -5,7 +5,7 @@
 import { setImmediate as macrotask } from 'node:timers/promises'
 import { isSessionError, memoryStore, type SessionOptions, type SessionStore } from 'refresh-once'
 import { describe, expect, test } from 'vitest'
-import { deferred, failureOf, newClock, open } from '../setup.ts'
+import { deferred, failureOf, leasing, newClock, open } from '../setup.ts'
 import { syncStorage } from './storage.ts'
 
 const LEASE = 5_000
@@ -216,19 +216,13 @@ describe('an own reservation', () => {
     // A store that takes its time.
     const store: SessionStore = {
       ...memory,
-      exclusive: (work, signal) =>
-        memory.exclusive(
-          (lease) =>
-            work({
-              ...lease,
-              async clear(generation) {
-                await macrotask()
-                await macrotask()
-                await lease.clear(generation)
-              },
-            }),
-          signal,
-        ),
+      exclusive: leasing(memory, (lease) => ({
+        async clear(generation) {
+          await macrotask()
+          await macrotask()
+          await lease.clear(generation)
+        },
+      })),
     }
     await memory.save({ version: { epoch: '1', generation: 1, nonce: 'x' }, tokens: { accessToken: '' } })
     let calls = 0
