@@ -46,7 +46,7 @@ export function checkOutcome(trial: Trial, logged: Logged): void {
 /** Whether something has happened that this error tells of. */
 function isJustified(
   { happened, time: { clock } }: Trial,
-  { context, request, since, stamp }: Logged,
+  { context, request, sends, since, stamp }: Logged,
   code: SessionErrorCode,
 ): boolean {
   switch (code) {
@@ -58,7 +58,8 @@ function isJustified(
     case 'refresh_timeout':
       return clock.monotonic() - since >= DEADLINE && context.waits
     case 'refresh_loop':
-      return happened.renewed >= 5
+      // Or the request was refused more often than any is sent again.
+      return happened.renewed >= 5 || sends.filter(({ end }) => end === 401).length > 5
     case 'session_changed':
       return context.view.changedSince(stamp)
     case 'session_closed':

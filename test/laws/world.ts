@@ -232,6 +232,8 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
         break
       case 'refresh':
         happened.asked++
+        // Whoever asks for it does not wait until a failure has cooled down.
+        trial.doubts.clear()
         expect('refresh', session.refresh())
         break
       case 'sign-in': {
