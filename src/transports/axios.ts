@@ -15,7 +15,8 @@ import { type Credentials, SessionRequest, type SessionResponse } from '../core/
 import type { Session } from '../core/session.ts'
 import { parse, withQuery } from '../core/url.ts'
 import { travels, unfollowed } from './redirects.ts'
-import { bodyFrom, isOneShot, isSafe, type RequestSession } from './replay.ts'
+import { bodyFrom, copyOf, isOneShot, letGo, type RequestSession, repeats } from './replay.ts'
+import { isShortJson, LONGEST, readCopy, readJson } from './short-json.ts'
 
 export type { RequestSession }
 
@@ -93,7 +94,9 @@ export function attachSession(
     transmit,
     trusts(url) {
       if (url === known && url === instance.defaults.baseURL) return true
-      if (!allows(url)) return false
+      // In Node, old versions read `http:/host` as a path of localhost: both readings must be trusted.
+      if (!allows(url) || !(globalThis.location || allows(parse(url, 'http://localhost') ?? url)))
+        return false
       known = url
       return true
     },
@@ -109,7 +112,10 @@ export function attachSession(
         typeof own === 'function'
           ? (own as AxiosAdapter)
           : (getAdapter as (adapters: unknown, config: unknown) => AxiosAdapter)(own, final)
-      return session.transport.send(new AxiosRequest(final, adapter, attachment))
+      const request = new AxiosRequest(final, adapter, attachment)
+      const answer = session.transport.send(request)
+      request.hold()
+      return answer
     }
     guard = Object.assign(made, { own, session })
     return guard
@@ -157,36 +163,56 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
   begun = false
   readonly method: string
   readonly recallable: boolean
+  readonly replayable: boolean
   readonly #config: Config
   readonly #adapter: AxiosAdapter
   readonly #attachment: Attachment
   readonly #options: false | RequestSession
   /** Read once: what was checked is what is sent. */
   readonly #url: string
+  readonly #timeout: number
   /** When it started, where it has a timeout. */
   readonly #since: number
   /** What the caller's config held where something of ours stands while it is on the wire. */
   #callers: Record<string, unknown> | undefined = undefined
   #headers: Config['headers'] | undefined = undefined
+  #set: Credentials['headers'] = undefined
   #cancel: (() => void) | undefined = undefined
   #release: (() => void) | undefined = undefined
+  #sent = false
+  /** A copy of the body, as it was at the call. */
+  #data: unknown = undefined
+  /** What the factory has made for this send. */
+  #made: unknown = undefined
+  /** Ends the waiting. */
+  #leave: ((reason: unknown) => void) | undefined = undefined
+  /** What its body has failed with meanwhile. */
+  #broken: AxiosError | undefined = undefined
 
   constructor(config: Config, adapter: AxiosAdapter, attachment: Attachment) {
     super()
-    const { session = {}, timeout, url = '', method = 'get' } = config
+    const { session = {}, timeout, url = '', method = 'get', data } = config
     this.#config = config
     this.#adapter = adapter
     this.#attachment = attachment
     this.#options = session
-    this.#since = timeout ? performance.now() : 0
+    // As the http adapter reads it.
+    this.#timeout = Number.parseInt(`${timeout}`, 10)
+    this.#since = this.#timeout > 0 ? performance.now() : 0
     this.#url = String(url)
     this.method = method.toUpperCase()
-    const { recall = attachment.recalls && isSafe(this.method) } = session || {}
-    this.recallable = recall
+    const { replayable, recallable } = repeats(session || {}, data, this.method, attachment.recalls)
+    this.replayable = replayable
+    this.recallable = recallable
   }
 
   get url(): string {
-    return this.#attachment.instance.getUri(this.#config)
+    try {
+      return this.#attachment.instance.getUri(this.#config)
+    } catch {
+      // Parameters that nobody can write down: its adapter will say so.
+      return this.#url
+    }
   }
 
   get signal(): AbortSignal | undefined {
@@ -215,11 +241,6 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     return Boolean(auth) || hasUserinfo(this.#url) || hasUserinfo(baseURL)
   }
 
-  get replayable(): boolean {
-    const { replay, body } = this.#options || {}
-    return replay !== false && (body !== undefined || !isOneShot(this.#config.data))
-  }
-
   trusts(url: string): boolean {
     return this.#attachment.trusts(url)
   }
@@ -232,8 +253,24 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     return undefined
   }
 
+  /** What is not sent at once pays for a copy of its body, and is listened to. */
+  hold(): void {
+    const config = this.#config
+    const { data } = config
+    if (this.#sent || !data) return
+    if (isOneShot(data)) {
+      data.on?.('error', (error: Error & { code?: string }) => {
+        this.#broken = AxiosError.from(error, error.code, config)
+        if (!this.#sent) this.#leave?.(this.#broken)
+      })
+      // Node's adapter hands bytes on as they are.
+    } else if (this.#adapter !== this.#attachment.node || data.append) this.#data = copyOf(data)
+  }
+
   transmit(credentials: Credentials | undefined): Promise<AxiosResponse> {
     const config = this.#config
+    if (this.#broken && !this.#sent) return Promise.reject(this.#broken)
+    this.#sent = true
     try {
       if (credentials) this.#dress(config, credentials)
       return this.#attachment.transmit(config, this.#adapter)
@@ -256,15 +293,19 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
       headers[name] = set[name]
     }
     this.#headers = config.headers
+    this.#set = set
     config.headers = headers
     const ours: Partial<Config> = {}
     if (config.url && config.url !== url) ours.url = url
     if (query) ours.url = withQuery(url, query)
-    if (body) ours.data = bodyFrom(body)
+    if (body) {
+      this.#made = ours.data = bodyFrom(body)
+      if (isOneShot(config.data)) letGo(config.data)
+    } else if (this.#data) ours.data = this.#data
     const spent = Math.floor(this.#since && performance.now() - this.#since)
-    if (spent) ours.timeout = Math.max(1, Number(config.timeout) - spent)
+    if (spent) ours.timeout = Math.max(1, this.#timeout - spent)
     // Node follows redirects itself: with the token to subdomains, and with custom headers anywhere.
-    if (set && this.#adapter === this.#attachment.node) {
+    if (set && this.#attachment.node) {
       const { beforeRedirect } = config
       ours.beforeRedirect = (options, ...details) => {
         if (parse(options.href)?.origin !== parse(this.url)?.origin) {
@@ -274,7 +315,8 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
         }
         beforeRedirect?.(options, ...details)
       }
-    } else if (travels(credentials)) {
+    }
+    if (travels(credentials)) {
       ours.fetchOptions = { redirect: unfollowed(), ...config.fetchOptions }
     }
     if (this.recallable) {
@@ -310,15 +352,19 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     const left = config.timeout
     this.#release?.()
     if (this.#headers) config.headers = this.#headers
-    const callers = this.#callers
+    const callers = this.#callers ?? {}
     this.#callers = undefined
-    for (const key in callers) {
-      // Whoever stands before the adapter may have sent a copy.
-      for (const sent of [config, Object(Object(outcome).config)]) {
+    // Whoever stands before the adapter may have sent a copy.
+    for (const sent of [config, Object(outcome).config, answerOf(outcome).config]) {
+      if (!sent) continue
+      for (const key in callers) {
         if (callers[key] === undefined) delete sent[key]
         else sent[key] = callers[key]
       }
+      if (sent !== config) sent.headers = this.#undressed(sent.headers)
     }
+    // A recall, or a broken connection: nobody reads on.
+    if (!this.statusOf(outcome)) letGo(this.#made)
     // The caller knows the whole timeout, not what was left of it.
     if (
       left !== config.timeout &&
@@ -327,6 +373,17 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     ) {
       outcome.message = outcome.message.replace(String(left), String(config.timeout))
     }
+  }
+
+  /** Headers of a copy, as they would be without us. */
+  #undressed(headers: Config['headers']): Config['headers'] {
+    const left = AxiosHeaders.from({ ...headers } as AxiosHeaders)
+    for (const name in this.#set) {
+      left.delete(name)
+      const callers = this.header(name.toLowerCase())
+      if (callers !== undefined) left.set(name, callers)
+    }
+    return left
   }
 
   recall(): void {
@@ -338,14 +395,16 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
   }
 
   responseOf(outcome: unknown): SessionResponse {
-    const { status = 0, headers, data, request } = answerOf(outcome)
+    const answer = answerOf(outcome)
+    const { status = 0, headers: all, request } = answer
+    const headers = AxiosHeaders.from(all as AxiosHeaders) as SessionResponse['headers']
     return {
       status,
-      headers: AxiosHeaders.from(headers as AxiosHeaders) as SessionResponse['headers'],
+      headers,
       url: [request?.res?.responseUrl, request?.responseURL].find((url) => ABSOLUTE.test(url)),
       async json() {
         try {
-          return typeof data === 'string' ? JSON.parse(data) : data
+          return await jsonOf(answer, headers)
         } catch {
           return undefined
         }
@@ -361,15 +420,24 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
   }
 
   discard(outcome: unknown): void {
-    const { data } = answerOf(outcome)
-    const end = data?.destroy ?? data?.cancel
-    // A parsed body may have members of these names.
-    if (typeof end === 'function') Promise.resolve(end.call(data)).catch(() => {})
+    letGo(answerOf(outcome).data)
+    letGo(this.#made)
+  }
+
+  override release(): void {
+    const { data } = this.#config
+    if (!this.#sent && isOneShot(data)) letGo(data)
   }
 
   refusal(cause: SessionError): AxiosError {
-    // Without a config, so that retry layers do not try again and no query or body is told.
-    return Object.assign(new AxiosError(cause.message, cause.code), { cause })
+    // Caches and others find their request by its config. axios-retry takes an error without an answer for one of
+    // the network, unless the config forbids it.
+    const config = { ...this.#config, 'axios-retry': { retries: 0 } }
+    const { message, code } = cause
+    const error = Object.assign(new AxiosError(message, code), { cause })
+    // Who prints the error tells no query and no body.
+    Object.defineProperty(error, 'config', { get: () => config })
+    return Object.defineProperty(error, 'toJSON', { value: () => ({ name: error.name, message, code }) })
   }
 
   get #timedOut(): string {
@@ -380,7 +448,8 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
   onLeave(leave: (reason: unknown) => void): (() => void) | undefined {
     const config = this.#config
     const since = this.#since
-    const { signal, cancelToken, timeout = 0, transitional } = config
+    const { signal, cancelToken, transitional } = config
+    this.#leave = leave
     if (!signal && !cancelToken && !since) return undefined
     const abort = () => leave(cancelToken?.reason ?? new CanceledError(undefined, config as never))
     const expire = () =>
@@ -391,7 +460,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
           config,
         ),
       )
-    const timer = since ? setTimeout(expire, timeout - (performance.now() - since)) : undefined
+    const timer = since ? setTimeout(expire, this.#timeout - (performance.now() - since)) : undefined
     const token = cancelToken as Subscribable | undefined
     token?.subscribe(abort)
     signal?.addEventListener?.('abort', abort)
@@ -412,4 +481,42 @@ function hasUserinfo(url = ''): boolean {
 function answerOf(outcome: unknown): Partial<AxiosResponse> {
   const { response = outcome } = Object(outcome)
   return Object(response)
+}
+
+/** The body as JSON, whatever form the caller has asked for. He gets it whole. */
+async function jsonOf(answer: Partial<AxiosResponse>, headers: SessionResponse['headers']): Promise<unknown> {
+  const { data } = answer
+  if (typeof data === 'string') return JSON.parse(data)
+  const { size, byteLength = size, arrayBuffer } = Object(data)
+  const bytes = byteLength >= 0 && (size === undefined || typeof arrayBuffer === 'function')
+  const stream = isOneShot(data)
+  if (!bytes && !stream) return data
+  if (!isShortJson(headers) || byteLength > LONGEST) return undefined
+  if (bytes) return new Response(data).json()
+  if (data.tee) {
+    const [read, left] = data.tee()
+    answer.data = left
+    return readCopy(read)
+  }
+  const source = data[Symbol.asyncIterator]()
+  const chunks: Uint8Array[] = []
+  let failure: { error: unknown } | undefined
+  answer.data = data.constructor.from(
+    (async function* () {
+      yield* chunks
+      if (failure) throw failure.error
+      yield* source
+    })(),
+    { objectMode: false },
+  )
+  return readJson(async () => {
+    try {
+      const step = await source.next()
+      if (!step.done) chunks.push(step.value)
+      return step
+    } catch (error) {
+      failure = { error }
+      throw error
+    }
+  })
 }

@@ -6,7 +6,8 @@ import { type Credentials, SessionRequest, type SessionResponse } from '../core/
 import type { Session, SessionTransport } from '../core/session.ts'
 import { parse, withQuery } from '../core/url.ts'
 import { travels, unfollowed } from './redirects.ts'
-import { bodyFrom, isOneShot, isSafe, type RequestSession } from './replay.ts'
+import { bodyFrom, copyOf, isOneShot, letGo, type RequestSession, repeats } from './replay.ts'
+import { isShortJson, readCopy } from './short-json.ts'
 
 export type { RequestSession }
 
@@ -53,7 +54,10 @@ export function withSession(session: Session, { origins = [], fetch: own }: Fetc
   }
   return ((input, init) => {
     try {
-      return transport.send(new FetchRequest(attachment, input, init))
+      const request = new FetchRequest(attachment, input, init)
+      const answer = transport.send(request)
+      request.hold()
+      return answer
     } catch (error) {
       return Promise.reject(error)
     }
@@ -85,7 +89,7 @@ class FetchRequest extends SessionRequest<Response> {
   readonly #attachment: Attachment
   /** The caller's arguments. */
   readonly #input: Input
-  readonly #init: RequestInit | undefined
+  #init: RequestInit | undefined
   /** `init` as it was at the call: fetch, too, looks at it only then. */
   readonly #members: Members
   readonly #headers: Headers | undefined
@@ -93,6 +97,11 @@ class FetchRequest extends SessionRequest<Response> {
   /** A copy of the caller's `Request`, whose body can be read once. */
   #spare: Request | undefined = undefined
   #recall: AbortController | undefined = undefined
+  #sent = false
+  /** Ends the waiting. */
+  #leave: ((reason: unknown) => void) | undefined = undefined
+  /** What its body has failed with meanwhile. */
+  #broken: Promise<never> | undefined = undefined
 
   constructor(attachment: Attachment, input: Input, init: SessionRequestInit | undefined) {
     super()
@@ -100,7 +109,7 @@ class FetchRequest extends SessionRequest<Response> {
     const url = parse(request ? request.url : String(input))
     const members = init ? membersOf(init) : NONE
     const { session = {}, headers = request?.headers, signal = request?.signal, body } = members
-    const { replay, recall, body: make = typeof body === 'function' && body } = session || {}
+    const { body: make = typeof body === 'function' ? (body as () => unknown) : undefined } = session || {}
     this.#attachment = attachment
     this.#input = input
     // Bun's fetch has a `session` of its own, and refuses ours.
@@ -109,13 +118,22 @@ class FetchRequest extends SessionRequest<Response> {
     this.#init = told ? (members as RequestInit) : init
     this.#members = members
     this.#headers = headers && new Headers(headers)
-    this.#body = (make || undefined) as (() => unknown) | undefined
+    this.#body = make
     this.url = url?.href ?? String(input)
     this.method = (members.method ?? request?.method ?? 'GET').toUpperCase()
     this.signal = signal ?? undefined
-    this.exempt = session ? (attachment.trusts(url ?? this.url) ? undefined : 'foreign-origin') : 'opted-out'
-    this.replayable = replay !== false && (Boolean(make) || !isOneShot(body))
-    this.recallable = this.replayable && (recall ?? (attachment.transport.recalls && isSafe(this.method)))
+    // What no header can be put on is out of our care.
+    const ours = session && (members.mode ?? request?.mode) !== 'no-cors'
+    this.exempt = ours ? (attachment.trusts(url ?? this.url) ? undefined : 'foreign-origin') : 'opted-out'
+    const { recalls } = attachment.transport
+    const { replayable, recallable } = repeats(
+      { ...session, ...(make && { body: make }) },
+      body,
+      this.method,
+      recalls,
+    )
+    this.replayable = replayable
+    this.recallable = recallable
   }
 
   get abandoned(): boolean {
@@ -135,7 +153,26 @@ class FetchRequest extends SessionRequest<Response> {
     return this.#headers?.get(name) ?? undefined
   }
 
+  /** fetch takes its body at the call. What is not sent then pays for the copy, and is listened to. */
+  hold(): void {
+    const { body } = this.#members
+    if (this.#sent || !body) return
+    if (isOneShot(body)) {
+      ;(body as Partial<NodeJS.ReadableStream>).on?.('error', (error) => {
+        if (this.#sent) return
+        this.#broken = Promise.reject(error)
+        this.#broken.catch(() => {})
+        this.#leave?.(error)
+      })
+    } else {
+      this.#members.body = copyOf(body)
+      this.#init = this.#members as RequestInit
+    }
+  }
+
   transmit(credentials: Credentials | undefined): Promise<Response> {
+    if (this.#broken) return this.#broken
+    this.#sent = true
     try {
       // Only we know what a factory of bodies is, and what is left of a Request that was sent.
       if (credentials || this.#body || this.#spare) return this.#send(credentials)
@@ -156,7 +193,10 @@ class FetchRequest extends SessionRequest<Response> {
       else headers.set(name, value)
     }
     const init: Members = { ...members, headers }
-    if (this.#body) Object.assign(init, { duplex: 'half', ...members, body: bodyFrom(this.#body), headers })
+    if (this.#body) {
+      Object.assign(init, { duplex: 'half', ...members, body: bodyFrom(this.#body), headers })
+      if (isOneShot(members.body)) letGo(members.body)
+    }
     // The caller's own choice stands; that of a Request can be told from the default only here.
     if (travels(credentials) && request?.redirect !== 'manual') init.redirect ??= unfollowed()
     if (!this.recallable) return this.#fetch(request, init, credentials)
@@ -181,7 +221,8 @@ class FetchRequest extends SessionRequest<Response> {
       Object.assign(init, { referrer: request.referrer, referrerPolicy: request.referrerPolicy })
     const sent = this.#spare ?? request
     const own = (init.body ?? undefined) === undefined && sent.body !== null
-    this.#spare = own && transport.replays && this.replayable ? sent.clone() : undefined
+    this.#spare =
+      own && (this.recallable || (transport.replays && this.replayable)) ? sent.clone() : undefined
     if (!query) return send(sent, init as RequestInit)
     const elsewhere = (body?: unknown) =>
       send(url, { ...membersOf(sent), ...init, ...(body !== undefined && { body }) } as RequestInit)
@@ -196,14 +237,27 @@ class FetchRequest extends SessionRequest<Response> {
   }
 
   statusOf(outcome: unknown): number {
-    return isResponse(outcome) ? outcome.status : 0
+    // A redirect that nobody may look at is an answer: the caller asked for it.
+    return isResponse(outcome) ? outcome.status || (outcome.type === 'opaqueredirect' ? 302 : 0) : 0
   }
 
   responseOf(outcome: unknown): SessionResponse {
     const response = outcome as Response
-    const { status, headers, url } = response
-    const json = async () => response.clone().json()
-    return { status, headers, url: url || undefined, json: () => json().catch(() => undefined) }
+    const { headers, url } = response
+    return {
+      status: this.statusOf(response),
+      headers,
+      url: url || undefined,
+      async json() {
+        try {
+          if (!isShortJson(headers)) return undefined
+          const copy = response.clone()
+          return await (copy.body ? readCopy(copy.body) : copy.json())
+        } catch {
+          return undefined
+        }
+      },
+    }
   }
 
   blame(outcome: unknown, cause: SessionError): void {
@@ -212,11 +266,18 @@ class FetchRequest extends SessionRequest<Response> {
 
   discard(outcome: unknown): void {
     // A body that nobody reads keeps its connection.
-    cancelBody(outcome)
+    letGo(Object(outcome).body)
   }
 
   override release(): void {
-    cancelBody(this.#spare)
+    letGo(this.#spare?.body)
+    this.#drop()
+  }
+
+  /** A body that is never sent is cancelled, as fetch does with that of an aborted request. */
+  #drop(reason?: unknown): void {
+    const body = this.#members.body ?? requestIn(this.#input)?.body
+    if (!this.#sent && isOneShot(body)) letGo(body, reason)
   }
 
   refusal(cause: SessionError): SessionError {
@@ -224,7 +285,11 @@ class FetchRequest extends SessionRequest<Response> {
   }
 
   onLeave(leave: (reason: unknown) => void): (() => void) | undefined {
-    return leaveWith(this.signal, leave)
+    this.#leave = leave
+    return leaveTogether(this.signal, (reason) => {
+      this.#drop(reason)
+      leave(reason)
+    })
   }
 }
 
@@ -235,13 +300,6 @@ function requestIn(input: Input): Request | undefined {
 
 function isResponse(outcome: unknown): outcome is Response {
   return 'headers' in Object(outcome)
-}
-
-/** Lets go of the body of a request or response; where fetch is made of Node's streams it is one of those. */
-function cancelBody(owner: unknown): void {
-  const { body } = Object(owner)
-  const cancel = body?.cancel ?? body?.destroy
-  cancel?.call(body)?.catch?.(() => {})
 }
 
 /** Not a spread: a `Request` serves as `init`, too, and has its members by inheritance. */
@@ -258,4 +316,37 @@ function either(callers: AbortSignal | undefined, ours: AbortController): AbortS
   // For good: the caller's abort also ends the reading of the body.
   leaveWith(callers, (reason) => ours.abort(reason))
   return ours.signal
+}
+
+/** Who waits with a signal. */
+const crowds = new WeakMap<
+  AbortSignal,
+  { leaving: Set<(reason: unknown) => void>; undo?: (() => void) | undefined }
+>()
+
+/** As `leaveWith`, but with one listener for all: of the eleventh, Node warns. */
+function leaveTogether(
+  signal: AbortSignal | undefined,
+  leave: (reason: unknown) => void,
+): (() => void) | undefined {
+  if (!signal) return undefined
+  if (signal.aborted) return leaveWith(signal, leave)
+  let crowd = crowds.get(signal)
+  if (!crowd) {
+    const leaving = new Set<(reason: unknown) => void>()
+    crowd = {
+      leaving,
+      undo: leaveWith(signal, (reason) => {
+        for (const each of leaving) each(reason)
+      }),
+    }
+    crowds.set(signal, crowd)
+  }
+  const { leaving, undo } = crowd
+  leaving.add(leave)
+  return () => {
+    if (!leaving.delete(leave) || leaving.size) return
+    undo?.()
+    crowds.delete(signal)
+  }
 }

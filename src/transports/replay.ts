@@ -9,9 +9,21 @@ export interface RequestSession {
   body?: () => unknown
 }
 
-/** Whether a request does the same whether it is executed once or twice (RFC 9110 §9.2.1), and can be recalled. */
-export function isSafe(method: string): boolean {
-  return /^(GET|HEAD|OPTIONS)$/.test(method)
+/**
+ * Whether a request may be sent again after its 401, and whether it may be taken off the wire: one rule for all
+ * clients. What can be read once is sent once.
+ *
+ * @param recalls whether the session recalls what does the same executed once or twice (RFC 9110 §9.2.1)
+ */
+export function repeats(
+  { replay, recall, body: make }: RequestSession,
+  body: unknown,
+  method: string,
+  recalls: boolean,
+): { replayable: boolean; recallable: boolean } {
+  const replayable = replay !== false && (Boolean(make) || !isOneShot(body))
+  const recallable = replayable && (recall ?? (recalls && /^(GET|HEAD|OPTIONS)$/.test(method)))
+  return { replayable, recallable }
 }
 
 /**
@@ -31,4 +43,26 @@ export function bodyFrom(make: () => unknown): unknown {
   const body = make()
   if ('then' in Object(body)) throw new TypeError(say('body'))
   return body
+}
+
+/** Lets go of a body that is not sent, or not read: a stream that is only left keeps its file or its connection. */
+export function letGo(body: unknown, reason?: unknown): void {
+  // A parsed body may have members of these names.
+  const { on, cancel, destroy, return: end } = Object(body)
+  // A file that cannot be read says so all the same.
+  if (typeof on === 'function') on.call(body, 'error', () => {})
+  if (typeof destroy === 'function') destroy.call(body)
+  else if (typeof (cancel ?? end) === 'function')
+    // One that is being read refuses, and is its reader's.
+    Promise.resolve((cancel ?? end).call(body, reason)).catch(() => {})
+}
+
+/** A copy of a body that its owner may use again meanwhile. What cannot change is its own copy. */
+export function copyOf(body: unknown): unknown {
+  const { buffer = body, byteOffset = 0, byteLength, append, forEach, constructor: Kind } = Object(body)
+  if (byteLength >= 0) return new Uint8Array(buffer, byteOffset, byteLength).slice().buffer
+  if (typeof append !== 'function' || typeof forEach !== 'function') return body
+  const copy = new Kind()
+  forEach.call(body, (value: unknown, name: string) => copy.append(name, value))
+  return copy
 }

@@ -65,7 +65,7 @@ function axiosClient(name: string, config: CreateAxiosDefaults): Client {
         const request = { url: path, method, data: body, ...call } as AxiosRequestConfig
         const settled = await api.request(request).catch((error) => error)
         const { response = settled } = settled
-        const refused = settled instanceof AxiosError && !settled.response && !settled.config
+        const refused = settled instanceof AxiosError && !settled.response && Boolean(settled.config)
         return {
           status: response.config ? (response.status ?? 0) : 0,
           data: response.data,

@@ -152,7 +152,7 @@ describe('nothing is left behind', () => {
     ])
     await refresh.untilArrived()
     await seen.until('request-held', 10)
-    expect(getEventListeners(signal, 'abort')).toHaveLength(5)
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1)
     await end(given)
     refresh.release()
     const outcomes = await requests
