@@ -5,7 +5,7 @@ import { allowList, type Origins } from '../core/origins.ts'
 import { type Credentials, SessionRequest, type SessionResponse } from '../core/request.ts'
 import type { Session, SessionTransport } from '../core/session.ts'
 import { parse, withQuery } from '../core/url.ts'
-import { travels, unfollowed } from './redirects.ts'
+import { follow, travels, unfollowed } from './redirects.ts'
 import { bodyFrom, copyOf, isOneShot, letGo, type RequestSession, repeats } from './replay.ts'
 import { isShortJson, readCopy } from './short-json.ts'
 
@@ -49,6 +49,8 @@ export function withSession(session: Session, { origins = [], fetch: own }: Fetc
   const attachment: Attachment = {
     transport,
     trusts: allowList(origins, () => parse('/', globalThis.location?.href)?.origin, transport.mode),
+    // In a page nobody can see where a redirect leads, and the browser follows it, whoever asks.
+    follows: own !== undefined && !globalThis.location && unfollowed() === 'error',
     // Called as a function: browsers object to a fetch that is the method of somebody else.
     send: (input, init) => (own ?? globalThis.fetch)(input, init),
   }
@@ -68,6 +70,8 @@ export function withSession(session: Session, { origins = [], fetch: own }: Fetc
 interface Attachment {
   transport: SessionTransport
   trusts(url: string | URL): boolean
+  /** Whether redirects are ours to follow. */
+  follows: boolean
   send(input: Input, init: RequestInit | undefined): Promise<Response>
 }
 
@@ -190,7 +194,14 @@ class FetchRequest extends SessionRequest<Response> {
     for (const name in set) {
       const value = set[name]
       if (value === undefined) headers.delete(name)
-      else headers.set(name, value)
+      else {
+        try {
+          headers.set(name, value)
+        } catch {
+          // Platforms repeat the value.
+          throw new TypeError(`${name}: invalid header value`)
+        }
+      }
     }
     const init: Members = { ...members, headers }
     if (this.#body) {
@@ -198,12 +209,22 @@ class FetchRequest extends SessionRequest<Response> {
       if (isOneShot(members.body)) letGo(members.body)
     }
     // The caller's own choice stands; that of a Request can be told from the default only here.
-    if (travels(credentials) && request?.redirect !== 'manual') init.redirect ??= unfollowed()
-    if (!this.recallable) return this.#fetch(request, init, credentials)
+    const { follows } = this.#attachment
+    const redirect = members.redirect ?? request?.redirect
+    const ours = follows && set && (redirect ?? 'follow') === 'follow'
+    if (ours) init.redirect = 'manual'
+    else if (travels(credentials) && request?.redirect !== 'manual') init.redirect ??= unfollowed()
+    const sent = () => {
+      const answer = this.#fetch(request, init, credentials)
+      if (!ours) return answer
+      const whole = { ...(request && membersOf(request)), ...init } as RequestInit
+      return answer.then((response) => follow(this.#attachment.send, response, this.url, whole, set))
+    }
+    if (!this.recallable) return sent()
     const recall = new AbortController()
     this.#recall = recall
     init.signal = either(this.signal, recall)
-    return this.#fetch(request, init, credentials).then((response) => {
+    return sent().then((response) => {
       if (!recall.signal.aborted) return response
       // The recall came between the headers and us: nobody could read the body.
       this.discard(response)

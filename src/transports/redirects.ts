@@ -1,4 +1,6 @@
 import type { Credentials } from '../core/request.ts'
+import { parse } from '../core/url.ts'
+import { isOneShot, letGo } from './replay.ts'
 
 /** Only in workerd (Cloudflare Workers). */
 interface Workerd {
@@ -22,4 +24,43 @@ export function travels({ headers = {} }: Credentials): boolean {
 /** How fetch is told to follow no redirect. workerd has no 'error': the caller gets the redirect itself. */
 export function unfollowed(): 'error' | 'manual' {
   return 'Cloudflare' in globalThis ? 'manual' : 'error'
+}
+
+/**
+ * Follows a redirect where a fetch of the app's own stands in for that of the platform: node-fetch would take the
+ * token to another port, and to subdomains. As the standard has it; another origin gets no credentials, nor does
+ * any that comes after it.
+ *
+ * @param set the headers that hold credentials
+ */
+export async function follow(
+  send: (url: string, init: RequestInit) => Promise<Response>,
+  response: Response,
+  url: string,
+  init: RequestInit,
+  set: Credentials['headers'],
+): Promise<Response> {
+  const headers = new Headers(init.headers)
+  for (let hops = 0; ; hops++) {
+    const { status } = response
+    const location = /^30[12378]$/.test(`${status}`) && response.headers.get('location')
+    if (!location) break
+    letGo(response.body)
+    const next = parse(location, url)
+    if (!next || hops > 19 || (status > 303 && isOneShot(init.body))) throw new TypeError('redirect')
+    if (next.origin !== parse(url)?.origin)
+      for (const name of ['authorization', 'cookie', ...Object.keys(set ?? {})]) headers.delete(name)
+    if (
+      status < 304 &&
+      !/^(GET|HEAD)$/i.test(init.method ?? 'GET') &&
+      (status > 302 || /^POST$/i.test(`${init.method}`))
+    ) {
+      init = { ...init, method: 'GET', body: null }
+      for (const name of ['content-type', 'content-length', 'content-encoding']) headers.delete(name)
+    }
+    url = next.href
+    response = await send(url, { ...init, headers })
+    Object.defineProperty(response, 'redirected', { value: true, configurable: true })
+  }
+  return response
 }

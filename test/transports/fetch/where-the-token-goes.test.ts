@@ -354,7 +354,8 @@ describe('redirects in a Worker, whose fetch has no `redirect: error`', () => {
         redirects.push(init?.redirect)
         return new Response('{}')
       }
-      const api = withSession(session({ applyToken }), { origins: [HOME], fetch: own })
+      vi.stubGlobal('fetch', own)
+      const api = withSession(session({ applyToken }), { origins: [HOME] })
       await api(`${HOME}/x`)
       await api(`${HOME}/x`, { redirect: 'follow' })
       expect(redirects).toEqual([redirect, 'follow'])

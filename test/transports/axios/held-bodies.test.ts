@@ -1,0 +1,72 @@
+/** Streams that fail, or are never sent; bodies that change while their request waits. */
+import { createReadStream } from 'node:fs'
+import { Readable } from 'node:stream'
+import { expect, test } from 'vitest'
+import { errorOf, stage } from './stage.ts'
+
+const OCTETS = { 'content-type': 'application/octet-stream' }
+const MISSING = '/no/such/file'
+
+test('a body that can be read once is not recalled, whoever asks for it', async () => {
+  const { server, api, received } = await stage({ session: { recall: 'safe', recallAfter: 1 } })
+  server.expireAccessTokens()
+  const late = server.hold('/api/echo')
+  const refresh = server.hold('/token')
+  const search = errorOf(
+    api.post('/api/echo', Readable.from(['whole']), { headers: OCTETS, session: { recall: true } }),
+  )
+  await late.untilArrived()
+  const other = api.get('/api/items')
+  await refresh.untilArrived()
+  refresh.release()
+  await other
+  late.release()
+  expect((await search).response?.status).toBe(401)
+  const sent = received.filter(({ method }) => method === 'POST')
+  expect(sent.map(({ body }) => `${body}`)).toEqual(['whole'])
+})
+
+test('a stream that fails while its request is held rejects it, as it would on the wire', async () => {
+  const { server, api, bare } = await stage({ expired: true })
+  const refresh = server.hold('/token')
+  const bared = await errorOf(bare.post('/public/echo', createReadStream(MISSING)))
+  const held = await errorOf(api.post('/api/echo', createReadStream(MISSING)))
+  expect([held.code, held.message]).toEqual([bared.code, bared.message])
+  expect(held.config).toMatchObject({ url: '/api/echo' })
+  refresh.release()
+})
+
+test('a stream that is never sent is destroyed: given up, or replaced by the factory', async () => {
+  const { server, api } = await stage({ expired: true })
+  const refresh = server.hold('/token')
+  const given = Readable.from(['never'])
+  const aborter = new AbortController()
+  const held = errorOf(api.post('/api/echo', given, { headers: OCTETS, signal: aborter.signal }))
+  await refresh.untilArrived()
+  aborter.abort()
+  await held
+  expect(given.destroyed).toBe(true)
+  refresh.release()
+  const replaced = Readable.from(['never'])
+  const session = { body: () => Readable.from(['sent']) }
+  await api.post('/api/echo', replaced, { headers: OCTETS, session })
+  expect(replaced.destroyed).toBe(true)
+})
+
+test('a body that waits is sent as the bare client would have sent it at the call', async () => {
+  const { server, api, received } = await stage({ expired: true, client: { adapter: 'fetch' } })
+  const refresh = server.hold('/token')
+  const bytes = Buffer.from('a')
+  const form = new FormData()
+  form.set('item', 'first')
+  const sent = [api.post('/api/echo', bytes, { headers: OCTETS }), api.post('/api/echo', form)]
+  await refresh.untilArrived()
+  bytes.write('b')
+  form.set('item', 'last')
+  refresh.release()
+  const [, two] = await Promise.all(sent)
+  expect(two?.config.data).toBe(form)
+  const [buffer, parts] = received.map(({ body }) => `${body}`)
+  expect(buffer).toBe('a')
+  expect(parts).toContain('first')
+})

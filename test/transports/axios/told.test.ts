@@ -1,0 +1,74 @@
+/** What responses, errors and observers are told, and in which forms. */
+import axios, { AxiosError, getAdapter } from 'axios'
+import { findSessionError } from 'refresh-once'
+import { attachSession } from 'refresh-once/axios'
+import { expect, test } from 'vitest'
+import { errorOf, stage } from './stage.ts'
+
+test('an adapter that sends a copy of the config leaves no token in responses and errors', async () => {
+  const { server, session, tokens } = await stage()
+  const http = getAdapter('http')
+  const api = axios.create({ baseURL: server.url, adapter: (config) => http({ ...config }) })
+  attachSession(api, session)
+  const { config } = await api.get('/api/items')
+  server.fault('500', { on: '/api/items' })
+  const error = await errorOf(api.get('/api/items', { headers: { 'X-Mine': '1' } }))
+  expect(JSON.stringify([config, error, error.response?.config])).not.toContain(tokens.access_token)
+  expect(error.config?.headers['X-Mine']).toBe('1')
+})
+
+test('parameters that nobody can write down are the bare error, also while somebody observes', async () => {
+  const { session, api, bare } = await stage()
+  const bad = { params: { since: new Date(Number.NaN) } }
+  const bared = await errorOf(bare.get('/api/items', bad))
+  session.observe(() => {})
+  const told = await errorOf(api.get('/api/items', bad))
+  expect([told.code, told.message]).toEqual([bared.code, bared.message])
+})
+
+test('a timeout with a unit is as long for a request that waits', async () => {
+  const { api } = await stage({ expired: true })
+  const timeout = '5000ms' as unknown as number
+  expect((await api.get('/api/items', { timeout })).status).toBe(200)
+})
+
+test('what is refused before it is sent has its config, and tells neither query nor body', async () => {
+  const { server, api, tokens } = await stage({ expired: true, session: { retries: 0 } })
+  server.fault('503')
+  const error = await errorOf(api.post('/api/echo?code=hidden', { password: 'hidden' }))
+  expect(error).toBeInstanceOf(AxiosError)
+  expect(error.code).toBe(findSessionError(error)?.code)
+  expect(error.config).toMatchObject({ url: '/api/echo?code=hidden', method: 'post' })
+  expect(JSON.stringify(error.config)).not.toContain(tokens.access_token)
+  expect(JSON.stringify(error)).not.toContain('hidden')
+})
+
+test.each([
+  ['http', 'arraybuffer'],
+  ['http', 'stream'],
+  ['fetch', 'arraybuffer'],
+  ['fetch', 'blob'],
+  ['fetch', 'stream'],
+] as const)(
+  'a business code is found by the %s adapter in a body asked for as %s',
+  async (adapter, responseType) => {
+    const seen: unknown[] = []
+    const { server, api } = await stage({
+      client: { adapter, responseType },
+      session: {
+        async shouldRefresh(response) {
+          seen.push(await response.json())
+          return undefined
+        },
+      },
+    })
+    server.fault('custom', {
+      on: '/api/items',
+      respond: (_, response) =>
+        void response.writeHead(200, { 'content-type': 'application/json' }).end('{"code":40101}'),
+    })
+    const { data } = await api.get('/api/items')
+    expect(seen).toEqual([{ code: 40101 }])
+    expect(await new Response(data).text()).toBe('{"code":40101}')
+  },
+)

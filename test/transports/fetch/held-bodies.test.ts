@@ -1,0 +1,117 @@
+/** Bodies of requests that wait, and of answers that stream. */
+import { getEventListeners } from 'node:events'
+import { createReadStream } from 'node:fs'
+import nodeFetch from 'node-fetch'
+import { withSession } from 'refresh-once/fetch'
+import { expect, test } from 'vitest'
+import { failureOf, startServer, times } from '../../setup.ts'
+import { stage } from './stage.ts'
+
+test('a body that waits is sent as fetch would have sent it at the call', async () => {
+  const { server, api, at, received } = await stage({ expired: true })
+  const refresh = server.hold('/token')
+  const bytes = Buffer.from('a')
+  const params = new URLSearchParams({ item: '1' })
+  const form = new FormData()
+  form.set('item', 'first')
+  const sent = [bytes, params, form].map((body) => api(at('/api/echo'), { method: 'POST', body }))
+  await refresh.untilArrived()
+  bytes.write('b')
+  params.set('item', '2')
+  form.set('item', 'last')
+  refresh.release()
+  await Promise.all(sent)
+  const [buffer, query, parts] = received.map(({ body }) => `${body}`)
+  expect([buffer, query]).toEqual(['a', 'item=1'])
+  expect(parts).toContain('first')
+})
+
+test('an aborted request that waits cancels its body, with the reason', async () => {
+  const { server, api, at } = await stage({ expired: true })
+  const refresh = server.hold('/token')
+  const reasons: unknown[] = []
+  const body = new ReadableStream({ cancel: (reason) => void reasons.push(reason) })
+  const aborter = new AbortController()
+  const init = { method: 'POST', body, duplex: 'half', signal: aborter.signal }
+  const held = failureOf(api(at('/api/echo'), init))
+  await refresh.untilArrived()
+  const why = new Error('enough')
+  aborter.abort(why)
+  expect(await held).toBe(why)
+  expect(reasons[0]).toBe(why)
+  refresh.release()
+})
+
+test('a file that cannot be read rejects the request that waits for a refresh', async () => {
+  const { server, session } = await stage({ expired: true })
+  const refresh = server.hold('/token')
+  const api = withSession(session, { origins: [server.url], fetch: nodeFetch as unknown as typeof fetch })
+  const body = createReadStream('/no/such/file') as unknown as ReadableStream
+  expect((await failureOf(api(`${server.url}/api/echo`, { method: 'POST', body }))).message).toContain(
+    'ENOENT',
+  )
+  refresh.release()
+})
+
+test('twenty requests that wait with one signal have one listener there', async () => {
+  const { server, api, at } = await stage({ expired: true })
+  const refresh = server.hold('/token')
+  const aborter = new AbortController()
+  const { signal } = aborter
+  const held = times(20, () => failureOf(api(at('/api/items'), { signal })))
+  await refresh.untilArrived()
+  expect(getEventListeners(signal, 'abort')).toHaveLength(1)
+  aborter.abort(new Error('enough'))
+  expect((await Promise.all(held)).map(({ message }) => message)).toEqual(times(20, () => 'enough'))
+  expect(getEventListeners(signal, 'abort')).toHaveLength(0)
+  refresh.release()
+})
+
+test('node-fetch takes no token to another port, and keeps it within the origin', async () => {
+  const other = await startServer()
+  const { server, session, at } = await stage()
+  const api = withSession(session, { origins: [server.url], fetch: nodeFetch as unknown as typeof fetch })
+  server.fault('redirect', { on: '/api/items', location: `${other.url}/public/echo` })
+  const answer = await api(at('/api/items'))
+  expect(answer.redirected).toBe(true)
+  expect(JSON.stringify(await answer.json())).not.toContain('earer')
+  server.fault('redirect', { on: '/api/items', location: '/api/echo' })
+  expect((await api(at('/api/items'))).status).toBe(200)
+})
+
+test('a value that no header can hold is not repeated by the error', async () => {
+  const { api, at } = await stage({
+    session: {
+      applyToken: ({ accessToken }) => ({ headers: { Authorization: `Token ${accessToken}; a="\n"` } }),
+    },
+  })
+  expect((await failureOf(api(at('/api/items')))).message).toBe('Authorization: invalid header value')
+})
+
+test('a request without CORS is bare', async () => {
+  const { api, at, received } = await stage()
+  await api(at('/api/echo'), { mode: 'no-cors' }).catch(() => {})
+  expect(received.map(({ headers }) => headers.authorization)).toEqual(
+    times(received.length, () => undefined),
+  )
+})
+
+test('json() waits for nothing that streams', async () => {
+  const seen: unknown[] = []
+  const { server, api, at } = await stage({
+    session: {
+      async shouldRefresh(response) {
+        seen.push(await response.json())
+        return undefined
+      },
+    },
+  })
+  server.fault('custom', {
+    on: '/api/items',
+    respond: (_, response) =>
+      void response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n'),
+  })
+  const answer = await api(at('/api/items'))
+  expect(seen).toEqual([undefined])
+  await answer.body?.cancel()
+})
