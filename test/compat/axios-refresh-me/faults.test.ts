@@ -21,7 +21,8 @@ describe('a refresh that is refused', () => {
     expect(error.response?.status).toBe(401)
     expect(codeOf(error)).toBe('session_expired')
     for (const { response, code, config } of await Promise.all(waiting)) {
-      expect({ response, code, config }).toEqual({ code: 'session_expired' })
+      expect({ response, code }).toEqual({ response: undefined, code: 'session_expired' })
+      expect(config?.url).toMatch(/^\/api\/effects/)
     }
     expect(server.count.api).toBe(1)
     expect(refreshes()).toBe(1)
