@@ -1,8 +1,9 @@
-import type { Session, SessionStore, Stored } from 'refresh-once'
+import { memoryStore, type Session, type SessionStore, type Stored } from 'refresh-once'
 import { withSession } from 'refresh-once/fetch'
 import { expect, test } from 'vitest'
 import { createSharedStore } from '../laws/shared-store.ts'
-import { deferred, failureOf, open, watch, withoutJitter } from '../setup.ts'
+import { deferred, failureOf, newClock, open, watch, withoutJitter } from '../setup.ts'
+import { syncStorage } from './storage.ts'
 
 /** Stores of several contexts at one place. */
 function newPlace(): () => SessionStore {
@@ -179,4 +180,40 @@ test('tokens that could not be had at first are taken when they come', async () 
   // What is known already is not news.
   tell({ version, tokens: { accessToken: 'other' } })
   expect(await session.getAccessToken()).toBe('late')
+})
+
+test('a Retry-After of a former sign-in does not hide the one that another is given in the next', async () => {
+  const time = newClock()
+  const storage = syncStorage()
+  const busy = (seconds: number) => () =>
+    new Response(null, { status: 503, headers: { 'retry-after': String(seconds) } })
+  let answer: () => Response = busy(300)
+  let calls = 0
+  const sharing = (tokens?: { accessToken: string; expiresAt: number }): Session =>
+    open({
+      clock: time.clock,
+      store: { ...memoryStore({ storage, clock: time.clock }), ...unheard },
+      tokens,
+      retries: 0,
+      refresh: () => {
+        calls++
+        return answer()
+      },
+    })
+  const one = sharing({ accessToken: 'old', expiresAt: 1 })
+  await failureOf(one.getAccessToken())
+  await one.signIn({ accessToken: 'new', expiresIn: 10 })
+  await time.advance(10_000)
+  answer = () => new Response(null, { status: 502 })
+  await failureOf(one.getAccessToken())
+  answer = busy(120)
+  await failureOf(sharing().refresh())
+  const before = calls
+  // Its own cooldown is over, the other's is not.
+  await time.advance(60_000)
+  expect(await failureOf(one.getAccessToken())).toMatchObject({ code: 'refresh_failed' })
+  expect(calls).toBe(before)
+  await time.advance(60_000)
+  answer = () => Response.json({ access_token: 'newer' })
+  expect(await one.getAccessToken()).toBe('newer')
 })

@@ -79,6 +79,32 @@ test('new tokens that the store refuses are saved as soon as it works again, wit
   expect(g.tried).toHaveLength(length)
 })
 
+test('new tokens that the store refuses are tried again after one second, two and four, and then every five', async () => {
+  const g = await unsaved()
+  let { length } = g.tried
+  // The three tries of the refresh itself have taken 550 milliseconds of the second that has passed.
+  for (const ms of [550, 2_000, 4_000, 5_000, 5_000]) {
+    await g.time.advance(ms - 1)
+    expect(g.tried).toHaveLength(length)
+    await g.time.advance(1)
+    expect(g.tried).toHaveLength(++length)
+  }
+})
+
+test('what another has saved meanwhile is taken when new tokens that were refused are saved late', async () => {
+  const g = await unsaved()
+  g.refuse(false)
+  const { version } = (await g.store.load()) ?? {}
+  if (!version) throw new Error('nothing was saved')
+  await g.store.save({
+    version: { ...version, generation: 9, nonce: 'other' },
+    tokens: { accessToken: 'theirs' },
+  })
+  await g.time.advance(1_000)
+  expect(await g.session.getAccessToken()).toBe('theirs')
+  expect(g.session.busy).toBe(false)
+})
+
 test('tokens of the options that the store refuses are served, and nothing else comes of it', async () => {
   const g = given()
   g.refuse(true)

@@ -1,5 +1,5 @@
 /** What observers and subscribers hear of requests. */
-import type { SessionEvent, SessionState } from 'refresh-once'
+import { memoryStore, type SessionEvent, type SessionState } from 'refresh-once'
 import { describe, expect, test } from 'vitest'
 import { expired, signIn, startServer, times, watch } from '../setup.ts'
 import { CLIENTS } from './client.ts'
@@ -45,6 +45,23 @@ describe.each(CLIENTS)('$name', (client) => {
     expect(seen.of('request-settled')).toMatchObject(
       times(3, () => ({ ok: true, status: 200, code: undefined })),
     )
+  })
+
+  test('of a request that waits for the store and then for a refresh: it is held once', async () => {
+    const server = await startServer()
+    const tokens = expired(server.mint('alice'))
+    const session = signIn(server, { tokens, store: memoryStore() })
+    const api = client.attach(server, session)
+    const seen = watch(session)
+    expect((await api('/api/items')).status).toBe(200)
+    expect(seen.events.map(({ type }) => type)).toEqual([
+      'request-held',
+      'signed-in',
+      'refresh-started',
+      'refresh-succeeded',
+      'request-sent',
+      'request-settled',
+    ])
   })
 
   test('of a replay: the same number, the second attempt, and the new generation', async () => {
