@@ -224,30 +224,54 @@ describe('a lease that has ended', () => {
     expect(calls).toBe(1)
   })
 
-  test('nearly, when the generation has been reserved: nothing is sent, and nobody waits for the reservation', async () => {
+  /** A session over a store whose turn has `spent` milliseconds of its lease gone once the generation is reserved. */
+  async function slowToReserve(lease: number, spent: number) {
     const time = newClock()
-    const memory = memoryStore({ clock: time.clock, lease: 60_000 })
+    const memory = memoryStore({ clock: time.clock, lease })
     let calls = 0
     const session = open({
       tokens: OLD,
       clock: time.clock,
       retries: 0,
+      lease,
       deadline: 90_000,
       refresh: () => `new-${++calls}`,
       store: {
         ...memory,
-        exclusive: leasing(memory, (lease) => ({
+        exclusive: leasing(memory, (turn) => ({
           async begin() {
-            const generation = await lease.begin()
-            await time.advance(59_500)
+            const generation = await turn.begin()
+            await time.advance(spent)
             return generation
           },
         })),
       },
     })
     await time.advance(0)
-    expect(isSessionError(await failureOf(session.refresh()), 'refresh_failed')).toBe(true)
-    expect(calls).toBe(0)
-    expect((await memory.load())?.pending).toMatchObject({ generation: 2, until: 0 })
-  })
+    return { session, memory, calls: () => calls }
+  }
+
+  const margins = [
+    { lease: 60_000, margin: 1_000 },
+    { lease: 5_000, margin: 500 },
+  ]
+
+  test.each(margins)(
+    'nearly, when the generation has been reserved: nothing is sent, and nobody waits for the reservation ($lease ms)',
+    async ({ lease, margin }) => {
+      const { session, memory, calls } = await slowToReserve(lease, lease - margin + 1)
+      expect(isSessionError(await failureOf(session.refresh()), 'refresh_failed')).toBe(true)
+      expect(calls()).toBe(0)
+      expect((await memory.load())?.pending).toMatchObject({ generation: 2, until: 0 })
+    },
+  )
+
+  test.each(margins)(
+    'a second, or a tenth of it, before its end is time enough ($lease ms)',
+    async ({ lease, margin }) => {
+      const { session, calls } = await slowToReserve(lease, lease - margin)
+      await session.refresh()
+      expect(calls()).toBe(1)
+    },
+  )
 })

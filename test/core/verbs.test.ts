@@ -188,6 +188,20 @@ describe('update', () => {
     expect(g.calls).toBe(0)
   })
 
+  test('with an end of the refresh token in the past: no refresh is told of it', async () => {
+    const seen: unknown[] = []
+    const g = given({
+      refresh: ({ tokens }) => {
+        seen.push(tokens?.refreshExpiresAt)
+        return 'refreshed'
+      },
+    })
+    await g.session.signIn('one')
+    await g.session.update({ accessToken: 'two', refreshExpiresAt: g.time.clock.now() - 60_000 })
+    await g.session.refresh()
+    expect(seen).toEqual([undefined])
+  })
+
   test('rejects when nobody is signed in, or somebody else has signed in meanwhile', async () => {
     const g = given()
     expect((await failureOf(g.session.update('x'))).message).toContain('signIn')
