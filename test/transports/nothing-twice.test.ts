@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { AuthServer } from 'refresh-once/testing'
 import { describe, expect, test } from 'vitest'
-import { times, watch } from '../setup.ts'
+import { received, times, watch } from '../setup.ts'
 import { ALL_CLIENTS } from './client.ts'
 import { stage } from './stage.ts'
 import { landed, onWire } from './wire.ts'
@@ -250,6 +250,26 @@ describe.each(ALL_CLIENTS)('$name: nothing is executed twice', (client) => {
 
       expect(seen.of('request-recalled')).toEqual([])
       expect((await landed(server, '/api/late')).map(({ status }) => status)).toEqual([401, 200])
+    })
+
+    test('a request of a former sign-in is left on the wire: it could not be sent again', async () => {
+      const { server, session, api, time } = await stage(client, { recall: 'safe' })
+      const slow = server.hold('/api/late')
+      const former = api('/api/late')
+      await slow.untilArrived()
+      await session.signIn(received(server.mint('alice'), time.clock))
+      const seen = watch(session)
+      const refreshes = server.hold('/token')
+      server.expireAccessTokens()
+      const rejected = api('/api/items')
+      await refreshes.untilArrived()
+      await time.advance(5_000)
+      expect(seen.of('request-recalled')).toEqual([])
+      refreshes.release()
+      expect((await rejected).status).toBe(200)
+      slow.release()
+      expect((await former).status).toBe(401)
+      expect(await landed(server, '/api/late')).toMatchObject([{ status: 401 }])
     })
 
     test('a single request may opt out of the recall', async () => {
