@@ -175,6 +175,15 @@ describe('a refresh before the store has been read', () => {
 })
 
 describe('`unless`', () => {
+  test('goes through a cooldown of our own making at once, too', async () => {
+    const g = given()
+    await failureOf(g.session.getAccessToken())
+    const before = g.calls
+    g.answer(() => 'new')
+    await g.session.refresh({ unless: OLD.accessToken })
+    expect([await g.session.getAccessToken(), g.calls]).toEqual(['new', before + 1])
+  })
+
   test('ten sockets that are closed late cost one refresh', async () => {
     const g = given({ tokens: 'first' })
     let issued = 1
