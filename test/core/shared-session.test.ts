@@ -1,3 +1,4 @@
+import { setImmediate as macrotask } from 'node:timers/promises'
 import { memoryStore, type Session, type SessionStore, type Stored } from 'refresh-once'
 import { withSession } from 'refresh-once/fetch'
 import { expect, test } from 'vitest'
@@ -136,6 +137,27 @@ test('of two who sign in at the same time the one is signed in whose sign-in is 
   await session.signIn('ours')
   expect(await session.getAccessToken()).toBe('theirs')
   expect((await own.load())?.tokens?.accessToken).toBe('theirs')
+})
+
+test('a sign-in that comes after one of a clock ahead of ours is saved, too, when it resolves', async () => {
+  const memory = memoryStore()
+  await memory.save({
+    version: { epoch: '9999999999999980.5', generation: 1, nonce: 'other' },
+    tokens: { accessToken: 'theirs' },
+  })
+  const store: SessionStore = {
+    ...memory,
+    // It has not been read when somebody signs in.
+    load: () => new Promise(() => {}),
+    async save(next) {
+      await macrotask()
+      return memory.save(next)
+    },
+  }
+  const session = open({ refresh: () => 'unused', store })
+  await session.signIn('mine')
+  expect((await memory.load())?.tokens?.accessToken).toBe('mine')
+  expect(await session.getAccessToken()).toBe('mine')
 })
 
 test('refreshes of others count for the loop budget', async () => {
