@@ -112,6 +112,18 @@ describe.each([
     }
   })
 
+  test('counts none of it while nothing of its own is in question', async () => {
+    const { session, ask, revoke } = world()
+    const one = await session()
+    const two = await session({ deaf })
+    for (let round = 0; round < 8; round++) {
+      await one.refresh()
+      if (deaf) await two.refresh()
+    }
+    revoke()
+    expect(await ask(two)).toEqual(served)
+  })
+
   test('is stopped where nothing is accepted, although it has fetched nothing itself', async () => {
     const { session, ask } = world()
     const one = await session()

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import type { SessionEvent, SessionState } from 'refresh-once'
+import { memoryStore, type SessionEvent, type SessionState } from 'refresh-once'
 import { describe, expect, test, vi } from 'vitest'
 import { deferred, failureOf, newClock, open, watch } from '../setup.ts'
 
@@ -26,6 +26,12 @@ describe('session.state', () => {
     const refresh = (): string => 'x'
     expect(open({ refresh, tokens: null }).state.status).toBe('signed-out')
     expect(open({ refresh, tokens: 'mine' }).state).toMatchObject({ status: 'signed-in', generation: 1 })
+    expect(open({ refresh, store: memoryStore() }).state).toEqual({
+      status: 'restoring',
+      refreshing: false,
+      generation: 0,
+      expiresAt: undefined,
+    })
   })
 
   test('is frozen, and the same object until something changes', async () => {
