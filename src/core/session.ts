@@ -2,7 +2,7 @@ import { leaveWith } from './abortable.ts'
 import { Budget } from './budget.ts'
 import { CheckedStore } from './checked-store.ts'
 import { Cooldown } from './cooldown.ts'
-import { isSessionError, SessionError } from './errors.ts'
+import { SessionError } from './errors.ts'
 import { Events, type RefreshReason, type SessionEvent } from './events.ts'
 import { exchange } from './exchange.ts'
 import { gate } from './gate.ts'
@@ -172,7 +172,8 @@ export function createSession(options: SessionOptions): Session {
     async update(tokens) {
       ensureOpen(parts)
       if (running.synchronous) throw new TypeError(say('inside'))
-      const given = readTokens(tokens, clock, cookie, true, { told })
+      // What is wrong with them is said at once.
+      readTokens(tokens, clock, cookie, true, { told })
       const caller = callerOf('update', undefined)
       while (known.reading) await room.enter(caller)
       const before = known.record
@@ -183,9 +184,10 @@ export function createSession(options: SessionOptions): Session {
         const { epoch } = record.version
         if (epoch !== before.version.epoch) throw new SessionError('session_changed')
         const version = { epoch, generation: await lease.begin(), nonce }
-        // What it does not name is kept from the former set.
-        const next = { ...given, ...readTokens(tokens, clock, cookie, true, { previous: record.tokens }) }
-        return store.save({ version, tokens: next })
+        return store.save({
+          version,
+          tokens: readTokens(tokens, clock, cookie, true, { previous: record.tokens }),
+        })
       })
       known.become(saved, 'updated')
       // A refresh was refused meanwhile: the session is over, and these tokens with it.
@@ -196,10 +198,14 @@ export function createSession(options: SessionOptions): Session {
       const tokens = known.record?.tokens
       await replace(parts, { ended: 'signed-out' })
       if (!server) return
-      const logout = async () => void (await server({ tokens }))
+      let begun = false
+      const logout = async () => {
+        begun = true
+        await server({ tokens })
+      }
       // A turn that is not to be had keeps nobody from signing out.
       await inTurn('signOut', logout).catch((error) => {
-        if (!isSessionError(error, 'refresh_timeout')) throw error
+        if (begun) throw error
         return logout()
       })
     },

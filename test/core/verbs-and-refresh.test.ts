@@ -1,4 +1,4 @@
-import { memoryStore, type SessionStore } from 'refresh-once'
+import { memoryStore, SessionError, type SessionStore } from 'refresh-once'
 import { withSession } from 'refresh-once/fetch'
 import { describe, expect, test } from 'vitest'
 import { deferred, failureOf, newClock, open, watch } from '../setup.ts'
@@ -184,4 +184,15 @@ test('a session that is closed while it refreshes does not say for ever that it 
   session.close()
   expect(session.state).toMatchObject({ status: 'signed-in', refreshing: false })
   expect(heard).toEqual([true, false])
+})
+
+test('a `server` that fails as a turn does that was not to be had is called once', async () => {
+  const session = open({ tokens: 'mine', refresh: () => 'unused' })
+  let calls = 0
+  const server = (): never => {
+    calls++
+    throw new SessionError('refresh_timeout')
+  }
+  expect(await failureOf(session.signOut({ server }))).toMatchObject({ code: 'refresh_timeout' })
+  expect(calls).toBe(1)
 })
