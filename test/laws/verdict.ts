@@ -58,8 +58,9 @@ function isJustified(
     case 'refresh_timeout':
       return clock.monotonic() - since >= DEADLINE && context.waits
     case 'refresh_loop':
-      // Or the request was refused more often than any is sent again.
-      return happened.renewed >= 5 || sends.filter(({ end }) => end === 401).length > 5
+      // Tokens of others count, whether a refresh or an update has brought them. Or the request was refused more often
+      // than any is sent again.
+      return happened.renewed + happened.updated >= 5 || sends.filter(({ end }) => end === 401).length > 5
     case 'session_changed':
       return context.view.changedSince(stamp)
     case 'session_closed':
