@@ -91,11 +91,10 @@ async function attempt(
 ): Promise<Landing> {
   const { store, known, room, running, saving, nonce, cookie, settings } = parts
   const stored = await store.load()
-  if (stored && isAhead(stored, seen)) return { record: stored }
   // An empty store is no sign-out: somebody has cleared it. The session goes on in memory, and nothing is written back.
   const cleared = seen && !stored
   const record = cleared ? seen : await upToDate(parts, stored, seen)
-  if (record.ended) return { record }
+  if (record.ended || isAhead(record, seen)) return { record }
   yieldToCooldown(parts, record, insists)
   // The cookie jar has no fence: two answers could overwrite each other in any order.
   if (cookie) yieldToOthers(parts, record)

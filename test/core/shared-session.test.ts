@@ -239,3 +239,22 @@ test('a Retry-After of a former sign-in does not hide the one that another is gi
   answer = () => Response.json({ access_token: 'newer' })
   expect(await one.getAccessToken()).toBe('newer')
 })
+
+test('a sign-in elsewhere that comes while a first refresh looks into the empty store is taken, not refreshed', async () => {
+  const place = newPlace()
+  const store = place()
+  const other = open({ refresh: () => 'unused', store: place(), tokens: null })
+  await reach(other, 'signed-out')
+  let refreshes = 0
+  const signsInBefore: SessionStore = {
+    ...store,
+    ...unheard,
+    async save(stored) {
+      await other.signIn('fresh')
+      return store.save(stored)
+    },
+  }
+  const session = open({ refresh: () => `refreshed ${++refreshes}`, store: signsInBefore })
+  expect(await session.getAccessToken()).toBe('fresh')
+  expect(refreshes).toBe(0)
+})
