@@ -1,7 +1,9 @@
 /**
- * `npm test`: everything, one step after another. A failed step does not stop the ones after it, so
- * that one run tells all there is to tell. The last line is the sum of checks and tests.
+ * `npm test`: everything. A failed step does not stop the ones after it, so that one run tells all there is to tell.
+ * The steps come one after another, but for the tests in browsers: these wait most of their time, and run beside those
+ * that need other programs. The last line is the sum of checks and tests.
  */
+import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { verify } from '../model/check.mjs'
@@ -40,26 +42,30 @@ check('package: types as users resolve them', () =>
 check('dead exports', () => node(tool('knip')))
 check('size', () => node(tool('size-limit')))
 
-const inBoth = tests('tests', ['--project', 'newest', '--project', 'oldest axios', ...coverageOptions()])
+const inBoth = await tests('tests', [
+  '--project',
+  'newest',
+  '--project',
+  'oldest axios',
+  ...coverageOptions(),
+])
 if (inBoth.length === 0) fail('tests: none met the oldest axios')
 printBranchCoverage()
 
 heading('programs')
 const chromium = await program('browser tests', ensureChromium)
-
-heading('redis')
 const redis = await program('Redis tests', ensureRedis)
-// The backend-for-frontend is tried with both.
-const withoutBrowser = chromium ? [] : ['--exclude', 'examples/bff/**']
-if (redis)
-  tests('Redis tests', ['--project', 'redis', ...withoutBrowser], {
-    REDIS_SERVER_PATH: redis,
-    CHROMIUM_PATH: chromium ?? '',
-  })
-if (redis && !chromium) notRun.push('tests of the backend-for-frontend (no Chromium)')
+const spin = await program('model', ensureSpin)
+const firefox = await program('tests of tabs in Firefox', ensureFirefox)
+const webkit = await program('tests of tabs in WebKit', ensureWebKit)
+const { installed, missing } = await ensureRuntimes()
+if (ensureNext()) installed.push('Next.js')
+else missing.push('Next.js')
+if (missing.length > 0 && inCi) fail(`runtimes: no ${missing.join(', ')}`)
+if (missing.length > 0) notRun.push(`tests of the packed package in ${missing.join(', ')}`)
 
 heading('model')
-if (await program('model', ensureSpin)) {
+if (spin) {
   for (const modelRun of modelRuns) {
     check(`model ${modelRun.asks}: ${modelRun.name}`, () => {
       const { passed, summary, counterexample } = verify(modelRun)
@@ -70,26 +76,7 @@ if (await program('model', ensureSpin)) {
   }
 }
 
-heading('browser')
-const firefox = await program('tests of tabs in Firefox', ensureFirefox)
-const webkit = await program('tests of tabs in WebKit', ensureWebKit)
-if (chromium) {
-  tests('browser tests', ['--project', 'browser'], {
-    CHROMIUM_PATH: chromium,
-    // An empty path: not in this one.
-    FIREFOX_PATH: firefox ?? '',
-    WEBKIT_DRIVER_PATH: webkit ?? '',
-  })
-}
-
-heading('runtimes')
-const { installed, missing } = await ensureRuntimes()
-if (ensureNext()) installed.push('Next.js')
-else missing.push('Next.js')
-if (missing.length > 0 && inCi) fail(`runtimes: no ${missing.join(', ')}`)
-if (missing.length > 0) notRun.push(`tests of the packed package in ${missing.join(', ')}`)
-if (chromium || installed.length > 0)
-  tests('runtimes', ['--project', 'runtimes'], { CHROMIUM_PATH: chromium ?? '' })
+await Promise.all([testsInBrowsers(), testsBesideThem()])
 
 check('tables of the documents', tablesOfDocuments)
 
@@ -98,6 +85,29 @@ for (const failure of failures) console.log(`failed: ${failure}`)
 for (const omission of notRun) console.log(`not run: ${omission}`)
 console.log(`${total.passed} passed, ${total.failed} failed`)
 process.exitCode = total.failed > 0 ? 1 : 0
+
+async function testsInBrowsers() {
+  if (!chromium) return
+  await tests('browser tests', ['--project', 'browser'], {
+    CHROMIUM_PATH: chromium,
+    // An empty path: not in this one.
+    FIREFOX_PATH: firefox ?? '',
+    WEBKIT_DRIVER_PATH: webkit ?? '',
+  })
+}
+
+async function testsBesideThem() {
+  // The backend-for-frontend is tried with both.
+  const withoutBrowser = chromium ? [] : ['--exclude', 'examples/bff/**']
+  if (redis)
+    await tests('Redis tests', ['--project', 'redis', ...withoutBrowser], {
+      REDIS_SERVER_PATH: redis,
+      CHROMIUM_PATH: chromium ?? '',
+    })
+  if (redis && !chromium) notRun.push('tests of the backend-for-frontend (no Chromium)')
+  if (chromium || installed.length > 0)
+    await tests('runtimes', ['--project', 'runtimes'], { CHROMIUM_PATH: chromium ?? '' })
+}
 
 function check(name, work) {
   heading(name)
@@ -114,31 +124,45 @@ function check(name, work) {
 }
 
 /**
- * Runs Vitest and adds what its report says. Whatever the report cannot explain counts as one failure.
- * Returns the files that ran in more than one project.
+ * Runs Vitest, prints what it says when it has ended, and adds what its report says. Whatever the report cannot explain
+ * counts as one failure. Returns the files that ran in more than one project.
  */
-function tests(name, args, env) {
-  heading(name)
+async function tests(name, args, env) {
   const started = performance.now()
   const report = reportOf(name)
   rmSync(report, { force: true })
   mkdirSync(join(root, '.cache'), { recursive: true })
-  let exitedWell = false
-  try {
-    exitedWell = run(
-      process.execPath,
-      tool('vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...args),
-      env,
-    )
-  } catch (error) {
-    console.error(error.message)
-  }
+  const { exitedWell, output } = await outputOf(
+    tool('vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...args),
+    env,
+  )
+  heading(name)
+  process.stdout.write(output)
   const failedBefore = total.failed
   const suites = existsSync(report) ? addReport(name, JSON.parse(readFileSync(report, 'utf8'))) : []
   if (!(exitedWell && existsSync(report)) && total.failed === failedBefore)
     fail(`${name}: Vitest failed outside of any test`)
   console.log(`${total.failed === failedBefore ? 'ok' : 'FAILED'}  ${seconds(started)}`)
   return suites.filter((suite, index) => suites.indexOf(suite) < index)
+}
+
+/** Runs Node. Resolves when it has exited; whatever goes wrong is in the output. */
+function outputOf(args, env) {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, args, {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    })
+    let output = ''
+    const add = (chunk) => {
+      output += chunk
+    }
+    child.stdout.setEncoding('utf8').on('data', add)
+    child.stderr.setEncoding('utf8').on('data', add)
+    child.on('error', ({ message }) => resolve({ exitedWell: false, output: `${output}${message}\n` }))
+    child.on('close', (code) => resolve({ exitedWell: code === 0, output }))
+  })
 }
 
 function reportOf(name) {

@@ -115,7 +115,8 @@ test('CONTRIBUTING names every folder of the repository', () => {
 
 test('titles of tests are sentences, without codes', () => {
   const files = ['test/', 'examples/'].flatMap(inside).filter((name) => /\.test\.tsx?$/.test(name))
-  const codes = /\([A-Z]\d{1,3}[a-z]?(?:, [A-Z]\d{1,3}[a-z]?)*\)|['"`][A-Z]\d{1,3}[a-z]?[:.]? /
+  const codes =
+    /\([A-Z]\d{1,3}[a-z]?(?:, [A-Z]\d{1,3}[a-z]?)*\)|['"`][A-Z]\d{1,3}[a-z]?[:.]? |(?:test|describe)\b.*['"` ]\(\d\d[a-z]?[;,)]/
   const coded = files.flatMap((file) => {
     const lines = read(file).split('\n')
     return lines.flatMap((line, index) => (codes.test(line) ? [`${file}:${index + 1}`] : []))

@@ -434,7 +434,7 @@ describe('where the token goes in Chromium (fetch)', { timeout: 30_000 }, () => 
     expect(server.count.refreshRequests).toBe(0)
   })
 
-  test('(60) an API of another origin that hides its challenge from the page: one refresh, and all are served', async () => {
+  test('an API of another origin that hides its challenge from the page: one refresh, and all are served', async () => {
     const api = await startServer({ exposeChallenge: false })
     const { page } = await browser.visit({ api, fetch: { origins: [api.url] } })
     api.expireAccessTokens()

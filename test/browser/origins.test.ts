@@ -54,7 +54,7 @@ describe.each(['xhr', 'fetch'] as const)(
       expect(server.count.refreshRequests).toBe(0)
     })
 
-    test('(60) an API of another origin that hides its challenge from the page: one refresh, and all are served', async () => {
+    test('an API of another origin that hides its challenge from the page: one refresh, and all are served', async () => {
       const api = await startServer({ exposeChallenge: false })
       const { server, page } = await browser.visit({ api, client: { adapter, baseURL: api.url } })
       api.expireAccessTokens()
@@ -79,7 +79,7 @@ describe.each(['xhr', 'fetch'] as const)(
       expect(server.count.api).toBe(0)
     })
 
-    test('(60) with a written base URL the token goes there, and to the origins that are named', async () => {
+    test('with a written base URL the token goes there, and to the origins that are named', async () => {
       const api = await startServer()
       const named = await startServer()
       const { page } = await browser.visit({

@@ -3,11 +3,11 @@ import { times } from '../../setup.ts'
 import { inEachEngine, type Stage } from './stage.ts'
 
 /** `npm run soak` asks for more. */
-const HAND_OVERS = Number(process.env.SOAK_HAND_OVERS ?? 100)
+const HAND_OVERS = Number(process.env.SOAK_HAND_OVERS ?? 40)
 const TABS = 10
 
 inEachEngine('turns pass from tab to tab', (set, engine) => {
-  test(`${HAND_OVERS} times under load, in memory and on the disk: each finds the newest token (66a)`, async () => {
+  test(`${HAND_OVERS} times under load, in memory and on the disk: each finds the newest token`, async () => {
     const stage = await set()
     const tabs = await Promise.all(times(TABS, () => stage.open()))
 

@@ -31,7 +31,7 @@ function forge(message: unknown): unknown[] {
 }
 
 inEachEngine('messages between tabs are hints:', (set) => {
-  test('forged and malformed ones are ignored, and move no session backwards or forwards (66)', async () => {
+  test('forged and malformed ones are ignored, and move no session backwards or forwards', async () => {
     const { server, open } = await set()
     const eavesdropper = await open()
     const one = await open({})

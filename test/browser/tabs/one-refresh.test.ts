@@ -5,7 +5,7 @@ import { inEachEngine } from './stage.ts'
 const signedIn = (generation: number) => ({ status: 200, user: 'alice', generation })
 
 inEachEngine('many tabs, one session', (set) => {
-  test('tabs 2 to 20 open without a refresh (63), and then send 10 requests each with one expired token: one refresh, 200 answers (62; in memory, then on the disk)', async () => {
+  test('tabs 2 to 20 open without a refresh, and then send 10 requests each with one expired token: one refresh, 200 answers (in memory, then on the disk)', async () => {
     const { server, open, openAll, start } = await set()
     const first = await open({})
     await first.call('signIn', server.mint('alice'))
@@ -31,7 +31,7 @@ inEachEngine('many tabs, one session', (set) => {
     expect(server.count, server.explain()).toMatchObject({ refreshes: 2, refreshRequests: 2, reuses: 0 })
   })
 
-  test('in cookie mode, 5 tabs whose cookie has expired send 10 requests each: one refresh, 50 answers (62)', async () => {
+  test('in cookie mode, 5 tabs whose cookie has expired send 10 requests each: one refresh, 50 answers', async () => {
     const { server, open, openAll } = await set()
     const start = { session: { mode: 'cookie' as const } }
     const first = await open(start)
@@ -44,7 +44,7 @@ inEachEngine('many tabs, one session', (set) => {
     expect(server.count, server.explain()).toMatchObject({ refreshes: 1, refreshRequests: 1, reuses: 0 })
   })
 
-  test('an only tab in memory mode waits for no siblings: it refreshes at once (63)', async () => {
+  test('an only tab in memory mode waits for no siblings: it refreshes at once', async () => {
     const { server, open } = await set()
     const tab = await open({})
     await tab.call('signIn', server.mint('alice'))
@@ -52,7 +52,7 @@ inEachEngine('many tabs, one session', (set) => {
     expect(await tab.call('request', 1)).toEqual([signedIn(2)])
   })
 
-  test('an only tab asks nobody for tokens that have gone with the last one (63)', async () => {
+  test('an only tab asks nobody for tokens that have gone with the last one', async () => {
     const { server, open } = await set()
     const former = await open({})
     await former.call('signIn', server.mint('alice'))
@@ -69,7 +69,7 @@ inEachEngine('many tabs, one session', (set) => {
     expect(await spy.call('heard')).not.toContainEqual(expect.objectContaining({ ask: true }))
   })
 
-  test('two tabs sign in as different users at once: no request leaves with the other’s token (66b)', async () => {
+  test('two tabs sign in as different users at once: no request leaves with the other’s token', async () => {
     const { server, openAll } = await set()
     const [alices, bobs] = await openAll(2, {})
     for (let round = 0; round < 20; round++) {

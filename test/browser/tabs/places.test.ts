@@ -19,7 +19,7 @@ inEachEngine('other contexts:', (set) => {
     expect(server.count, server.explain()).toMatchObject({ refreshes: 1, refreshRequests: 1, reuses: 0 })
   })
 
-  test('two frames of one page that load it twice: one refresh (70)', async () => {
+  test('two frames of one page that load it twice: one refresh', async () => {
     const { site, server, open, start } = await set()
     const page = await open()
     await page.call('addFrame', site.page('left'))
@@ -34,7 +34,7 @@ inEachEngine('other contexts:', (set) => {
     expect(server.count, server.explain()).toMatchObject({ refreshes: 1, refreshRequests: 1, reuses: 0 })
   })
 
-  test('a frame in the page of another site is separate from its own site, and both stay whole (70)', async () => {
+  test('a frame in the page of another site is separate from its own site, and both stay whole', async () => {
     const { site, server, open, start } = await set()
     const own = await open({})
     await own.call('signIn', server.mint('alice'))
@@ -52,7 +52,7 @@ inEachEngine('other contexts:', (set) => {
     expect(server.count, server.explain()).toMatchObject({ refreshes: 2, reuses: 0 })
   })
 
-  test('two origins do not meet (70)', async () => {
+  test('two origins do not meet', async () => {
     const { server, open } = await set()
     const one = await open({})
     const two = await open({ session: { tokens: null } }, 'localhost')

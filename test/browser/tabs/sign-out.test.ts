@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { inEachEngine } from './stage.ts'
 
 inEachEngine('sign-in and sign-out', (set) => {
-  test('sign-out in one tab signs out all, the one included whose refresh is under way: its answer revives nobody (69)', async () => {
+  test('sign-out in one tab signs out all, the one included whose refresh is under way: its answer revives nobody', async () => {
     const { server, open, openAll } = await set()
     const refreshing = await open({})
     await refreshing.call('signIn', server.mint('alice'))
@@ -27,7 +27,7 @@ inEachEngine('sign-in and sign-out', (set) => {
     expect(server.count).toMatchObject({ refreshes: 1, refreshRequests: 1 })
   })
 
-  test('another user signs in: what waits in other tabs rejects with session_changed (69)', async () => {
+  test('another user signs in: what waits in other tabs rejects with session_changed', async () => {
     const { server, openAll } = await set()
     const [one, two] = await openAll(2, {})
     await one?.call('signIn', server.mint('alice'))
@@ -45,7 +45,7 @@ inEachEngine('sign-in and sign-out', (set) => {
     expect(await two?.call('request', 1)).toEqual([{ status: 200, user: 'bob', generation: 1 }])
   })
 
-  test('another user signs in while a request is held that was never sent: it rejects with session_changed (69)', async () => {
+  test('another user signs in while a request is held that was never sent: it rejects with session_changed', async () => {
     const { server, openAll } = await set()
     const [one, two] = await openAll(2, {})
     await one?.call('signIn', server.mint('alice'))

@@ -7,7 +7,7 @@ const degradations = ({ events }: StagedTab): unknown[] => events.filter(({ type
 
 inEachEngine('storage fails:', (set, engine) => {
   for (const fault of ['no storage', 'storage throws', 'storage fails', 'storage is full'] as const) {
-    test(`${fault}: the session is usable in memory, and says so (67)`, async () => {
+    test(`${fault}: the session is usable in memory, and says so`, async () => {
       const { server, open, start } = await set()
       const tab = await open()
       await tab.call('suffer', fault)
@@ -24,7 +24,7 @@ inEachEngine('storage fails:', (set, engine) => {
     })
   }
 
-  test('the database is deleted under us: no sign-out, one refresh, and it is reported (67)', async () => {
+  test('the database is deleted under us: no sign-out, one refresh, and it is reported', async () => {
     const { server, openAll } = await set()
     const [one, two] = await openAll(2, { persist: 'disk' })
     if (!one || !two) throw new Error('no tabs')
@@ -65,7 +65,7 @@ inEachEngine('storage fails:', (set, engine) => {
     { version: 'x' },
     { version: { epoch: 1, generation: 2, nonce: 3 } },
   ]
-  test('the cell holds garbage of many kinds: no sign-out, and each is reported (67)', async () => {
+  test('the cell holds garbage of many kinds: no sign-out, and each is reported', async () => {
     const { server, open } = await set()
     const tab = await open({ persist: 'disk' })
     for (const value of garbage) {
@@ -107,7 +107,7 @@ inEachEngine('storage fails:', (set, engine) => {
     expect(await other.call('readStorage')).toContain(tokens.refresh_token)
   })
 
-  test('no Web Locks: in-tab flight, adoption, exactly one event that says so (68)', async () => {
+  test('no Web Locks: in-tab flight, adoption, exactly one event that says so', async () => {
     const { server, open, start } = await set()
     const tabs = [await open(), await open()]
     for (const tab of tabs) {
@@ -128,7 +128,7 @@ inEachEngine('storage fails:', (set, engine) => {
     for (const tab of tabs) expect(degradations(tab)).toHaveLength(1)
   })
 
-  test('an insecure context has no Web Locks: the same (68)', async () => {
+  test('an insecure context has no Web Locks: the same', async () => {
     const { server, open } = await set()
     const tab = await open({}, engine().insecureHost)
     expect(await tab.call('hasLocks')).toBe(false)

@@ -27,7 +27,7 @@ async function whileOneRefreshes(
 inEachEngine('a tab refreshes, and', (set) => {
   for (const persist of ['memory', 'disk'] as const) {
     for (const end of ['close', 'kill'] as const) {
-      test(`is ${end === 'close' ? 'closed' : 'killed'}: a successor goes on at once (64; ${persist})`, async () => {
+      test(`is ${end === 'close' ? 'closed' : 'killed'}: a successor goes on at once (${persist})`, async () => {
         const stage = await set(UNDATED)
         const { server } = stage
         const { holder, successor, release } = await whileOneRefreshes(stage, { persist })
@@ -46,7 +46,7 @@ inEachEngine('a tab refreshes, and', (set) => {
     { grace: 60_000, outcome: { generation: 2 }, state: { status: 'signed-in', generation: 3 }, reuses: 0 },
     { grace: 0, outcome: { status: 401 }, state: { status: 'signed-out' }, reuses: 1 },
   ])
-    test(`takes its new tokens along: the former ones are tried, and the session ${grace ? 'goes on' : 'ends if they are refused'} (64)`, async () => {
+    test(`takes its new tokens along: the former ones are tried, and the session ${grace ? 'goes on' : 'ends if they are refused'}`, async () => {
       const { server, openAll } = await set({ grace })
       const [holder, successor, bystander] = await openAll(3, brief)
       if (!holder || !successor || !bystander) throw new Error('no tabs')
@@ -63,7 +63,7 @@ inEachEngine('a tab refreshes, and', (set) => {
       expect(server.count, server.explain()).toMatchObject({ refreshes: 1, refreshRequests: 2, reuses })
     })
 
-  test('goes elsewhere in the history: a successor goes on at once, and who comes back knows the new token (64)', async () => {
+  test('goes elsewhere in the history: a successor goes on at once, and who comes back knows the new token', async () => {
     const stage = await set(UNDATED)
     const { server, site } = stage
     const { holder, successor, release } = await whileOneRefreshes(stage, {})
@@ -82,7 +82,7 @@ inEachEngine('a tab refreshes, and', (set) => {
     expect(server.count, server.explain()).toMatchObject({ refreshes: 1, reuses: 0 })
   })
 
-  test('is frozen: a successor goes on after the lease, and the late answer takes nothing back (64, 65; in memory)', async () => {
+  test('is frozen: a successor goes on after the lease, and the late answer takes nothing back (in memory)', async () => {
     const stage = await set(UNDATED)
     const { server } = stage
     const { holder, successor, refresh, release } = await whileOneRefreshes(stage, {})
@@ -103,7 +103,7 @@ inEachEngine('a tab refreshes, and', (set) => {
     expect(server.count, server.explain()).toMatchObject({ refreshRequests: 2, reuses: 0 })
   })
 
-  test('was frozen before it had reserved: it resumes past its lease, and sends nothing (65; on the disk)', async () => {
+  test('was frozen before it had reserved: it resumes past its lease, and sends nothing (on the disk)', async () => {
     const { server, open } = await set(UNDATED)
     const onDisk = { ...brief, persist: 'disk' } as const
     const holder = await open({ ...onDisk, waitBeforeBegin: true })
