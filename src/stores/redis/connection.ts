@@ -15,7 +15,10 @@ export interface NodeRedis {
 /** What is used of a connection of node-redis that only listens. */
 export interface NodeRedisSubscriber extends Pick<NodeRedis, 'subscribe' | 'unsubscribe' | 'on'> {
   connect(): Promise<unknown>
-  destroy(): void
+  /** From release 5 on. */
+  destroy?(): void
+  /** In release 4, whose `destroy` it is. */
+  disconnect?(): unknown
 }
 
 /** What is used of ioredis: a client, or a cluster. */
@@ -65,10 +68,11 @@ const ERROR_REPLY = /^[A-Z]{2,} /
  * them. A script whose reply was lost with the connection is sent once more: each of them can be.
  */
 export function connect(client: NodeRedis | IoRedis): Connection {
+  const listens = typeof client?.subscribe === 'function'
   const [call, subscribe] =
-    typeof (client as NodeRedis)?.evalSha === 'function'
+    listens && typeof (client as NodeRedis).evalSha === 'function'
       ? nodeRedis(client as NodeRedis)
-      : typeof (client as IoRedis)?.evalsha === 'function'
+      : listens && typeof (client as IoRedis).evalsha === 'function'
         ? ioRedis(client as IoRedis)
         : unknownClient()
   const named = async (script: Script, key: string, args: string[]): Promise<unknown> => {
@@ -111,10 +115,17 @@ function nodeRedis(client: NodeRedis): [Call, Connection['subscribe']] {
         add: (channel) => subscriber.subscribe(channel, listener),
         // Without the listener, those of others go, and one that has just come.
         remove: (channel) => subscriber.unsubscribe(channel, listener),
-        close: () => own?.destroy(),
+        close: () => own && (own.destroy ? own.destroy() : void disconnect(own)),
       }
     },
   ]
+}
+
+/** As release 4 of node-redis does it: what has been closed meanwhile, rejects. */
+async function disconnect(subscriber: NodeRedisSubscriber): Promise<void> {
+  try {
+    await subscriber.disconnect?.()
+  } catch {}
 }
 
 function ioRedis(client: IoRedis): [Call, Connection['subscribe']] {
@@ -140,7 +151,9 @@ function ioRedis(client: IoRedis): [Call, Connection['subscribe']] {
 }
 
 function unknownClient(): never {
-  throw new TypeError('redisStores: expected `client` to be a client of redis (node-redis) or ioredis')
+  throw new TypeError(
+    'redisStores: expected `client` to be a client of redis (node-redis) or ioredis, or a cluster of redis from 5 on or ioredis',
+  )
 }
 
 /**

@@ -1,6 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Cluster } from 'ioredis'
+import { Cluster as ClusterOf5 } from 'ioredis-5'
 import { createCluster } from 'redis'
+import { createCluster as createClusterOf4Oldest } from 'redis-4-oldest'
+import { createCluster as createClusterOf5 } from 'redis-5'
+import { type IoRedis, type NodeRedis, redisStores } from 'refresh-once/redis'
 import { storeContract } from 'refresh-once/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { open, refreshAt, startServer, times, watch } from '../../setup.ts'
@@ -39,29 +43,55 @@ async function isComplete(): Promise<boolean> {
   return infos.every((info) => /state:ok/.test(String(info)) && /known_nodes:3/.test(String(info)))
 }
 
+interface Kind {
+  name: string
+  open(): Promise<Client>
+}
+
+type CreateCluster = (options: { rootNodes: { url: string }[]; useReplicas: true }) => NodeRedis & {
+  connect(): Promise<unknown>
+  destroy(): unknown
+}
+
+type ClusterClass = new (
+  nodes: { host: string; port: number }[],
+  options: { scaleReads: 'all' },
+) => IoRedis & { ping(): Promise<unknown>; disconnect(): void }
+
+const nodeRedis = (release: string, create: CreateCluster): Kind => ({
+  name: `redis${release} (node-redis)`,
+  async open() {
+    const client = create({ rootNodes: nodes.map(({ url }) => ({ url })), useReplicas: true })
+    client.on('error', () => {})
+    await client.connect()
+    return { client, answered: async () => {}, close: async () => void client.destroy() }
+  },
+})
+
+const ioRedis = (release: string, Class: ClusterClass): Kind => ({
+  name: `ioredis${release}`,
+  async open() {
+    const client = new Class(
+      nodes.map(({ port }) => ({ host: '127.0.0.1', port })),
+      { scaleReads: 'all' },
+    )
+    client.on('error', () => {})
+    await client.ping()
+    return { client, answered: async () => {}, close: async () => client.disconnect() }
+  },
+})
+
 const kinds = [
-  {
-    name: 'redis (node-redis)',
-    async open(): Promise<Client> {
-      const client = createCluster({ rootNodes: nodes.map(({ url }) => ({ url })), useReplicas: true })
-      client.on('error', () => {})
-      await client.connect()
-      return { client, answered: async () => {}, close: async () => client.destroy() }
-    },
-  },
-  {
-    name: 'ioredis',
-    async open(): Promise<Client> {
-      const client = new Cluster(
-        nodes.map(({ port }) => ({ host: '127.0.0.1', port })),
-        { scaleReads: 'all' },
-      )
-      client.on('error', () => {})
-      await client.ping()
-      return { client, answered: async () => {}, close: async () => client.disconnect() }
-    },
-  },
+  nodeRedis('', createCluster),
+  ioRedis('', Cluster),
+  nodeRedis(' 5.12', createClusterOf5),
+  ioRedis(' 5.11', ClusterOf5),
 ]
+
+test('a cluster of node-redis that cannot listen yet is refused', () => {
+  const client = createClusterOf4Oldest({ rootNodes: [] }) as unknown as NodeRedis
+  expect(() => redisStores({ client })).toThrow('a cluster of redis from 5 on')
+})
 
 for (const kind of kinds) {
   describe(kind.name, () => {

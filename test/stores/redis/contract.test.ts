@@ -1,6 +1,6 @@
 import { storeContract } from 'refresh-once/testing'
 import { afterAll, beforeAll, describe, test } from 'vitest'
-import { type Client, kinds, openerOf } from './clients.ts'
+import { type Client, kinds, kindsBetween, oldestKinds, openerOf } from './clients.ts'
 import { type RedisServer, startRedis } from './redis-server.ts'
 
 let server: RedisServer
@@ -9,7 +9,7 @@ beforeAll(async () => {
 })
 afterAll(() => server.close())
 
-for (const { name, open } of kinds) {
+for (const { name, open } of [...kinds, ...oldestKinds, ...kindsBetween]) {
   describe(name, () => {
     const clients: Client[] = []
     beforeAll(async () => {

@@ -2,7 +2,7 @@ import { isSessionError, type Session } from 'refresh-once'
 import { describe, expect, test } from 'vitest'
 import { ACQUIRE, BEGIN, SAVE } from '../../../src/stores/redis/scripts.ts'
 import { failureOf, refreshAt, standStill, times, watch, withoutJitter } from '../../setup.ts'
-import { kinds } from './clients.ts'
+import { kinds, oldestKinds } from './clients.ts'
 import { commandTo, newRedis, type Stage, setStage, signedIn } from './stage.ts'
 
 /** The parts of a test are there, or it cannot go on. */
@@ -11,7 +11,7 @@ function there<T>(value: T | undefined): T {
   return value
 }
 
-for (const kind of kinds) {
+for (const kind of [...kinds, ...oldestKinds]) {
   describe(kind.name, () => {
     for (const [what, script] of [
       ['acquire', ACQUIRE],

@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { describe, expect, test } from 'vitest'
+
+interface Manifest {
+  peerDependencies: Record<string, string>
+  peerDependenciesMeta: Record<string, { optional: boolean }>
+  devDependencies: Record<string, string>
+  files: string[]
+  repository: { url: string }
+  homepage: string
+  bugs: string
+}
+
+const manifest: Manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+
+type Release = readonly [major: number, minor: number]
+
+function releaseOf(version: string): Release {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  return [major, minor]
+}
+
+const before = ([major, minor]: Release, [otherMajor, otherMinor]: Release): boolean =>
+  major < otherMajor || (major === otherMajor && minor < otherMinor)
+
+/** The releases of a peer that are installed here, under its own name or another: `redis-4-oldest`. */
+function testedOf(peer: string): Release[] {
+  return Object.entries(manifest.devDependencies)
+    .filter(([name, version]) => name === peer || version.startsWith(`npm:${peer}@`))
+    .map(([, version]) => releaseOf(version.slice(version.lastIndexOf('@') + 1)))
+}
+
+describe.each(Object.entries(manifest.peerDependencies))('the range of the peer %s', (peer, range) => {
+  const [, least = '', end = ''] = /^>=([\d.]+) <([\d.]+)$/.exec(range) ?? []
+
+  test('it is as wide as what is tested, and no wider', () => {
+    const tested = testedOf(peer)
+    expect(tested).toContainEqual(releaseOf(least))
+    const [greatest] = releaseOf(end)
+    for (const release of tested) {
+      expect(before(release, releaseOf(least))).toBe(false)
+      expect(before(release, releaseOf(end))).toBe(true)
+    }
+    expect(tested.map(([major]) => major)).toContain(greatest - 1)
+  })
+
+  test('who does without it need not have it', () => {
+    expect(manifest.peerDependenciesMeta[peer]).toEqual({ optional: true })
+  })
+})
+
+test('the package says where it comes from', () => {
+  const { homepage, bugs, repository } = manifest
+  const [, page] = /^git\+(https:.+)\.git$/.exec(repository.url) ?? []
+  expect({ homepage, bugs }).toEqual({ homepage: `${page}#readme`, bugs: `${page}/issues` })
+})
+
+test('it has the examples, without their tests', () => {
+  expect(manifest.files).toEqual(expect.arrayContaining(['dist', 'examples', '!examples/**/*.test.*']))
+})
