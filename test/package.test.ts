@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { describe, expect, test } from 'vitest'
 
 interface Manifest {
@@ -21,7 +20,7 @@ function releaseOf(version: string): Release {
   return [major, minor]
 }
 
-const before = ([major, minor]: Release, [otherMajor, otherMinor]: Release): boolean =>
+const isBefore = ([major, minor]: Release, [otherMajor, otherMinor]: Release): boolean =>
   major < otherMajor || (major === otherMajor && minor < otherMinor)
 
 /** The releases of a peer that are installed here, under its own name or another: `redis-4-oldest`. */
@@ -39,8 +38,8 @@ describe.each(Object.entries(manifest.peerDependencies))('the range of the peer 
     expect(tested).toContainEqual(releaseOf(least))
     const [greatest] = releaseOf(end)
     for (const release of tested) {
-      expect(before(release, releaseOf(least))).toBe(false)
-      expect(before(release, releaseOf(end))).toBe(true)
+      expect(isBefore(release, releaseOf(least))).toBe(false)
+      expect(isBefore(release, releaseOf(end))).toBe(true)
     }
     expect(tested.map(([major]) => major)).toContain(greatest - 1)
   })
