@@ -39,4 +39,10 @@ export default [
     limit: '13.62 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
+  {
+    name: 'createSession + fileStore',
+    path: 'bench/size/file.mjs',
+    limit: '15.22 kB',
+    modifyEsbuildConfig: (config) => ({ ...asBundlersDo(config), platform: 'node' }),
+  },
 ]

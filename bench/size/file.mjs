@@ -1,0 +1,2 @@
+export { fileStore, fileStores } from '../../dist/production/file.js'
+export { createSession } from '../../dist/production/index.js'
