@@ -19,12 +19,9 @@ export function gate(parts: Parts, visitor: Visitor): Promise<void> | undefined 
     refreshOnce(parts, 'ahead')
   const { record } = known
   if (visitor.epoch && visitor.epoch !== known.epoch) throw new SessionError('session_changed')
-  if (known.reading) return room.enter(visitor)
-  if (record?.ended) {
-    // Made by somebody who was signed in: it is not sent as nobody.
-    if (visitor.epoch) throw known.expired
-    return undefined
-  }
+  // Made by somebody who was signed in: it is not sent as nobody.
+  if (record?.ended && visitor.epoch) throw known.expired
+  if (known.reading || record?.ended) return whoIsSignedIn(parts, visitor)
   const unusable = record?.tokens ? left <= validity.hard : !cookie
   if (unusable) {
     const { error } = cooldown
@@ -34,4 +31,10 @@ export function gate(parts: Parts, visitor: Visitor): Promise<void> | undefined 
     if (!running.flight) return gate(parts, visitor)
   }
   return unusable || running.flight?.holds ? room.enter(visitor) : undefined
+}
+
+/** What a visitor waits for until it is known whether somebody is signed in; undefined once it is. */
+export function whoIsSignedIn({ known, room, look }: Parts, visitor: Visitor): Promise<void> | undefined {
+  if (known.reading) return room.enter(visitor)
+  return known.record?.ended ? look?.wait(visitor) : undefined
 }

@@ -2,6 +2,7 @@ import type { Budget } from './budget.ts'
 import type { Cooldown } from './cooldown.ts'
 import type { Events } from './events.ts'
 import type { Known } from './known.ts'
+import type { Look } from './look.ts'
 import type { Settings } from './options.ts'
 import type { Running } from './running.ts'
 import type { Saving } from './saving.ts'
@@ -29,6 +30,8 @@ export interface Parts {
   readonly budget: Budget
   /** The record. */
   readonly known: Known
+  /** What others may have done to it since it has ended; undefined where nobody else can. */
+  readonly look: Look | undefined
   /** How it gets into the store. */
   readonly saving: Saving
   /** How a token gets onto a request. */

@@ -40,6 +40,7 @@ export interface SessionResponse {
 export abstract class SessionRequest<Reply> implements Visitor {
   /** The sign-in it belongs to: set when it first meets one. */
   epoch: string | undefined = undefined
+  looked = false
   /** The generation it was last sent with. */
   generation = 0
   attempts = 0

@@ -5,10 +5,11 @@ import { Cooldown } from './cooldown.ts'
 import { SessionError } from './errors.ts'
 import { Events, type RefreshReason, type SessionEvent } from './events.ts'
 import { exchange } from './exchange.ts'
-import { gate } from './gate.ts'
+import { gate, whoIsSignedIn } from './gate.ts'
 import { inProcessStore } from './in-process-store.ts'
 import { keepFresh } from './keep-fresh.ts'
 import { Known } from './known.ts'
+import { Look } from './look.ts'
 import { say } from './messages.ts'
 import { type SessionOptions, settingsOf } from './options.ts'
 import type { Parts } from './parts.ts'
@@ -160,7 +161,7 @@ export function createSession(options: SessionOptions): Session {
       ensureOpen(parts)
       // Whether somebody is signed in, and with which token, is for the store to say.
       const caller = callerOf('refresh', signal)
-      while (known.reading) await room.enter(caller)
+      for (let wait = whoIsSignedIn(parts, caller); wait; wait = whoIsSignedIn(parts, caller)) await wait
       if (unless === undefined) await renew('forced', signal, true)
       else if (known.record?.tokens?.accessToken === unless) await renew('rejected', signal, true)
     },
@@ -269,17 +270,19 @@ function assemble(options: SessionOptions): Parts {
   const known: Known = new Known({ settings, events, room, running, cooldown, budget }, reading)
   const saving = new Saving(store, clock, known, events)
   const signing = new Signing(settings, cookie, known)
+  const nonce = newNonce(clock)
   return {
     settings,
     cookie,
     store,
-    nonce: newNonce(clock),
+    nonce,
     events,
     room,
     running,
     cooldown,
     budget,
     known,
+    look: options.store && new Look(store, settings, known, room, nonce),
     saving,
     signing,
     wire: new Wire(),
@@ -292,5 +295,5 @@ function ensureOpen({ room }: Parts): void {
 
 /** A call of the session's own methods that waits. */
 function callerOf(label: string, signal: AbortSignal | undefined): Visitor {
-  return { epoch: undefined, label, onLeave: (leave) => leaveWith(signal, leave) }
+  return { epoch: undefined, looked: false, label, onLeave: (leave) => leaveWith(signal, leave) }
 }

@@ -6,6 +6,8 @@ import { say } from './messages.ts'
 export interface Visitor {
   /** The sign-in it belongs to: set when it first meets one. */
   epoch: string | undefined
+  /** It has looked into the store, for a session that has ended. */
+  looked: boolean
   /** What the visitor is called in an error, for example `GET https://api.example.com/items`. */
   readonly label: string
   /** Calls `leave` with the reason as soon as the visitor wants to wait no longer; returns the undoing. */

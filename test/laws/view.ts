@@ -139,7 +139,8 @@ export function createSharedView(
     stamp: () =>
       signingIn
         ? { floor: undefined, ceiling: undefined }
-        : { floor: placeOf(floor), ceiling: placeOf(ceiling) },
+        : // Where nobody is signed in, a look into the store finds whoever has signed in elsewhere.
+          { floor: placeOf(floor), ceiling: floor && isOver(floor) ? undefined : placeOf(ceiling) },
     objection(stamp, token, grant) {
       // Inside the events of a sign-in that has not come to its save yet.
       if (signingIn) return undefined
@@ -151,9 +152,10 @@ export function createSharedView(
       const record = registry.versionOf(token)
       if (!record) return 'L2: it carries a token that was never saved'
       const { epoch } = record.version
-      if (stamp.floor && stamp.ceiling && (epoch < stamp.floor.order || epoch > stamp.ceiling.order))
-        return `L4: it was made by ${name(stamp.floor)}, and carries a token of ${name({ grant })}`
-      if (stamp.floor && !stamp.floor.grant && epoch === stamp.floor.order)
+      const { floor: low, ceiling: high } = stamp
+      if (low && (epoch < low.order || (high && epoch > high.order)))
+        return `L4: it was made by ${name(low)}, and carries a token of ${name({ grant })}`
+      if (low && !low.grant && epoch === low.order)
         return 'L5: nobody was signed in when it was made, and it carries a token'
       if (ended.has(epoch)) return 'L5: it carries a token of a sign-in that has ended'
       if (floor && epoch < floor.version.epoch)
