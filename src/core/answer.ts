@@ -101,7 +101,7 @@ export async function readAnswer(source: unknown, threw: boolean): Promise<Answe
         }
       } else if (!text) items.add(value)
       else if (plain ? !status && /^\w*Error: |_ERROR$/.test(text) : /^(name|message|code)$/.test(name)) {
-        faults += ` ${text.replace(/\S+:\/\/\S+|<.*/gs, '')}`
+        faults += ` ${text.slice(0, 999).replace(/\S+:\/\/\S+|<.*/gs, '')}`
         if (name === 'message') innermost = text
         if (!plain) readText(/^(\[\w+\]|\S+$)/.exec(text)?.[0] ?? '')
       } else {

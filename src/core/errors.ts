@@ -95,14 +95,3 @@ export function isSessionError(error: unknown, code?: SessionErrorCode): boolean
   const found = findSessionError(error)
   return found !== undefined && (code === undefined || found.code === code)
 }
-
-/**
- * What may be told of a foreign error: a refresh that failed often holds the refresh token in its request,
- * and a `cause` is printed by every logger.
- */
-export function withoutSecrets(error: unknown): Error {
-  const { name = 'Error', message = String(error), stack = '', code, status, cause } = Object(error)
-  // Clients like to name the URL.
-  const [text, trace] = [message, stack].map((told) => String(told).replace(/\?\S+/g, '?…'))
-  return Object.assign(new Error(text), { name, stack: trace, code: code ?? cause?.code, status })
-}

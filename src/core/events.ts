@@ -1,5 +1,6 @@
 import type { Clock } from './clock.ts'
 import type { SessionErrorCode } from './errors.ts'
+import type { Redaction } from './redaction.ts'
 import type { SessionState } from './state.ts'
 import { withoutQuery } from './url.ts'
 
@@ -96,9 +97,16 @@ interface Told {
   readonly generation: number
 }
 
+/** What may be in the words of strangers. */
+const TEXTS = ['message', 'reason', 'challenge', 'url']
+
+/** Characters: as long as a challenge may be. */
+const LONGEST = 8_192
+
 /** The session's state, and those who want to hear of it. */
 export class Events {
   readonly #clock: Clock
+  readonly #redaction: Redaction
   readonly #current: () => SessionState
   readonly #observers: Listeners<SessionEvent> = new Listeners()
   readonly #subscribers: Listeners<SessionState> = new Listeners()
@@ -108,8 +116,9 @@ export class Events {
   #warned: Set<string> | undefined
 
   /** @param current works the state out of what is known */
-  constructor(clock: Clock, initial: SessionState, current: () => SessionState) {
+  constructor(clock: Clock, redaction: Redaction, initial: SessionState, current: () => SessionState) {
     this.#clock = clock
+    this.#redaction = redaction
     this.#state = initial
     this.#current = current
   }
@@ -138,7 +147,8 @@ export class Events {
     const state = this.#current()
     const changed = JSON.stringify(state) !== JSON.stringify(this.#state)
     if (changed) this.#state = state
-    if (this.observed) this.#observers.tell({ ...news, at: this.#clock.now(), state: this.#state })
+    if (this.observed)
+      this.#observers.tell({ ...this.#told(news), at: this.#clock.now(), state: this.#state })
     if (changed) this.#subscribers.tell(state)
   }
 
@@ -155,8 +165,14 @@ export class Events {
     if (!this.observed) return
     request.id ||= ++this.#requests
     const { id, method, url, attempts: attempt, generation } = request
-    const info = { id, method, url: withoutQuery(url), attempt, generation }
-    this.#observers.tell({ ...news, request: info, at: this.#clock.now(), state: this.#state })
+    const info = this.#told({ id, method, url: withoutQuery(url), attempt, generation })
+    this.#observers.tell({ ...this.#told(news), request: info, at: this.#clock.now(), state: this.#state })
+  }
+
+  #told<T extends object>(news: T): T {
+    const told = { ...news } as Record<string, unknown>
+    for (const name of TEXTS) if (name in told) told[name] = this.#redaction.text(told[name], LONGEST)
+    return told as unknown as T
   }
 }
 

@@ -41,7 +41,7 @@ const BACKOFF = 500
  * Does not reject: what kept it from new tokens is a {@link Failure}, and the tokens are kept.
  */
 export async function fly(parts: Parts, flight: Flight): Promise<Landing | Failure> {
-  const { store, known, cooldown, events, settings } = parts
+  const { store, known, cooldown, events, redaction, settings } = parts
   const { clock, retries, deadline } = settings
   const { signal: needless } = flight.needless
   const seen = known.record
@@ -53,8 +53,8 @@ export async function fly(parts: Parts, flight: Flight): Promise<Landing | Failu
     } catch (thrown) {
       failure = thrown
     }
-    const setback = failure instanceof Setback ? failure : new Setback('definite', failure)
-    const { kind, cause, notBefore, untold } = setback
+    const setback = Setback.is(failure) ? failure : new Setback('definite', failure)
+    const { kind, notBefore, untold } = setback
     if (untold) events.warn(say('untold'))
     const delay = Math.max(clock.random() * BACKOFF * 2 ** tries, notBefore - clock.now())
     const later = kind === 'wait' || (kind === 'definite' && tries++ < retries && delay <= deadline)
@@ -66,6 +66,7 @@ export async function fly(parts: Parts, flight: Flight): Promise<Landing | Failu
       // Where the store itself has failed, nobody can be told through it.
       if (asked && seen && !notBefore && setback === failure && !needless.aborted)
         await coolDown(parts, seen, retryAt)
+      const cause = redaction.error(setback.cause, setback.remark)
       const message = say('failed', cause.message)
       return {
         error: new SessionError('refresh_failed', message, { cause, retryAt: Math.ceil(retryAt) }),
@@ -89,7 +90,7 @@ async function attempt(
   lease: Lease,
   log: { asked: boolean },
 ): Promise<Landing> {
-  const { store, known, room, running, saving, nonce, cookie, settings } = parts
+  const { store, known, room, running, saving, redaction, nonce, cookie, settings } = parts
   const stored = await store.load()
   // An empty store is no sign-out: somebody has cleared it. The session goes on in memory, and nothing is written back.
   const cleared = seen && !stored
@@ -117,13 +118,13 @@ async function attempt(
     return { record: await saving.save({ version, tokens }) }
   } catch (thrown) {
     const setback = thrown as Setback
-    const { kind, cause, notBefore } = setback
+    const { kind, cause, notBefore, remark } = setback
     if (kind === 'definite' || kind === 'final') await lease.clear(generation).catch(() => {})
     if (notBefore) await coolDown(parts, record, notBefore)
     if (kind !== 'rejected') throw setback
     return {
       record: cleared ? { version: record.version, ended: 'rejected' } : await end(parts, record),
-      cause,
+      cause: redaction.error(cause, remark),
     }
   }
 }
@@ -216,7 +217,7 @@ function ask(
         if (signal.aborted && !known.record?.ended) known.become(await save(fresh), 'refresh-succeeded')
       })
       // `isTerminal` is the user's, and may throw as well.
-      .catch((setback) => reject(setback instanceof Setback ? setback : new Setback('final', setback)))
+      .catch((setback) => reject(Setback.is(setback) ? setback : new Setback('final', setback)))
       .then(settled)
   })
 }

@@ -6,11 +6,17 @@ import { say } from './messages.ts'
 import type { Settings } from './options.ts'
 import type { Running } from './running.ts'
 import { compareVersions, type Stored } from './store.ts'
-import { type Validity, validityOf } from './tokens.ts'
+import { type TokenSet, type Validity, validityOf } from './tokens.ts'
 import type { WaitingRoom } from './waiting-room.ts'
 
-/** How many access tokens are remembered as ours. */
+/** How many token sets are remembered as ours. */
 const REMEMBERED = 9
+
+/** Tokens, and of which sign-in they are or were. */
+export interface Held {
+  readonly tokens: TokenSet
+  readonly epoch: string
+}
 
 /** Those to whom news means something. */
 interface Concerned {
@@ -31,8 +37,8 @@ export class Known {
   #reading: boolean
   /** Why the session was ended by its server. */
   #end: SessionError | undefined
-  /** Access tokens that were ours, and of which sign-in: the first, which apps set as a default header, and the newest. */
-  #former: readonly { token: string; epoch: string }[] | undefined
+  /** Tokens that were ours: the first, of which apps set one as a default header, and the newest. */
+  #held: readonly Held[] = []
 
   constructor(concerned: Concerned, reading: boolean) {
     this.#concerned = concerned
@@ -75,8 +81,15 @@ export class Known {
 
   /** The sign-in of the token in the value of a header, with or without its scheme; undefined where it is none of ours. */
   signInOf(value: string): string | undefined {
-    const own = this.#former?.filter(({ token }) => value === token || value.endsWith(` ${token}`))
-    return own?.at(-1)?.epoch
+    const own = this.#held.filter(
+      ({ tokens: { accessToken } }) => value === accessToken || value.endsWith(` ${accessToken}`),
+    )
+    return own.at(-1)?.epoch
+  }
+
+  /** The same array until there are others. */
+  get held(): readonly Held[] {
+    return this.#held
   }
 
   /** The store was read, or could not be, and has told nothing. */
@@ -99,7 +112,7 @@ export class Known {
     this.#validity = validityOf(tokens, settings, settings.clock)
     this.#reading = false
     if (ended !== 'rejected') this.#end = undefined
-    if (tokens?.accessToken) this.#remember(tokens.accessToken, next.version.epoch)
+    if (tokens) this.#remember(tokens, next.version.epoch)
     cooldown.end()
     running.end()
     events.emit(ended ? { type: 'signed-out', reason: ended } : { type })
@@ -117,10 +130,10 @@ export class Known {
     return difference ? difference > 0 : ended !== undefined || (tokens !== undefined && !record.tokens)
   }
 
-  #remember(token: string, epoch: string): void {
+  #remember(tokens: TokenSet, epoch: string): void {
     // Not pushed: an array that grows keeps room for more, and most sessions have few tokens.
-    const former = [...(this.#former ?? []), { token, epoch }]
-    if (former.length > REMEMBERED) former.splice(1, 1)
-    this.#former = former
+    const held = [...this.#held, { tokens, epoch }]
+    if (held.length > REMEMBERED) held.splice(1, 1)
+    this.#held = held
   }
 }

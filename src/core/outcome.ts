@@ -1,6 +1,7 @@
 import { type Answer, readAnswer } from './answer.ts'
 import type { Clock } from './clock.ts'
-import { findSessionError, withoutSecrets } from './errors.ts'
+import { findSessionError } from './errors.ts'
+import { memberOf } from './redaction.ts'
 import { type ReadingAids, readTokens, type TokenSet } from './tokens.ts'
 
 /**
@@ -16,18 +17,28 @@ export type SetbackKind = 'rejected' | 'final' | 'definite' | 'doubt' | 'wait'
 
 /** Why there is no new token set. */
 export class Setback {
+  readonly #mark = true
   readonly kind: SetbackKind
-  readonly cause: Error
+  /** As it came: only a {@link Redaction} tells of it. */
+  readonly cause: unknown
   /** No next try before this time, in epoch milliseconds. */
   readonly notBefore: number
   /** `refresh` has kept to itself what was answered: nobody can tell a refusal from a failure. */
   readonly untold: boolean
+  /** What else is known of the cause. */
+  readonly remark: string
 
-  constructor(kind: SetbackKind, cause: unknown, notBefore = 0, untold = false) {
+  constructor(kind: SetbackKind, cause: unknown, notBefore = 0, untold = false, remark = '') {
     this.kind = kind
-    this.cause = withoutSecrets(cause)
+    this.cause = cause
     this.notBefore = notBefore
     this.untold = untold
+    this.remark = remark
+  }
+
+  /** Not `instanceof`: what was thrown may be a proxy that does not want to be asked. */
+  static is(thrown: unknown): thrown is Setback {
+    return #mark in Object(thrown)
   }
 }
 
@@ -153,12 +164,10 @@ export async function readResult(
   const about = `${status ?? '-'}${answer.form} ${answer.faults}`.toLowerCase()
   const words = answer.words.toLowerCase()
   let kind = RULES.find(([left, right]) => left.test(about) && right.test(words))?.[2] ?? 'doubt'
-  const { name = 'Error', code } = Object(source)
+  const [name = 'Error', message, code] = ['name', 'message', 'code'].map((key) => memberOf(source, key))
   const untold = kind === 'final' && !status && (threw ? name === 'Error' && !code : source === null)
-  const cause = threw ? withoutSecrets(source) : new Error(problem)
-  if (untold) cause.message += UNTOLD
-  else if (threw && !status && kind[0] === 'd' && !cause.message.includes(answer.innermost))
-    cause.message += `: ${answer.innermost}`
+  const { innermost } = answer
+  const unsaid = threw && !status && kind[0] === 'd' && !`${message}`.includes(innermost)
   const terminal = await isTerminal?.({
     status,
     error,
@@ -169,7 +178,14 @@ export async function readResult(
   })
   if (terminal) kind = 'rejected'
   else if (terminal === false && kind === 'rejected') kind = /^4/.test(about) ? 'definite' : 'final'
-  throw new Setback(kind, cause, retryAt(answer, clock), untold)
+  const cause = threw ? source : new Error(problem)
+  throw new Setback(
+    kind,
+    cause,
+    retryAt(answer, clock),
+    untold,
+    untold ? UNTOLD : unsaid ? `: ${innermost}` : '',
+  )
 }
 
 function tokensIn(body: unknown, clock: Clock, cookie: boolean, aids: ReadingAids): TokenSet {

@@ -4,6 +4,7 @@ import type { Events } from './events.ts'
 import type { Known } from './known.ts'
 import type { Look } from './look.ts'
 import type { Settings } from './options.ts'
+import type { Redaction } from './redaction.ts'
 import type { Running } from './running.ts'
 import type { Saving } from './saving.ts'
 import type { Signing } from './signing.ts'
@@ -20,6 +21,8 @@ export interface Parts {
   readonly nonce: string
   /** What outsiders see and hear. */
   readonly events: Events
+  /** What they are told of what strangers wrote. */
+  readonly redaction: Redaction
   /** Who waits. */
   readonly room: WaitingRoom
   /** The refresh that runs. */

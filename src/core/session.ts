@@ -13,6 +13,7 @@ import { Look } from './look.ts'
 import { say } from './messages.ts'
 import { type SessionOptions, settingsOf } from './options.ts'
 import type { Parts } from './parts.ts'
+import { Redaction } from './redaction.ts'
 import { refreshOnce } from './refresh.ts'
 import type { SessionRequest } from './request.ts'
 import { Running } from './running.ts'
@@ -92,13 +93,13 @@ export interface Session {
  */
 export function createSession(options: SessionOptions): Session {
   const parts = assemble(options)
-  const { known, room, running, saving, events, store, settings, cookie, nonce } = parts
+  const { known, room, running, saving, events, redaction, store, settings, cookie, nonce } = parts
   const { clock, recall = typeof document === 'object' ? 'safe' : 'none' } = settings
   const beginning = contentOf(parts, options.tokens)
   const told = (reason: string) => events.warn(reason)
   const unwatch = store.watch(
     (stored) => void known.become(stored, 'refresh-adopted'),
-    (reason) => events.emit({ type: 'degraded', reason }),
+    (reason) => events.emit({ type: 'degraded', reason: redaction.text(reason) }),
   )
   const stop = options.keepFresh ? keepFresh(parts) : undefined
   if (options.store) void restore(parts, beginning)
@@ -258,12 +259,12 @@ function assemble(options: SessionOptions): Parts {
   const cookie = options.mode === 'cookie'
   const reading = options.store !== undefined
   const running = new Running(clock)
-  const room = new WaitingRoom(clock, settings.deadline)
+  const redaction: Redaction = new Redaction(() => known.held)
+  const room = new WaitingRoom(clock, settings.deadline, redaction)
   const cooldown = new Cooldown(clock)
   const budget = new Budget(clock, settings.budget)
-  const events: Events = new Events(clock, stateOf(undefined, reading, false), () =>
-    stateOf(known.record, known.reading, running.flight !== undefined),
-  )
+  const current = () => stateOf(known.record, known.reading, running.flight !== undefined)
+  const events: Events = new Events(clock, redaction, stateOf(undefined, reading, false), current)
   const store = options.store
     ? new CheckedStore(options.store, events)
     : inProcessStore(clock, settings.lease)
@@ -277,6 +278,7 @@ function assemble(options: SessionOptions): Parts {
     store,
     nonce,
     events,
+    redaction,
     room,
     running,
     cooldown,

@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts'
 import { SessionError } from './errors.ts'
 import { say } from './messages.ts'
+import type { Redaction } from './redaction.ts'
 
 /** Whoever waits for the session: a request, or a call of the session's own methods. */
 export interface Visitor {
@@ -24,13 +25,15 @@ type Settle = (bad?: { reason: unknown }) => void
 export class WaitingRoom {
   readonly #clock: Clock
   readonly #deadline: number
+  readonly #redaction: Redaction
   #waiting: Map<Settle, { visitor: Visitor; until: number }> | undefined
   #timer: unknown
   #closed = false
 
-  constructor(clock: Clock, deadline: number) {
+  constructor(clock: Clock, deadline: number, redaction: Redaction) {
     this.#clock = clock
     this.#deadline = deadline
+    this.#redaction = redaction
   }
 
   /** Nobody is let in or on any more. */
@@ -84,9 +87,8 @@ export class WaitingRoom {
         this.#timer = this.#clock.setTimeout(() => this.#watch(), left)
         return
       }
-      settle({
-        reason: new SessionError('refresh_timeout', say('deadline', visitor.label, this.#deadline)),
-      })
+      const label = this.#redaction.text(visitor.label)
+      settle({ reason: new SessionError('refresh_timeout', say('deadline', label, this.#deadline)) })
     }
   }
 }
