@@ -19,7 +19,7 @@ export default defineConfig({
         test: {
           name: 'newest',
           testTimeout,
-          include: ['test/**/*.test.ts', 'examples/**/*.test.{ts,tsx}'],
+          include: ['{test,examples}/**/*.test.{ts,tsx}'],
           exclude: ['test/browser/**', 'test/runtimes/**', ...withRedis],
         },
       },

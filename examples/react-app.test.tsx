@@ -1,10 +1,9 @@
-import { act, create, type ReactTestRenderer } from 'react-test-renderer'
+import { renderToString } from 'react-dom/server'
+import { create } from 'react-test-renderer'
 import { afterAll, expect, test, vi } from 'vitest'
 import { session } from './axios.ts'
 import { App } from './react-app.tsx'
 
-// React wants to be told that its changes are waited for.
-vi.stubGlobal('IS_REACT_ACT_ENVIRONMENT', true)
 const { error } = console
 // It is deprecated for what it renders to, which does not matter here.
 vi.spyOn(console, 'error').mockImplementation((...told) => {
@@ -12,19 +11,19 @@ vi.spyOn(console, 'error').mockImplementation((...told) => {
 })
 
 afterAll(() => {
-  vi.unstubAllGlobals()
   vi.restoreAllMocks()
   session.close()
 })
 
 test('a splash while nothing is known, then the home of who is signed in, then the login', async () => {
-  let page: ReactTestRenderer | undefined
-  await act(async () => {
-    page = create(<App />)
-  })
-  expect(page?.toJSON()).toBe('one moment')
-  await act(() => session.signIn('token'))
-  expect(page?.toJSON()).toBe('home')
-  await act(() => session.signOut())
-  expect(page?.toJSON()).toBe('login')
+  const page = create(<App />)
+  const shown = (): unknown => page.toJSON()
+  // What a server sends, and the browser shows first.
+  expect(renderToString(<App />)).toBe('one moment')
+  // Outside of a page nothing is there that could answer `/refresh`.
+  await expect.poll(shown).toBe('the server cannot be reached')
+  await session.signIn('token')
+  await expect.poll(shown).toMatchObject({ type: 'button', children: ['leave'] })
+  page.root.findByType('button').props.onClick()
+  await expect.poll(shown).toBe('login')
 })

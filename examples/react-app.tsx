@@ -1,16 +1,20 @@
-import { useSyncExternalStore } from 'react'
+import type { Session } from 'refresh-once'
+import { useSession } from 'refresh-once/react'
 import { session } from './axios.ts'
-import { sessionStore } from './react.ts'
 
 const Splash = () => 'one moment'
-const Home = () => 'home'
+const Trouble = () => 'the server cannot be reached'
+const Home = ({ onLeave }: { onLeave: Session['signOut'] }) => (
+  <button type="button" onClick={() => onLeave()}>
+    leave
+  </button>
+)
 const Login = () => 'login'
-
-const store = sessionStore(session)
 
 /** What an app shows, as the session has it. */
 export function App() {
-  const { status } = useSyncExternalStore(store.subscribe, store.getSnapshot)
-  if (status === 'unknown' || status === 'restoring') return <Splash />
-  return status === 'signed-in' ? <Home /> : <Login />
+  const { signedIn, failure, signOut } = useSession(session)
+  if (failure) return <Trouble />
+  if (signedIn === undefined) return <Splash />
+  return signedIn ? <Home onLeave={signOut} /> : <Login />
 }

@@ -10,3 +10,9 @@ export declare function installedRuntimes(): Runtime[]
 
 /** The folder whose node_modules has Next.js. */
 export declare function installedNext(): string | undefined
+
+/** The folder whose node_modules has the oldest React. */
+export declare function installedOldestReact(): string | undefined
+
+/** `react@…`, `react-dom@…`. */
+export declare const OLDEST_REACT: readonly string[]

@@ -28,6 +28,9 @@ const RUNTIMES = [
 /** A framework that patches fetch: it runs in this Node. */
 const NEXT = ['next@16.4.6', 'react@19.3.1', 'react-dom@19.3.1']
 
+/** The oldest React that the peer range allows: npm does not install two of them side by side. */
+export const OLDEST_REACT = ['react@18.0.0', 'react-dom@18.0.0']
+
 /** Those that are installed and start: `{ name, kind, version, program }`. */
 export function installedRuntimes() {
   return RUNTIMES.filter(isInstalled)
@@ -64,8 +67,22 @@ export function ensureNext() {
 }
 
 export function installedNext() {
-  const folder = folderOf({ name: 'next' })
-  const all = NEXT.every((wanted) => {
+  return installedTogether('next', NEXT)
+}
+
+/** As for Next.js. */
+export function ensureOldestReact() {
+  if (!installedOldestReact()) installInto(folderOf({ name: 'react' }), OLDEST_REACT)
+  return installedOldestReact()
+}
+
+export function installedOldestReact() {
+  return installedTogether('react', OLDEST_REACT)
+}
+
+function installedTogether(name, packages) {
+  const folder = folderOf({ name })
+  const all = packages.every((wanted) => {
     const [name, version] = wanted.split('@')
     return versionIn(folder, name) === version
   })

@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { verify } from '../model/check.mjs'
 import { runs as modelRuns } from '../model/runs.mjs'
-import { ensureNext, ensureRuntimes } from './runtimes.mjs'
+import { ensureNext, ensureOldestReact, ensureRuntimes } from './runtimes.mjs'
 import {
   build,
   ensureChromium,
@@ -61,6 +61,7 @@ const webkit = await program('tests of tabs in WebKit', ensureWebKit)
 const { installed, missing } = await ensureRuntimes()
 if (ensureNext()) installed.push('Next.js')
 else missing.push('Next.js')
+if (!ensureOldestReact()) missing.push('the oldest React')
 if (missing.length > 0 && inCi) fail(`runtimes: no ${missing.join(', ')}`)
 if (missing.length > 0) notRun.push(`tests of the packed package in ${missing.join(', ')}`)
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { OLDEST_REACT } from '../scripts/runtimes.mjs'
 
 interface Manifest {
   peerDependencies: Record<string, string>
@@ -23,11 +24,11 @@ function releaseOf(version: string): Release {
 const isBefore = ([major, minor]: Release, [otherMajor, otherMinor]: Release): boolean =>
   major < otherMajor || (major === otherMajor && minor < otherMinor)
 
-/** The releases of a peer that are installed here, under its own name or another: `redis-4-oldest`. */
+/** The releases of a peer that tests have, under its own name or another: `redis-4-oldest`. */
 function testedOf(peer: string): Release[] {
-  return Object.entries(manifest.devDependencies)
-    .filter(([name, version]) => name === peer || version.startsWith(`npm:${peer}@`))
-    .map(([, version]) => releaseOf(version.slice(version.lastIndexOf('@') + 1)))
+  return [...Object.entries(manifest.devDependencies), ...OLDEST_REACT.map((name) => name.split('@'))]
+    .filter(([name, version = '']) => name === peer || version.startsWith(`npm:${peer}@`))
+    .map(([, version = '']) => releaseOf(version.slice(version.lastIndexOf('@') + 1)))
 }
 
 describe.each(Object.entries(manifest.peerDependencies))('the range of the peer %s', (peer, range) => {
