@@ -29,6 +29,8 @@ export type IgnoreReason =
   | 'own-credentials'
   /** It is part of the refresh. */
   | 'refresh'
+  /** It tells the server of a sign-out, with the tokens that end. */
+  | 'sign-out'
   /** A redirect led to another origin, and that one answered 401. */
   | 'foreign-answer'
 

@@ -84,7 +84,9 @@ function exempt(parts: Parts, request: AnyRequest): IgnoreReason | undefined {
   if (request.exempt) return request.exempt
   if (running.sends(request.signal)) return 'refresh'
   if (settings.skip?.(request.url, request.method)) return 'skipped'
-  return !request.conflict && brings(parts, request) ? 'own-credentials' : undefined
+  if (request.conflict) return undefined
+  if (brings(parts, request)) return 'own-credentials'
+  return running.leavesWith(request.signal)?.accessToken ? 'sign-out' : undefined
 }
 
 /** Whether it brings credentials that are none of ours. Throws where they are of another sign-in. */
@@ -94,16 +96,17 @@ function brings({ signing }: Parts, request: AnyRequest): boolean {
   return whose === 'foreign'
 }
 
-/** Exactly as the caller made it, and whatever comes of it is the caller's. */
-function ignore(
-  { events }: Parts,
+/** As the caller made it, or to tell of a sign-out. Whatever comes of it is the caller's. */
+async function ignore(
+  { events, running, signing }: Parts,
   request: AnyRequest,
   reason: IgnoreReason,
   answer?: Answer,
 ): Promise<unknown> {
   if (answer) request.discard(answer.outcome)
   events.note(request, { type: 'request-ignored', reason })
-  return request.transmit(undefined)
+  const tokens = reason === 'sign-out' && running.leavesWith(request.signal)
+  return request.transmit(tokens ? await signing.credentialsOf(tokens, request) : undefined)
 }
 
 /** The refresh for which it was taken off the wire has failed: the token that it had is as good as before. */

@@ -114,7 +114,7 @@ async function attempt(
   }
   log.asked = true
   try {
-    const tokens = await ask(parts, lease, record.tokens, (tokens) => saving.save({ version, tokens }))
+    const tokens = await ask(parts, lease, record, (tokens) => saving.save({ version, tokens }))
     return { record: await saving.save({ version, tokens }) }
   } catch (thrown) {
     const setback = thrown as Setback
@@ -180,9 +180,9 @@ async function end(parts: Parts, refused: Stored): Promise<Stored> {
  * only valid refresh token: it is saved all the same.
  */
 function ask(
-  { cookie, settings, known, running, events }: Parts,
+  { cookie, settings, known, running, events, nonce }: Parts,
   lease: Lease,
-  tokens: TokenSet | undefined,
+  { version: { epoch }, tokens }: Stored,
   save: (fresh: TokenSet) => Promise<Stored>,
 ): Promise<TokenSet> {
   const { clock, refresh, isTerminal } = settings
@@ -194,7 +194,16 @@ function ask(
       over.abort()
       reject(new Setback('doubt', new Error(say('unanswered'))))
     }
-    const call: Call = { signal, synchronous: true, giveUp }
+    const name = `refresh of ${nonce}`
+    const call: Call = {
+      signal,
+      name,
+      epoch,
+      inJar: cookie || !tokens?.refreshToken,
+      synchronous: true,
+      giveUp,
+      outdate: () => reject(new Setback('doubt', new SessionError('session_changed'))),
+    }
     const settled = () => {
       clock.clearTimeout(timer)
       lease.signal.removeEventListener('abort', giveUp)
@@ -203,15 +212,21 @@ function ask(
     const timer = clock.setTimeout(giveUp, settings.lease)
     lease.signal.addEventListener('abort', giveUp)
     running.call(call)
-    // Asynchronous, so that a `refresh` that throws at once rejects like any other.
-    const run = async () => {
-      try {
-        return refresh({ tokens: cookie ? undefined : tokens, signal })
-      } finally {
-        call.synchronous = false
-      }
+    const named = {
+      // Asynchronous, so that a `refresh` that throws at once rejects like any other; and it awaits, to be on the stack.
+      async [name]() {
+        let result: unknown
+        try {
+          result = refresh({ tokens: cookie ? undefined : tokens, signal })
+        } finally {
+          call.synchronous = false
+        }
+        return await result
+      },
     }
-    readResult(run(), clock, cookie, isTerminal, tokens, (reason) => events.warn(reason))
+    readResult((named[name] as () => Promise<unknown>)(), clock, cookie, isTerminal, tokens, (reason) =>
+      events.warn(reason),
+    )
       .then(async (fresh) => {
         resolve(fresh)
         if (signal.aborted && !known.record?.ended) known.become(await save(fresh), 'refresh-succeeded')

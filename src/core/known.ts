@@ -115,6 +115,8 @@ export class Known {
     if (tokens) this.#remember(tokens, next.version.epoch)
     cooldown.end()
     running.end()
+    // Unless it is only about to be saved: another context would send the refresh token that is on its way.
+    if (type !== 'signed-in') running.outdate(next.version.epoch)
     events.emit(ended ? { type: 'signed-out', reason: ended } : { type })
     room.empty(error)
     return true

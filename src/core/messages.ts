@@ -23,7 +23,7 @@ export const messages = {
   option: (factory: string, name: string, value: unknown): string =>
     `${factory}: ${name} cannot be ${String(value)}`,
   cookie: (): string => 'getAccessToken: in cookie mode nobody knows the access token',
-  inside: (): string => 'update: inside `refresh` it would wait for itself: return the tokens',
+  inside: (verb: string): string => `${verb}: inside \`refresh\` it would wait for itself: return the tokens`,
   update: (): string => 'update: nobody is signed in; use signIn',
   basic: (): string => 'Basic credentials would replace those of the session: use session: false',
   origins: (): string => "origins: '*' is for sessions without a token (cookie mode)",

@@ -1,5 +1,6 @@
 import { type Clock, countdown } from './clock.ts'
 import type { Stored, Version } from './store.ts'
+import type { TokenSet } from './tokens.ts'
 
 /**
  * A refresh, from the need for it until it is home or not needed any more. Its identity is the fence: whoever began
@@ -21,17 +22,38 @@ export interface Flight {
 /** A call of the user's `refresh` that has not been answered. */
 export interface Call {
   readonly signal: AbortSignal
+  /** The name of the function of ours that awaits it. */
+  readonly name: string
+  /** Of the sign-in that it renews. */
+  readonly epoch: string
+  /** It is sent with a cookie, and may still set one: nobody else sends that cookie meanwhile. */
+  readonly inJar: boolean
   /** The function has not come to its first await. */
   synchronous: boolean
   /** Waits for the answer no longer: it may come late. */
   giveUp(): void
+  /** Lets the next one have the turn: nobody will get its answer. */
+  outdate(): void
 }
+
+/** A call of the user's `server` in `signOut`: what it sends carries the tokens that end. */
+interface Leaving {
+  readonly tokens: TokenSet | undefined
+  readonly signal: AbortSignal
+  /** The function has not come to its first await. */
+  synchronous: boolean
+}
+
+const NONE: readonly never[] = []
 
 /** What runs for the sake of new tokens, in this context. */
 export class Running {
   readonly #clock: Clock
   #flight: Flight | undefined
-  #call: Call | undefined
+  /** Not one: a call of the former user may be unanswered. */
+  #calls: readonly Call[] = NONE
+  /** The sign-out that its server is told of. */
+  #leaving: Leaving | undefined
   #reserved: Version | undefined
   /** The reservation of somebody else that was met last. */
   #met: { name: string; left: () => number } | undefined
@@ -79,27 +101,64 @@ export class Running {
   }
 
   call(call: Call): void {
-    this.#call = call
+    this.#calls = [...this.#calls, call]
   }
 
   answered(call: Call): void {
-    if (this.#call === call) this.#call = undefined
+    this.#calls = this.#calls.filter((other) => other !== call)
   }
 
   /** Whether what is sent now, with this signal, is part of the refresh. */
   sends(signal: AbortSignal | undefined): boolean {
-    const call = this.#call
-    return call !== undefined && (call.synchronous || signal === call.signal)
+    return this.#calls.some((call) => call.synchronous || signal === call.signal)
   }
 
-  /** What is called now is called by the user's `refresh` itself, before its first await. */
-  get synchronous(): boolean {
-    return Boolean(this.#call?.synchronous)
+  /** The tokens that end, where what is sent now, with this signal, tells the server of a sign-out. */
+  leavesWith(signal: AbortSignal | undefined): TokenSet | undefined {
+    const leaving = this.#leaving
+    return leaving && (leaving.synchronous || signal === leaving.signal) ? leaving.tokens : undefined
+  }
+
+  /** Tells the server of a sign-out. */
+  async leave(
+    tokens: TokenSet | undefined,
+    server: (ended: { tokens: TokenSet | undefined; signal: AbortSignal }) => unknown,
+  ): Promise<void> {
+    const { signal } = new AbortController()
+    const leaving: Leaving = { tokens, signal, synchronous: true }
+    this.#leaving = leaving
+    try {
+      const done = server({ tokens, signal })
+      leaving.synchronous = false
+      await done
+    } finally {
+      if (this.#leaving === leaving) this.#leaving = undefined
+    }
+  }
+
+  /**
+   * Whether what is called now is awaited by the user's `refresh`: to wait for the refresh would be for ever.
+   *
+   * After the first await of `refresh` the stack tells, where the engine knows who awaits whom (V8: Chromium, Node,
+   * Deno). Elsewhere the deadline ends the waiting.
+   */
+  get inside(): boolean {
+    const stack = this.#calls.length && new Error().stack
+    return this.#calls.some(({ synchronous, name }) => synchronous || String(stack).includes(name))
   }
 
   /** Nobody is left who could use an answer. */
   giveUp(): void {
-    this.#call?.giveUp()
+    for (const call of this.#calls) call.giveUp()
+  }
+
+  /**
+   * The store has come to this epoch: what comes of refreshes of former ones is nobody's.
+   *
+   * @param all also where their cookies may still come
+   */
+  outdate(epoch: string, all?: boolean): void {
+    for (const call of this.#calls) if (call.epoch < epoch && (all || !call.inJar)) call.outdate()
   }
 
   /** This context is going to send the refresh for that version. */

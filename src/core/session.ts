@@ -57,10 +57,15 @@ export interface Session {
   update(tokens: TokenInput): Promise<void>
   /**
    * Ends the session, here at once and durably when it resolves. A refresh that is running is not aborted, but
-   * nobody gets its result. `server` runs while no refresh can, so that no late Set-Cookie revives the session; it is
-   * given the tokens that end, to revoke them (RFC 7009).
+   * nobody gets its result, and the next user does not wait for it, unless the refresh token is a cookie.
+   *
+   * `server` runs while no refresh can, so that no late Set-Cookie revives the session. It is given the tokens that end,
+   * to revoke them (RFC 7009). A guarded request that it makes before its first await, or with the `signal` that it is
+   * given, carries them.
    */
-  signOut(options?: { server?: (ended: { tokens: TokenSet | undefined }) => unknown }): Promise<void>
+  signOut(options?: {
+    server?: (ended: { tokens: TokenSet | undefined; signal: AbortSignal }) => unknown
+  }): Promise<void>
   /**
    * Forces a refresh, or joins the one that is running. A cooldown after failures does not keep it back, only what the
    * server has asked for (`Retry-After`).
@@ -115,7 +120,7 @@ export function createSession(options: SessionOptions): Session {
     const { record, epoch } = known
     if (record?.ended) throw known.expired
     refreshOnce(parts, reason, insists)
-    if (running.flight) await room.enter(callerOf('refresh', signal))
+    if (running.flight) await room.enter(callerOf(parts, 'refresh', signal))
     ensureOpen(parts)
     if (record && epoch !== known.epoch) throw new SessionError('session_changed')
   }
@@ -150,7 +155,7 @@ export function createSession(options: SessionOptions): Session {
 
     async getAccessToken({ signal, minValidity = 0 } = {}) {
       if (cookie) throw new TypeError(say('cookie'))
-      const caller = callerOf('getAccessToken', signal)
+      const caller = callerOf(parts, 'getAccessToken', signal)
       for (let wait = gate(parts, caller); wait; wait = gate(parts, caller)) await wait
       if (!known.validity.lasts(minValidity)) await renew('forced', signal)
       const tokens = known.record?.tokens
@@ -161,7 +166,7 @@ export function createSession(options: SessionOptions): Session {
     async refresh({ signal, unless } = {}) {
       ensureOpen(parts)
       // Whether somebody is signed in, and with which token, is for the store to say.
-      const caller = callerOf('refresh', signal)
+      const caller = callerOf(parts, 'refresh', signal)
       for (let wait = whoIsSignedIn(parts, caller); wait; wait = whoIsSignedIn(parts, caller)) await wait
       if (unless === undefined) await renew('forced', signal, true)
       else if (known.record?.tokens?.accessToken === unless) await renew('rejected', signal, true)
@@ -173,10 +178,10 @@ export function createSession(options: SessionOptions): Session {
 
     async update(tokens) {
       ensureOpen(parts)
-      if (running.synchronous) throw new TypeError(say('inside'))
+      if (running.inside) throw new TypeError(say('inside', 'update'))
       // What is wrong with them is said at once.
       readTokens(tokens, clock, cookie, true, { told })
-      const caller = callerOf('update', undefined)
+      const caller = callerOf(parts, 'update')
       while (known.reading) await room.enter(caller)
       const before = known.record
       const saved = await inTurn('update', async (lease) => {
@@ -198,12 +203,15 @@ export function createSession(options: SessionOptions): Session {
 
     async signOut({ server } = {}) {
       const tokens = known.record?.tokens
+      // Then it has been answered: no cookie is to come.
+      const { inside } = running
       await replace(parts, { ended: 'signed-out' })
       if (!server) return
+      if (inside) running.outdate(String(known.epoch), true)
       let begun = false
       const logout = async () => {
         begun = true
-        await server({ tokens })
+        await running.leave(tokens, server)
       }
       // A turn that is not to be had keeps nobody from signing out.
       await inTurn('signOut', logout).catch((error) => {
@@ -296,6 +304,12 @@ function ensureOpen({ room }: Parts): void {
 }
 
 /** A call of the session's own methods that waits. */
-function callerOf(label: string, signal: AbortSignal | undefined): Visitor {
-  return { epoch: undefined, looked: false, label, onLeave: (leave) => leaveWith(signal, leave) }
+function callerOf({ running }: Parts, label: string, signal?: AbortSignal | undefined): Visitor {
+  const { inside } = running
+  return {
+    epoch: undefined,
+    looked: false,
+    label,
+    onLeave: (leave) => (inside ? void leave(new TypeError(say('inside', label))) : leaveWith(signal, leave)),
+  }
 }

@@ -10,19 +10,20 @@ type Content = Omit<Stored, 'version'>
 
 /** Begins a new epoch: here at once, durable when it resolves. */
 export async function replace(parts: Parts, content: Content): Promise<void> {
-  const { known, room, store, nonce } = parts
+  const { known, room, running, store, nonce } = parts
   if (room.closed) throw new SessionError('session_closed')
   const before = known.record
   const next = { version: newVersion(parts, before), ...content }
   known.become(next, 'signed-in')
-  const saved = await store.save(next)
+  let saved = await store.save(next)
   if (before || known.record !== next || saved.version.nonce === nonce) known.become(saved, 'signed-in')
   else {
     // The store had not been read yet, and knows an epoch that our clock has not come to.
     const later = { version: newVersion(parts, saved), ...content }
     known.become(later, 'signed-in')
-    await store.save(later)
+    saved = await store.save(later)
   }
+  running.outdate(saved.version.epoch)
 }
 
 /** Reads what an earlier page, process or session object has left; where that is nothing, begins with the options. */

@@ -47,6 +47,11 @@ export class Signing {
     request.generation = generation
     request.bare = !tokens && (!this.#cookie || record?.ended !== undefined)
     if (!tokens || this.#cookie) return this.#withoutStale(request)
+    return this.credentialsOf(tokens, request)
+  }
+
+  /** The credentials of a request that is sent with these tokens. */
+  credentialsOf(tokens: TokenSet, request: SessionRequest<unknown>): Credentials | Promise<Credentials> {
     if (!this.#applyToken) return this.#bearerOf(tokens)
     const { method, url, nonce } = request
     const credentials = this.#applyToken(tokens, { method, url, nonce })

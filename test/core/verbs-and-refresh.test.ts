@@ -1,7 +1,9 @@
-import { memoryStore, SessionError, type SessionStore } from 'refresh-once'
+import { setImmediate as macrotask } from 'node:timers/promises'
+import { memoryStore, type Session, SessionError, type SessionStore, type Stored } from 'refresh-once'
 import { withSession } from 'refresh-once/fetch'
 import { describe, expect, test } from 'vitest'
-import { deferred, failureOf, newClock, open, watch } from '../setup.ts'
+import { deferred, failureOf, newClock, open, startServer, watch } from '../setup.ts'
+import { syncStorage } from './storage.ts'
 
 const OLD = { accessToken: 'old', refreshToken: 'r', expiresAt: 1 }
 const refuse = (): Response => Response.json({ error: 'invalid_grant' }, { status: 400 })
@@ -41,53 +43,193 @@ describe('whoever comes after the end is told why the server has refused', () =>
 })
 
 describe('inside `refresh`', () => {
-  test('an update is a mistake that is told at once, where it can be known', async () => {
-    const session = open({
+  const verbs = {
+    update: (session: Session) => session.update('mine'),
+    refresh: (session: Session) => session.refresh(),
+    getAccessToken: (session: Session) => session.getAccessToken(),
+  }
+  const before: [verb: keyof typeof verbs, when: string, first: () => unknown][] = [
+    ['update', 'before its first await', () => undefined],
+    ['update', 'after an await', () => Promise.resolve()],
+    ['update', 'after an answer', () => fetch('data:,')],
+    ['refresh', 'before its first await', () => undefined],
+    ['refresh', 'after an await', () => Promise.resolve()],
+    ['getAccessToken', 'after an await', () => Promise.resolve()],
+  ]
+  test.each(before)('`%s` is a mistake that is told at once: %s', async (verb, _, first) => {
+    const seen: unknown[] = []
+    const call = async (session: Session): Promise<void> => {
+      seen.push(await failureOf(verbs[verb](session)))
+    }
+    const session: Session = open({
+      clock: newClock().clock,
       tokens: OLD,
-      retries: 0,
       refresh: async () => {
-        await session.update('mine')
-        return 'mine'
+        const something = first()
+        if (something) await something
+        await call(session)
+        return 'new'
       },
     })
-    const { message } = await failureOf(session.getAccessToken())
-    expect(message).toContain('return the tokens')
+    expect(await session.getAccessToken()).toBe('new')
+    expect(seen).toEqual([expect.any(TypeError)])
+    expect(String(seen[0])).toMatch(RegExp(`${verb}.*return the tokens`))
   })
 
-  test('verbs wait for the turn no longer than the deadline', async () => {
+  test('of another session nothing is a mistake, and neither is what is called outside meanwhile', async () => {
+    const answer = deferred<string>()
+    const parent = open({ tokens: OLD, refresh: () => answer.promise })
+    const child = open({ tokens: OLD, refresh: async () => `child-of-${await parent.getAccessToken()}` })
+    const waiting = [parent.getAccessToken(), child.getAccessToken(), parent.refresh()]
+    answer.resolve('parent')
+    expect(await Promise.all(waiting)).toEqual(['parent', 'child-of-parent', undefined])
+  })
+
+  test.each([
+    ['a token that is in the script', OLD, 'token', undefined],
+    ['a cookie', { accessToken: 'old', expiresAt: 1 }, 'token', undefined],
+    ['a cookie, as is the access token', undefined, 'cookie', undefined],
+    ['a token in a storage', OLD, 'token', 'a storage'],
+  ] as const)(
+    'a sign-out and its logout do not wait, and neither does the next user: the refresh token is %s',
+    async (_, tokens, mode, storage) => {
+      const time = newClock()
+      const answer = deferred<void>()
+      let calls = 0
+      const heard: string[] = []
+      const session: Session = open({
+        clock: time.clock,
+        mode,
+        tokens,
+        store: storage && memoryStore({ clock: time.clock, storage: syncStorage() }),
+        refresh: async () => {
+          if (calls++) return mode === 'cookie' ? undefined : 'next'
+          await null
+          await session.signOut({ server: () => void heard.push('logout') })
+          heard.push('signed out')
+          await answer.promise
+          throw new Error('logged out')
+        },
+      })
+      if (mode === 'cookie') await session.signIn()
+      const failed = failureOf(session.refresh())
+      await time.advance(0)
+      expect(await failed).toMatchObject({ code: 'session_changed' })
+      expect(heard).toEqual(['logout', 'signed out'])
+      await session.signIn(mode === 'cookie' ? undefined : { accessToken: 'b', refreshToken: 'b' })
+      const renewed = session.refresh()
+      await time.advance(0)
+      await renewed
+      answer.resolve()
+      await time.advance(0)
+      expect(calls).toBe(2)
+      expect(session.state).toMatchObject({ status: 'signed-in', generation: 2 })
+    },
+  )
+})
+
+describe('a refresh of the former user that is not answered', () => {
+  const hangs = (): Promise<never> => new Promise(() => {})
+
+  test('does not hold up the logout, nor the refresh of the next one', async () => {
     const time = newClock()
-    let logouts = 0
+    let calls = 0
     const session = open({
       clock: time.clock,
-      deadline: 2_000,
       tokens: OLD,
-      refresh: async () => {
-        await null
-        await session.signOut({ server: () => void logouts++ })
+      refresh: () => (calls++ ? 'next' : hangs()),
+    })
+    const failed = failureOf(session.getAccessToken())
+    await time.advance(0)
+    let logouts = 0
+    await session.signOut({ server: () => void logouts++ })
+    expect([logouts, await failed]).toMatchObject([1, { code: 'session_changed' }])
+    await session.signIn({ accessToken: 'b', refreshToken: 'b' })
+    await session.refresh()
+    expect(await session.getAccessToken()).toBe('next')
+  })
+
+  test('does not either where somebody else has signed in', async () => {
+    const time = newClock()
+    const store = memoryStore({ clock: time.clock })
+    let tell: (stored: Stored) => void = () => {}
+    let calls = 0
+    const session = open({
+      clock: time.clock,
+      store: {
+        ...store,
+        watch(listener) {
+          tell = listener
+          return () => {}
+        },
+      },
+      tokens: OLD,
+      refresh: () => (calls++ ? 'next' : hangs()),
+    })
+    const failed = failureOf(session.getAccessToken())
+    await time.advance(0)
+    const version = { epoch: `${Date.now() * 2}`.padStart(15, '0'), generation: 1, nonce: 'x' }
+    tell(await store.save({ version, tokens: { accessToken: 'b', refreshToken: 'b' } }))
+    expect(await failed).toMatchObject({ code: 'session_changed' })
+    await session.refresh()
+    expect(await session.getAccessToken()).toBe('next')
+  })
+
+  test('is waited for where it may still set a cookie, no longer than the deadline', async () => {
+    const time = newClock()
+    let calls = 0
+    const answer = deferred<undefined>()
+    const session = open({
+      clock: time.clock,
+      mode: 'cookie',
+      tokens: undefined,
+      deadline: 2_000,
+      refresh: () => (calls++ ? undefined : answer.promise),
+    })
+    await session.signIn()
+    const failed = failureOf(session.refresh())
+    await time.advance(0)
+    let logouts = 0
+    const done = session.signOut({ server: () => void logouts++ })
+    await time.advance(1_999)
+    expect([logouts, await failed]).toMatchObject([0, { code: 'session_changed' }])
+    await time.advance(1)
+    await done
+    expect(logouts).toBe(1)
+    await session.signIn()
+    const next = session.refresh()
+    await time.advance(0)
+    expect(calls).toBe(1)
+    answer.resolve(undefined)
+    await next
+    expect(calls).toBe(2)
+  })
+
+  test('is still part of a refresh: what it sends with its signal waits for nobody', async () => {
+    const server = await startServer()
+    const go = deferred<void>()
+    let calls = 0
+    const session = open({
+      tokens: OLD,
+      refresh: async ({ signal }) => {
+        if (calls++) return hangs()
+        await go.promise
+        await api(`${server.url}/health`, { signal })
         return 'late'
       },
     })
-    const waiting = failureOf(session.getAccessToken())
-    await time.advance(0)
-    expect(await waiting).toMatchObject({ code: 'session_changed' })
-    await time.advance(2_000)
-    expect([logouts, session.state.status]).toEqual([1, 'signed-out'])
-
-    const refreshing = newClock()
-    const other = open({
-      clock: refreshing.clock,
-      deadline: 2_000,
-      tokens: OLD,
-      retries: 0,
-      refresh: async () => {
-        await null
-        await other.update('mine')
-        return 'mine'
-      },
-    })
-    const failed = failureOf(other.refresh())
-    await refreshing.advance(2_000)
-    expect((await failed).message).toContain('2000 ms')
+    const seen = watch(session)
+    const api = withSession(session, { origins: [server.url] })
+    const failed = failureOf(session.getAccessToken())
+    await macrotask()
+    await session.signIn({ accessToken: 'b', refreshToken: 'b' })
+    session.refresh().catch(() => {})
+    await macrotask()
+    go.resolve()
+    await seen.until('request-ignored')
+    await failed
+    expect(calls).toBe(2)
+    expect(seen.of('request-ignored')).toMatchObject([{ reason: 'refresh' }])
   })
 })
 
