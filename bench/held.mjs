@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process'
 import { totalmem } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
-const LIMITS = { axios: 1200, fetch: 1100 }
+const LIMITS = { axios: 1100, fetch: 900 }
 const COUNTS = [100_000, 1_000_000]
 /** A held request and the caller's promise, config and response, with room to spare. */
 const ROOM_PER_REQUEST = 8_000

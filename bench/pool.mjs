@@ -153,7 +153,7 @@ function newRecords(count, expiresAt) {
 }
 
 function record(id, expiresAt) {
-  const version = { epoch: `${'0'.repeat(15)}bench`, generation: 1, nonce: 'bench' }
+  const version = { epoch: '1'.padStart(15, '0'), generation: 1, nonce: 'bench' }
   return JSON.stringify({
     version,
     tokens: { accessToken: `access-${id}`, refreshToken: `refresh-${id}`, expiresAt },

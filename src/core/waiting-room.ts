@@ -15,8 +15,15 @@ export interface Visitor {
   onLeave(leave: (reason: unknown) => void): (() => void) | undefined
 }
 
-/** Ends one visitor's waiting: well, or badly, with a reason that may be any value. */
-type Settle = (bad?: { reason: unknown }) => void
+/** One visitor's waiting. */
+interface Wait {
+  readonly visitor: Visitor
+  readonly until: number
+  readonly resolve: () => void
+  readonly reject: (reason: unknown) => void
+  /** The visitor need not tell any more when it leaves. */
+  undo: (() => void) | undefined
+}
 
 /**
  * Where everybody waits while the token is no good, in the order of their arrival. All wait equally long, so one
@@ -26,7 +33,7 @@ export class WaitingRoom {
   readonly #clock: Clock
   readonly #deadline: number
   readonly #redaction: Redaction
-  #waiting: Map<Settle, { visitor: Visitor; until: number }> | undefined
+  #waiting: Set<Wait> | undefined
   #timer: unknown
   #closed = false
 
@@ -52,20 +59,19 @@ export class WaitingRoom {
 
   /** Resolves when the room is emptied; rejects when it is emptied with an error, at the deadline, or when the visitor leaves. */
   enter(visitor: Visitor): Promise<void> {
-    this.#waiting ??= new Map()
+    this.#waiting ??= new Set()
     const waiting = this.#waiting
     return new Promise((resolve, reject) => {
-      const settle: Settle = (bad) => {
-        waiting.delete(settle)
-        undo?.()
-        if (bad) reject(bad.reason)
-        else resolve()
-      }
-      let undo: (() => void) | undefined
-      waiting.set(settle, { visitor, until: this.#clock.monotonic() + this.#deadline })
-      undo = visitor.onLeave((reason) => settle({ reason }))
+      const until = this.#clock.monotonic() + this.#deadline
+      const wait: Wait = { visitor, until, resolve, reject, undo: undefined }
+      waiting.add(wait)
+      wait.undo = visitor.onLeave((reason) => {
+        waiting.delete(wait)
+        wait.undo?.()
+        reject(reason)
+      })
       // Somebody who left at the door.
-      if (!waiting.has(settle)) undo?.()
+      if (!waiting.has(wait)) wait.undo?.()
       this.#timer ??= this.#clock.setTimeout(() => this.#watch(), this.#deadline)
     })
   }
@@ -76,19 +82,26 @@ export class WaitingRoom {
     this.#timer = undefined
     const waiting = this.#waiting
     this.#waiting = undefined
-    for (const settle of waiting?.keys() ?? []) settle(error && { reason: error })
+    for (const { undo, resolve, reject } of waiting ?? []) {
+      undo?.()
+      if (error) reject(error)
+      else resolve()
+    }
   }
 
   #watch(): void {
     this.#timer = undefined
-    for (const [settle, { visitor, until }] of this.#waiting ?? []) {
+    for (const wait of this.#waiting ?? []) {
+      const { visitor, until, undo, reject } = wait
       const left = until - this.#clock.monotonic()
       if (left > 0) {
         this.#timer = this.#clock.setTimeout(() => this.#watch(), left)
         return
       }
+      this.#waiting?.delete(wait)
+      undo?.()
       const label = this.#redaction.text(visitor.label)
-      settle({ reason: new SessionError('refresh_timeout', say('deadline', label, this.#deadline)) })
+      reject(new SessionError('refresh_timeout', say('deadline', label, this.#deadline)))
     }
   }
 }

@@ -449,7 +449,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     const config = this.#config
     const since = this.#since
     const { signal, cancelToken, transitional } = config
-    this.#leave = leave
+    if (isOneShot(config.data)) this.#leave = leave
     if (!signal && !cancelToken && !since) return undefined
     const abort = () => leave(cancelToken?.reason ?? new CanceledError(undefined, config as never))
     const expire = () =>

@@ -306,7 +306,7 @@ class FetchRequest extends SessionRequest<Response> {
   }
 
   onLeave(leave: (reason: unknown) => void): (() => void) | undefined {
-    this.#leave = leave
+    if (isOneShot(this.#members.body)) this.#leave = leave
     return leaveTogether(this.signal, (reason) => {
       this.#drop(reason)
       leave(reason)
