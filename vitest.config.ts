@@ -9,6 +9,9 @@ const testTimeout = 30_000
 /** What needs a real Redis. */
 const withRedis = ['test/stores/redis/**/*.test.ts', 'examples/redis.test.ts', 'examples/bff/*.test.ts']
 
+/** Processes that share files; they run what is built. */
+const withProcesses = ['test/stores/file/processes/**/*.test.ts', 'examples/cli/**/*.test.ts']
+
 export default defineConfig({
   test: {
     // By itself it leaves one of two processors idle.
@@ -20,7 +23,7 @@ export default defineConfig({
           name: 'newest',
           testTimeout,
           include: ['{test,examples}/**/*.test.{ts,tsx}'],
-          exclude: ['test/browser/**', 'test/runtimes/**', ...withRedis],
+          exclude: ['test/browser/**', 'test/runtimes/**', ...withRedis, ...withProcesses],
         },
       },
       {
@@ -45,6 +48,17 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 60_000,
           include: withRedis,
+          globalSetup: 'test/stores/redis/built.ts',
+          fileParallelism: false,
+        },
+      },
+      {
+        resolve: { alias },
+        test: {
+          name: 'processes',
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+          include: withProcesses,
           globalSetup: 'test/stores/redis/built.ts',
           fileParallelism: false,
         },

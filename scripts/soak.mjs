@@ -4,7 +4,9 @@
  *
  * SOAK_SEED chooses the seed, SOAK_RUNS the number of runs, over all laws; SOAK_FLEET and SOAK_BLOWS how many
  * processes share how many sessions of Redis for how many expiries, in peace and while they are killed and stopped;
- * SOAK_POOL how many sessions of one process expire together; SOAK_ROUNDS and SOAK_HAND_OVERS how many rounds tabs are
+ * SOAK_POOL how many sessions of one process expire together; SOAK_STORM how many processes share one login file for how
+ * many expiries and calls, SOAK_HITS how many of them are hit in how many rounds, with and without grace, SOAK_UPDATES how
+ * many updates race for one register; SOAK_ROUNDS and SOAK_HAND_OVERS how many rounds tabs are
  * killed in (in Chromium; a quarter of it elsewhere), and how often the turn passes between them.
  */
 import { spawn } from 'node:child_process'
@@ -28,6 +30,9 @@ const {
   SOAK_FLEET = '8x500x20',
   SOAK_BLOWS = '6x60x20',
   SOAK_POOL = '10000',
+  SOAK_STORM = '8x40x5',
+  SOAK_HITS = '6x150',
+  SOAK_UPDATES = '40000',
   SOAK_ROUNDS = '200',
   SOAK_HAND_OVERS = '1000',
 } = process.env
@@ -41,6 +46,15 @@ const all = {
       header: [`runs  at least ${SOAK_RUNS}, over all laws`],
     }),
   model: soakModel,
+  file: () =>
+    soak('file', {
+      args: ['--project', 'processes', 'test/stores/file/processes'],
+      env: { SOAK_STORM, SOAK_HITS, SOAK_UPDATES },
+      header: [
+        `storm   ${SOAK_STORM} (processes, expiries, calls of each), and ${SOAK_HITS} (processes, rounds) while they are hit`,
+        `race    at least ${SOAK_UPDATES} updates under kills and stops, twice`,
+      ],
+    }),
   async redis() {
     const path = await ensureRedis()
     if (!path) return false

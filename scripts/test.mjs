@@ -52,6 +52,8 @@ const inBoth = await tests('tests', [
 if (inBoth.length === 0) fail('tests: none met the oldest axios')
 printBranchCoverage()
 
+tests('processes', ['--project', 'processes'])
+
 heading('programs')
 const chromium = await program('browser tests', ensureChromium)
 const redis = await program('Redis tests', ensureRedis)

@@ -1,2 +1,2 @@
-export { fileStore, fileStores } from '../../dist/production/file.js'
+export { fileStore } from '../../dist/production/file.js'
 export { createSession } from '../../dist/production/index.js'

@@ -36,6 +36,8 @@ export const messages = {
     `memoryStore: expected \`storage\` to have getItem, setItem and removeItem; it has no ${missing}`,
   browser: (options: string): string =>
     `browserStore: expected { name, persist?: 'memory' | 'disk', lease? }, got ${options}`,
+  file: (option: string): string =>
+    `fileStore: expected { path, lease? > 0, ttl? >= 2000, secrets?: { getItem, setItem, removeItem }, migrate? }; ${option} is something else`,
   store: (): string => 'createSessionPool: store must be a function of the id',
   name: (expected: string, got: string): string => `${expected}, got ${got}`,
   use: (): string => 'use: too late, there is an instance already; see createFactory',
@@ -53,6 +55,8 @@ export const messages = {
   'storage-unwritable': (): string => 'the storage cannot be written',
   'file-foreign': (file: string): string => `${file} is none of ours: it was set aside`,
   'file-format': (): string => 'the files were written by a later version of refresh-once: update this one',
+  'file-secret': (): string => 'the tokens are kept elsewhere, and cannot be read there now',
+  'file-spent': (): string => '`migrate` brings tokens that were taken over before: they are spent',
   foreign: (): string => `IndexedDB holds something else: ${ALONE}`,
   cleared: (): string => `IndexedDB was cleared: ${ALONE}`,
   broken: (): string => `IndexedDB cannot be used: ${ALONE}`,

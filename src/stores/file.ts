@@ -4,7 +4,9 @@ import { type Clock, systemClock } from '../core/clock.ts'
 import { say } from '../core/messages.ts'
 import { ensureName } from '../core/name.ts'
 import type { SessionStore } from '../core/store.ts'
+import type { TokenInput } from '../core/tokens.ts'
 import { createFileStore } from './file/store.ts'
+import type { KeyValueStorage } from './memory.ts'
 
 /** Options of {@link fileStore} and {@link fileStores}. Times are in milliseconds. */
 export interface FileOptions {
@@ -17,6 +19,12 @@ export interface FileOptions {
    * @default 5_000
    */
   ttl?: number | undefined
+  /**
+   * Keeps the tokens, in a keychain for example, while the rest of the record stays in files: one entry per token set. Its
+   * methods may be asynchronous. Where it is locked or missing for now, a refresh fails for now, and nobody is signed out.
+   * @default they are in the files, as they are
+   */
+  secrets?: KeyValueStorage | undefined
   /** @default the runtime's */
   clock?: Clock | undefined
 }
@@ -25,6 +33,11 @@ export interface FileOptions {
 export interface FileStoreOptions extends FileOptions {
   /** A folder for this login alone. It is made where it is missing, for this user only. */
   path: string
+  /**
+   * Brings the tokens that the app has kept elsewhere until now. Asked while nobody has ever signed in here; what it has
+   * brought once is not taken again, also not after the folder was deleted: it is spent.
+   */
+  migrate?: (() => TokenInput | undefined | null | Promise<TokenInput | undefined | null>) | undefined
 }
 
 /** Options of {@link fileStores}. */
@@ -35,6 +48,8 @@ export interface FileStoresOptions extends FileOptions {
 
 /** Milliseconds. A session sends nothing in the last second of a turn. */
 const SHORTEST_TTL = 2_000
+
+const METHODS = ['getItem', 'setItem', 'removeItem'] as const
 
 /** Longer names of folders are refused by file systems. */
 const LONGEST_NAME = 120
@@ -52,7 +67,7 @@ const LONGEST_NAME = 120
  * createSession({ refresh, store: fileStore({ path: join(dataFolder, 'login') }) })
  */
 export function fileStore(options: FileStoreOptions): SessionStore {
-  return storeAt(options.path, options, 'fileStore: expected a path')
+  return storeAt(options, 'fileStore: expected a path')
 }
 
 /**
@@ -68,24 +83,29 @@ export function fileStore(options: FileStoreOptions): SessionStore {
 export function fileStores(options: FileStoresOptions): (id: string) => SessionStore {
   const { folder } = options
   ensureName(folder, 'fileStores: expected a folder')
-  checkTimes(options)
+  check(options)
   return (id) => {
     ensureName(id, 'fileStores: expected the id of a session')
-    return storeAt(pathTo(folder, folderNameOf(id)), options, '')
+    return storeAt({ ...options, path: pathTo(folder, folderNameOf(id)) }, '')
   }
 }
 
-function storeAt(path: string, options: FileOptions, expected: string): SessionStore {
+function storeAt(options: FileStoreOptions, expected: string): SessionStore {
+  const { path, lease = 60_000, ttl = 5_000, secrets, migrate, clock = systemClock } = options
   ensureName(path, expected)
-  checkTimes(options)
-  const { lease = 60_000, ttl = 5_000, clock = systemClock } = options
+  check(options)
   // Whoever changes the working directory does not change the login.
-  return createFileStore({ path: resolve(path), lease, ttl: Math.min(ttl, lease), clock })
+  return createFileStore({ path: resolve(path), lease, ttl: Math.min(ttl, lease), secrets, migrate, clock })
 }
 
-function checkTimes({ lease = 1, ttl = SHORTEST_TTL }: FileOptions): void {
-  if (!(lease > 0)) throw new TypeError(say('option', 'fileStore', 'lease', lease))
-  if (!(ttl >= SHORTEST_TTL)) throw new TypeError(say('option', 'fileStore', 'ttl', ttl))
+function check({ lease = 1, ttl = SHORTEST_TTL, secrets, migrate }: Partial<FileStoreOptions>): void {
+  const wrong = Object.entries({
+    lease: lease > 0,
+    ttl: ttl >= SHORTEST_TTL,
+    migrate: !migrate || typeof migrate === 'function',
+    secrets: !secrets || METHODS.every((name) => typeof secrets[name] === 'function'),
+  }).find(([, right]) => !right)
+  if (wrong) throw new TypeError(say('file', wrong[0]))
 }
 
 /**

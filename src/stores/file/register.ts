@@ -218,7 +218,8 @@ export async function textOf(path: string): Promise<string> {
     return await readFile(path, 'utf8')
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return ''
-    return readFile(pathTo(path, INNER), 'utf8').catch(() => {
+    return readFile(pathTo(path, INNER), 'utf8').catch((inner) => {
+      if (codeOf(inner) === 'ENOENT') return ''
       throw error
     })
   }

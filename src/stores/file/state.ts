@@ -1,6 +1,7 @@
 import { say } from '../../core/messages.ts'
-import { type Stored, storedOf } from '../../core/store.ts'
+import { storedOf } from '../../core/store.ts'
 import type { Owner } from './owner.ts'
+import type { Kept } from './secrets.ts'
 
 /** Who may refresh. */
 export interface Turn extends Owner {
@@ -17,12 +18,14 @@ export interface Turn extends Owner {
 export interface State {
   /** Says whose file it is, and in which format. */
   'refresh-once'?: number
-  record?: Stored | undefined
+  record?: Kept | undefined
   turn?: Turn | undefined
   /** In the first state of a folder: the number that comes next. */
   since?: number
   /** Numbers that hold no state. They are to be set aside, not removed: something else is in them. */
   skipped?: number[] | undefined
+  /** Names of tokens that are kept elsewhere, the newest first, until they are certainly removed. */
+  secrets?: string[] | undefined
 }
 
 /** What this version writes. What a later one has written in another way is not written over. */

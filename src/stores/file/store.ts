@@ -1,10 +1,24 @@
+import { createHash } from 'node:crypto'
 import { mkdirSync, watch as watchFolder } from 'node:fs'
+import { appendFile } from 'node:fs/promises'
 import { basename, join as pathTo } from 'node:path'
 import type { Clock } from '../../core/clock.ts'
-import { compareVersions, isNews, join, type SessionStore, type Stored } from '../../core/store.ts'
+import { say } from '../../core/messages.ts'
+import {
+  compareVersions,
+  isNews,
+  join,
+  newEpoch,
+  newNonce,
+  type SessionStore,
+  type Stored,
+} from '../../core/store.ts'
+import { readTokens } from '../../core/tokens.ts'
+import type { KeyValueStorage } from '../memory.ts'
 import { createExclusive } from './exclusive.ts'
 import { namesOfTurn, numberOf } from './names.ts'
 import { type Change, createRegister, type Manner, newId, newName, textOf } from './register.ts'
+import { createSecrets, type Kept } from './secrets.ts'
 import { type State, stateOf, type Turn } from './state.ts'
 
 /** Where a login lives. Times are in milliseconds. */
@@ -13,12 +27,14 @@ export interface Home {
   readonly clock: Clock
   readonly lease: number
   readonly ttl: number
+  readonly secrets: KeyValueStorage | undefined
+  readonly migrate: (() => unknown) | undefined
 }
 
 type Hear = (stored: Stored) => void
 
 /** The store of one login: its record in a folder, and who may refresh it. */
-export function createFileStore({ path, clock, lease, ttl }: Home): SessionStore {
+export function createFileStore({ path, clock, lease, ttl, secrets: storage, migrate }: Home): SessionStore {
   /** The newest record that this store was given, or gave. */
   let known: Stored | undefined
   let hearers: readonly Hear[] = []
@@ -28,17 +44,18 @@ export function createFileStore({ path, clock, lease, ttl }: Home): SessionStore
   let readAgain = false
   let closed = false
 
+  const secrets = createSecrets(storage)
   const register = createRegister(path, (reason) => report(reason))
   const exclusive = createExclusive({ path, clock, lease, ttl, register, change, listen, inherit })
 
   async function change(make: Change, manner?: Manner): Promise<State> {
     const state = await register.update(make, manner)
-    tell(state.record)
+    await tell(state.record)
     return state
   }
 
   /** A turn that is under way is a reservation. */
-  function shown({ record, turn }: State): Stored | undefined {
+  function shown({ record, turn }: State): Kept | undefined {
     const own = exclusive.own()
     const mine = own?.id === turn?.id ? own : undefined
     if (!record || !turn || turn.generation <= record.version.generation || (mine && !mine.begun))
@@ -54,7 +71,7 @@ export function createFileStore({ path, clock, lease, ttl }: Home): SessionStore
         left?.record &&
         (!inherited.record || compareVersions(left.record.version, inherited.record.version) > 0)
       )
-        inherited = { ...state, record: left.record }
+        inherited = { ...state, record: left.record, secrets: left.secrets }
     }
     return inherited
   }
@@ -64,7 +81,9 @@ export function createFileStore({ path, clock, lease, ttl }: Home): SessionStore
     return stored
   }
 
-  function tell(stored: Stored | undefined): void {
+  async function tell(record: Kept | undefined): Promise<void> {
+    if (!record || !isNews(record, known)) return
+    const stored = await secrets.get(record).catch(() => undefined)
     if (!stored || !isNews(stored, known)) return
     known = stored
     for (const hear of hearers) hear(stored)
@@ -112,31 +131,72 @@ export function createFileStore({ path, clock, lease, ttl }: Home): SessionStore
     watcher = undefined
   }
 
+  /**
+   * @param first only where there is no record yet
+   */
+  async function put(next: Stored, first = false): Promise<State> {
+    // Before it is written: the event may come before we know that it was.
+    learn(next)
+    const own = exclusive.own()
+    const kept = await secrets.put(next)
+    const state = await change(
+      ({ record, secrets = [] }) => {
+        if (record && first) return undefined
+        const joined: Kept = record ? join(record, kept) : kept
+        // A cooldown of zero is none: whoever saves twice writes once.
+        const written = { ...joined, notBefore: joined.notBefore || undefined }
+        if (JSON.stringify(written) === JSON.stringify(record)) return undefined
+        const others = secrets.filter((name) => name !== kept.secret)
+        return { record: written, secrets: kept.secret ? [kept.secret, ...others].slice(0, 4) : secrets }
+      },
+      {
+        flush: Boolean(next.tokens ?? next.ended),
+        guess: Boolean(own?.begun),
+        name: newName(own && `${own.id}-${newId()}`),
+      },
+    )
+    if (own && Number(state.record?.version.generation) >= own.generation) own.saved = true
+    const [newest, former] = state.record?.ended ? [] : (state.secrets ?? [])
+    const all = new Set([kept.secret, ...(state.secrets ?? [])])
+    await secrets.drop(
+      [...all].filter((name) => name !== undefined && name !== newest && name !== former) as string[],
+    )
+    return state
+  }
+
+  /** Takes over what the app has kept elsewhere until now; once only, because what is in it is spent from then on. */
+  async function takeOver(state: State): Promise<State> {
+    const found = await migrate?.()
+    if (!found) return state
+    const tokens = readTokens(found, clock, false, false)
+    const mark = createHash('sha256')
+      .update(tokens.refreshToken ?? tokens.accessToken)
+      .digest('hex')
+    // Beside the folder: it is to outlive it.
+    const marks = `${path}.migrated`
+    if ((await textOf(marks)).includes(mark)) {
+      report(say('file-spent'))
+      return state
+    }
+    // Older than any sign-in.
+    const version = { epoch: newEpoch(clock, '', 0), generation: 1, nonce: newNonce(clock) }
+    const taken = await put({ version, tokens }, true)
+    await appendFile(marks, `${mark}\n`, { mode: 0o600 })
+    return taken
+  }
+
   return {
     async load() {
-      const { state } = exclusive.said() ?? (await register.look())
+      let { state } = exclusive.said() ?? (await register.look())
+      if (!state.record && migrate) state = await takeOver(state)
       listen()
-      const stored = shown(state)
-      return stored && learn(stored)
+      const record = shown(state)
+      return record && learn(await secrets.get(record))
     },
 
     async save(next) {
-      // Before it is written: the event may come before we know that it was.
-      learn(next)
-      const own = exclusive.own()
-      const saved = await change(
-        ({ record }) => {
-          const joined = clean(record ? join(record, next) : next)
-          return JSON.stringify(joined) === JSON.stringify(record) ? undefined : { record: joined }
-        },
-        {
-          flush: Boolean(next.tokens ?? next.ended),
-          guess: Boolean(own?.begun),
-          name: newName(own && `${own.id}-${newId()}`),
-        },
-      )
-      if (own && Number(saved.record?.version.generation) >= own.generation) own.saved = true
-      return learn(shown(saved) ?? next)
+      const record = shown(await put(next))
+      return learn(record ? await secrets.get(record) : next)
     },
 
     exclusive: exclusive.run,
@@ -162,9 +222,4 @@ export function createFileStore({ path, clock, lease, ttl }: Home): SessionStore
       unlisten()
     },
   }
-}
-
-/** A cooldown of zero is none: whoever saves twice writes once. */
-function clean(record: Stored): Stored {
-  return { ...record, notBefore: record.notBefore || undefined }
 }

@@ -1,0 +1,73 @@
+import { say } from '../../core/messages.ts'
+import type { Stored } from '../../core/store.ts'
+import type { TokenSet } from '../../core/tokens.ts'
+import type { KeyValueStorage } from '../memory.ts'
+
+/** A record as it is on the disk: with a name in the place of tokens that are kept elsewhere. */
+export type Kept = Stored & { readonly secret?: string | undefined }
+
+export interface Secrets {
+  /** Puts the tokens of a record elsewhere: one entry per token set, never written over. */
+  put(record: Stored): Promise<Kept>
+  /** The record with its tokens. Rejects where they cannot be had now: that is no sign-out. */
+  get(record: Kept): Promise<Stored>
+  /** Removes what has these names. */
+  drop(names: readonly string[]): Promise<void>
+}
+
+/** Characters. Windows keeps 2,560 bytes for each entry, and each character takes two. */
+const LONGEST = 1_200
+
+/**
+ * Keeps the tokens of records elsewhere, in a keychain for example; or where they are, if there is no such place.
+ *
+ * A long token set is divided among several entries. Its name says among how many.
+ */
+export function createSecrets(storage: KeyValueStorage | undefined): Secrets {
+  /** What was put or read last. */
+  let known: { secret: string | undefined; tokens: TokenSet } | undefined
+
+  const entries = (secret: string) =>
+    Array.from({ length: Number(secret.split('/')[1]) }, (_, index) => `${secret}.${index}`)
+
+  return {
+    async put(record) {
+      const { version, tokens, ...rest } = record
+      if (!storage || !tokens) return record
+      // Whatever keeps it may know no other characters.
+      const text = JSON.stringify(tokens).replace(
+        /[^ -~]/g,
+        (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+      )
+      const secret = `${Object.values(version).join('-')}/${Math.ceil(text.length / LONGEST)}`
+      for (const [index, entry] of entries(secret).entries())
+        await storage.setItem(entry, text.slice(index * LONGEST, (index + 1) * LONGEST))
+      known = { secret, tokens }
+      return { version, ...rest, secret }
+    },
+
+    async get({ secret, ...record }) {
+      if (secret === undefined) return record
+      if (known?.secret !== secret) {
+        try {
+          const parts: unknown[] = []
+          for (const entry of entries(secret)) parts.push(await storage?.getItem(entry))
+          known = { secret, tokens: JSON.parse(parts.join('')) }
+        } catch (cause) {
+          throw new Error(say('file-secret'), { cause })
+        }
+      }
+      return { ...record, tokens: known.tokens }
+    },
+
+    async drop(names) {
+      for (const entry of names.flatMap(entries)) {
+        try {
+          await storage?.removeItem(entry)
+        } catch {
+          // The next one tries again.
+        }
+      }
+    },
+  }
+}
