@@ -18,7 +18,7 @@ type AnyRequest = SessionRequest<unknown>
  * token that was good at the gate is good on the wire, and it is the token of the request's own sign-in.
  */
 export async function exchange(parts: Parts, request: AnyRequest): Promise<unknown> {
-  const { known, room, signing, wire, events, cookie, nonce } = parts
+  const { known, room, signing, wire, events, redaction, cookie, nonce } = parts
   let answer: Answer | undefined
   let verdict: Verdict | undefined
   let held = false
@@ -60,6 +60,7 @@ export async function exchange(parts: Parts, request: AnyRequest): Promise<unkno
         answer = { outcome: failure, failed: true }
       }
       wire.land(request, answer.outcome)
+      if (answer.failed && !request.statusOf(answer.outcome)) redaction.scrub(answer.outcome)
       if (request.recalled && answer.failed && !request.abandoned) {
         answer = undefined
         held = false

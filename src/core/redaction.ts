@@ -70,6 +70,25 @@ export class Redaction {
     })
   }
 
+  /** Takes tokens out of an error that stays its author's: platforms and clients repeat URLs. */
+  scrub(foreign: unknown): void {
+    let error = foreign
+    for (let depth = 0; error && depth < DEEPEST; depth++) {
+      for (const name of REPEATING) {
+        const text = memberOf(error, name)
+        const value = typeof text === 'string' ? this.#cleared(text) : text
+        try {
+          // Of some errors it is an accessor without a setter.
+          if (value !== text)
+            Reflect.defineProperty(Object(error), name, { value, configurable: true, writable: true })
+        } catch {
+          // A proxy.
+        }
+      }
+      error = memberOf(error, 'cause')
+    }
+  }
+
   #sentence(foreign: string): string {
     return this.text(foreign).replace(SECRETS, '$1$2…')
   }
@@ -93,6 +112,12 @@ export class Redaction {
     return (twice === decoded ? once : twice).replace(REST, '[token]')
   }
 }
+
+/** Members in which errors name what could not be sent. */
+const REPEATING = ['message', 'stack', 'path', 'url']
+
+/** Of the causes of an error. */
+const DEEPEST = 5
 
 const MEMBERS = ['name', 'message', 'stack', 'code', 'status']
 

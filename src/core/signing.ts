@@ -62,12 +62,16 @@ export class Signing {
 
   #bearerOf(tokens: TokenSet): Credentials {
     if (this.#bearer?.tokens !== tokens)
-      this.#bearer = { tokens, credentials: { headers: { Authorization: `Bearer ${tokens.accessToken}` } } }
+      this.#bearer = {
+        tokens,
+        credentials: sendable({ headers: { Authorization: `Bearer ${tokens.accessToken}` } }),
+      }
     return this.#bearer.credentials
   }
 
   /** Only `applyToken` tells which headers hold credentials. */
   #learn(credentials: Credentials): Credentials {
+    sendable(credentials)
     this.#names = Object.keys(credentials.headers ?? {}).map((name) => name.toLowerCase())
     return credentials
   }
@@ -77,6 +81,16 @@ export class Signing {
     const stale = this.#names.filter((name) => request.header(name) !== undefined)
     return { headers: Object.fromEntries(stale.map((name) => [name, undefined])) }
   }
+}
+
+/** What no header can hold (RFC 9110 §5.5, and fetch). */
+const UNSENDABLE = /[^\t -~\x80-\xff]/
+
+/** Platforms repeat the value in their errors, and each client has it from its own platform. */
+function sendable(credentials: Credentials): Credentials {
+  for (const [name, value = ''] of Object.entries(credentials.headers ?? {}))
+    if (UNSENDABLE.test(value)) throw new TypeError(`${name}: invalid header value`)
+  return credentials
 }
 
 const BEARER: readonly string[] = ['authorization']

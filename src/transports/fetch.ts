@@ -194,14 +194,7 @@ class FetchRequest extends SessionRequest<Response> {
     for (const name in set) {
       const value = set[name]
       if (value === undefined) headers.delete(name)
-      else {
-        try {
-          headers.set(name, value)
-        } catch {
-          // Platforms repeat the value.
-          throw new TypeError(`${name}: invalid header value`)
-        }
-      }
+      else headers.set(name, value)
     }
     const init: Members = { ...members, headers }
     if (this.#body) {
