@@ -1,0 +1,342 @@
+/** What has happened to people who keep logins in files. */
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import type { Session, SessionStore } from 'refresh-once'
+import { fileStore, fileStores } from 'refresh-once/file'
+import type { AuthServer } from 'refresh-once/testing'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { failureOf, open, refreshAt, startServer, times, watch, withoutJitter } from '../../setup.ts'
+import { newFolder } from './folder.ts'
+
+const folder = newFolder()
+let path: string
+let names = 0
+let server: AuthServer
+beforeEach(async () => {
+  path = join(folder, String(++names), 'login')
+  server = await startServer()
+})
+
+/** One of the processes, or what amounts to one. */
+function context(store: SessionStore = fileStore({ path })): Session {
+  return open({ refresh: refreshAt(server), store, tokens: null, clock: withoutJitter() })
+}
+
+async function signedIn(): Promise<Session> {
+  const session = context()
+  await session.signIn(server.mint('alice'))
+  return session
+}
+
+const states = (): string[] =>
+  readdirSync(path)
+    .filter((name) => name.endsWith('.login.json'))
+    .sort((a, b) => Number.parseInt(b, 10) - Number.parseInt(a, 10))
+const top = (): string => join(path, states()[0] ?? 'none')
+
+test('files are for this user only, readable, and no more than two', async () => {
+  const session = await signedIn()
+  for (let cycle = 0; cycle < 5; cycle++) await session.refresh()
+  expect(statSync(path).mode & 0o777).toBe(0o700)
+  expect(states()).toHaveLength(2)
+  for (const name of readdirSync(path)) expect(statSync(join(path, name)).mode & 0o777).toBe(0o600)
+  const { record } = JSON.parse(readFileSync(top(), 'utf8'))
+  expect(record).toMatchObject({
+    version: { generation: 6 },
+    tokens: { accessToken: await session.getAccessToken() },
+  })
+})
+
+test('a sign-in while ten others refresh sticks, everywhere', async () => {
+  await signedIn()
+  const others = await Promise.all(
+    times(10, async () => {
+      const other = context()
+      await other.getAccessToken()
+      return other
+    }),
+  )
+  const gate = server.hold('/token')
+  server.expireAccessTokens()
+  const refreshing = others.map((other) => other.refresh().catch((error) => error.code))
+  await gate.untilArrived()
+  const bob = server.mint('bob')
+  await context().signIn(bob)
+  gate.release()
+  await Promise.all(refreshing)
+  for (const other of [...others, context()]) expect(await other.getAccessToken()).toBe(bob.access_token)
+  expect(server.count).toMatchObject({ refreshRequests: 1, reuses: 0 })
+})
+
+test('a sign-out in one, while others refresh, is one in all, and no token stays behind', async () => {
+  const session = await signedIn()
+  const others = times(4, () => context())
+  await Promise.all(others.map((other) => other.getAccessToken()))
+  const gate = server.hold('/token')
+  const refreshing = others.map((other) => other.refresh().catch((error) => error.code))
+  await gate.untilArrived()
+  await session.signOut()
+  gate.release()
+  await Promise.all(refreshing)
+  for (const other of [...others, context()])
+    expect(await failureOf(other.getAccessToken())).toMatchObject({ code: 'session_expired' })
+  const texts = readdirSync(path).map((name) => readFileSync(join(path, name), 'utf8'))
+  expect(texts.filter((text) => /accessToken|refreshToken/.test(text))).toEqual([])
+})
+
+test('an answer that comes after any lease is saved, for all', async () => {
+  const store = fileStore({ path, lease: 300 })
+  const slow = open({
+    lease: 300,
+    store,
+    tokens: null,
+    // It is not to be kept from its answer.
+    refresh: ({ tokens }) => refreshAt(server)({ tokens, signal: new AbortController().signal }),
+  })
+  await slow.signIn(server.mint('alice'))
+  const gate = server.hold('/token')
+  const late = slow.refresh().catch((error) => error.code)
+  await gate.untilArrived(2)
+  // The second one, in doubt of the first: the server knows that token already, and forgives nothing.
+  gate.release()
+  await late
+  await expect.poll(async () => (await fileStore({ path }).load())?.version.generation).toBe(2)
+})
+
+test('a folder that was deleted, or made anew, is no sign-out for those who are signed in', async () => {
+  const sessions = [await signedIn(), context(), context()]
+  await Promise.all(sessions.map((session) => session.getAccessToken()))
+  for (let cycle = 1; cycle <= 3; cycle++) {
+    rmSync(path, { recursive: true })
+    if (cycle === 2) mkdirSync(path)
+    server.expireAccessTokens()
+    // One after the other: nobody knows of anybody, until something is there again.
+    for (const session of sessions) await session.refresh({ unless: await session.getAccessToken() })
+    expect(new Set(await Promise.all(sessions.map((session) => session.getAccessToken()))).size).toBe(1)
+  }
+  expect(server.count.reuses).toBe(0)
+  expect(await context().getAccessToken()).toBe(await sessions[0]?.getAccessToken())
+})
+
+describe('what is none of ours', () => {
+  const GARBAGE = {
+    'half a file': '{"refresh-once":1,"record":{"version":{"ep',
+    'an empty file': '',
+    'a file of another program': '{"name":"other","version":3}',
+    'a record that is none':
+      '{"refresh-once":1,"record":{"version":{"epoch":"zzz","generation":1,"nonce":""}}}',
+  }
+  test.each(Object.entries(GARBAGE))('%s is set aside, told, and never written over', async (_, text) => {
+    const session = await signedIn()
+    await session.refresh()
+    const [newest = ''] = states()
+    const garbage = join(
+      path,
+      newest.replace(/^\d+/, (number) => String(Number(number) + 1)),
+    )
+    writeFileSync(garbage, text)
+    const other = context()
+    const seen = watch(other)
+    expect(await other.getAccessToken()).toBe(await session.getAccessToken())
+    await other.refresh()
+    await session.refresh()
+    expect(seen.of('degraded').map(({ reason }) => reason)).toEqual([expect.stringContaining(garbage)])
+    const kept = readdirSync(path).filter((name) => name.endsWith('.unreadable'))
+    expect(kept.map((name) => readFileSync(join(path, name), 'utf8'))).toEqual([text])
+    expect(await context().getAccessToken()).toBe(await session.getAccessToken())
+    expect(server.count.reuses).toBe(0)
+  })
+
+  test('garbage in the place of the newest tokens: the former ones count, and nobody is signed out by us', async () => {
+    const session = await signedIn()
+    await session.refresh()
+    writeFileSync(top(), '\0\0\0\0')
+    expect((await fileStore({ path }).load())?.version.generation).toBe(1)
+    // Whoever knows better goes on with what he knows.
+    await session.refresh()
+    expect(await context().getAccessToken()).toBe(await session.getAccessToken())
+    expect(server.count.reuses).toBe(0)
+  })
+
+  test('nothing but garbage is nobody signed in, until somebody is', async () => {
+    mkdirSync(path, { recursive: true })
+    writeFileSync(join(path, '1.login.json'), 'garbage')
+    expect(await fileStore({ path }).load()).toBeUndefined()
+    const session = await signedIn()
+    expect(await context().getAccessToken()).toBe(await session.getAccessToken())
+    expect(readdirSync(path).filter((name) => name.endsWith('.unreadable'))).toHaveLength(1)
+  })
+
+  test('files of other programs in the folder are left alone, whatever their numbers', async () => {
+    mkdirSync(path, { recursive: true })
+    const others = [
+      '1.json',
+      '99999999999999.json',
+      '20260101.login.json',
+      '.hidden',
+      'login.json',
+      'a.given.txt',
+    ]
+    for (const name of others) writeFileSync(join(path, name), name)
+    const session = await signedIn()
+    for (let cycle = 0; cycle < 3; cycle++) await session.refresh()
+    await session.signOut()
+    for (const name of others) expect(readFileSync(join(path, name), 'utf8')).toBe(name)
+  })
+
+  test('a file where the folder should be is told, and stays as it is', async () => {
+    mkdirSync(join(path, '..'), { recursive: true })
+    writeFileSync(path, '{"access_token":"yesterday"}')
+    const session = context()
+    const seen = watch(session)
+    await expect(session.signIn(server.mint())).rejects.toThrow(/ENOTDIR|EEXIST/)
+    expect(seen.of('degraded')).toHaveLength(1)
+    expect(readFileSync(path, 'utf8')).toBe('{"access_token":"yesterday"}')
+  })
+})
+
+describe('another version of this package', () => {
+  test('what it adds to the state stays', async () => {
+    const session = await signedIn()
+    await session.refresh()
+    const file = top()
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), later: { kept: true } }))
+    const other = context()
+    await other.refresh()
+    await other.refresh()
+    expect(JSON.parse(readFileSync(top(), 'utf8'))).toMatchObject({ later: { kept: true } })
+  })
+
+  test('a format that is not known yet is not touched: nobody is signed out, and the reason is told', async () => {
+    const session = await signedIn()
+    await session.refresh()
+    const file = top()
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), 'refresh-once': 2 }))
+    const before = readdirSync(path)
+    const error = await failureOf(context().getAccessToken())
+    expect(error).toMatchObject({ code: 'refresh_failed', message: expect.stringContaining('later version') })
+    await expect(fileStore({ path }).load()).rejects.toThrow('later version')
+    expect(readdirSync(path)).toEqual(before)
+  })
+})
+
+test('a process that writes yesterday’s record changes nothing', async () => {
+  const session = await signedIn()
+  const store = fileStore({ path })
+  const yesterday = await store.load()
+  for (let cycle = 0; cycle < 3; cycle++) await session.refresh()
+  if (!yesterday) throw new Error('there is no record')
+  expect((await store.save(yesterday)).version.generation).toBe(4)
+  expect(await context().getAccessToken()).toBe(await session.getAccessToken())
+  await session.signOut()
+  expect((await store.save(yesterday)).ended).toBe('signed-out')
+})
+
+describe('symbolic links', () => {
+  test('a folder that is one, and the folder itself, are one login', async () => {
+    const session = await signedIn()
+    const link = `${path}-link`
+    symlinkSync(path, link)
+    const other = context(fileStore({ path: link }))
+    await Promise.all(
+      [session, other].map((each) => each.refresh({ unless: 'none' }).then(() => each.getAccessToken())),
+    )
+    await other.refresh()
+    await expect.poll(() => session.getAccessToken()).toBe(await other.getAccessToken())
+  })
+
+  test('a link in the place of a state that leads nowhere, or elsewhere, is set aside', async () => {
+    const session = await signedIn()
+    await session.refresh()
+    const elsewhere = join(folder, `elsewhere-${names}`)
+    writeFileSync(elsewhere, 'precious')
+    for (const target of [join(folder, 'nowhere'), elsewhere]) {
+      const next = states()[0]?.replace(/^\d+/, (number) => String(Number(number) + 1)) ?? ''
+      symlinkSync(target, join(path, next))
+      await context().refresh()
+    }
+    expect(readFileSync(elsewhere, 'utf8')).toBe('precious')
+    expect(existsSync(join(folder, 'nowhere'))).toBe(false)
+    expect(server.count.reuses).toBe(0)
+  })
+
+  test('a folder that is moved away is followed by nobody', async () => {
+    const session = await signedIn()
+    renameSync(path, `${path}-moved`)
+    await session.refresh()
+    expect(await context().getAccessToken()).toBe(await session.getAccessToken())
+  })
+})
+
+describe('fileStores', () => {
+  test('whatever an id is, it has a folder of its own, within the folder', async () => {
+    const ids = [
+      'alice',
+      'Alice',
+      'ALICE',
+      '../alice',
+      '..',
+      '.',
+      '/etc',
+      'C:\\x',
+      'a/b',
+      'a%2fb',
+      'con',
+      'nul',
+      'x.',
+      'x ',
+      'x',
+      'é',
+      'e\u0301',
+      '😀',
+      '\0',
+      'a'.repeat(300),
+      `${'a'.repeat(299)}b`,
+      '=',
+    ]
+    mkdirSync(path, { recursive: true })
+    const stores = fileStores({ folder: path })
+    for (const id of ids) {
+      const store = stores(id)
+      await store.save({
+        version: { epoch: `${'1'.padStart(15, '0')}0.1`, generation: 1, nonce: '' },
+        tokens: { accessToken: id },
+      })
+      store.close()
+    }
+    for (const id of ids) expect((await stores(id).load())?.tokens?.accessToken).toBe(id)
+    const made = readdirSync(path)
+    expect(new Set(made.map((name) => name.toLowerCase())).size).toBe(ids.length)
+    for (const name of made) expect(name).toMatch(/^login-[a-z0-9%=_-]{0,130}$/)
+    expect(readdirSync(join(path, '..'))).toEqual(['login'])
+  })
+})
+
+test('mistakes in the options are told', () => {
+  const wrong = [
+    {},
+    { path: '' },
+    { path: 'x', lease: 0 },
+    { path: 'x', ttl: 1_999 },
+    { path: 'x', ttl: Number.NaN },
+    { path: 'x', secrets: {} },
+    { path: 'x', secrets: new Map() },
+    { path: 'x', migrate: 'login.json' },
+  ]
+  for (const options of wrong)
+    expect(() => fileStore(options as never), JSON.stringify(options)).toThrow(TypeError)
+  expect(() => fileStores({} as never)).toThrow('fileStores: expected a folder')
+  expect(() => fileStores({ folder: 'x' })('')).toThrow('fileStores: expected the id of a session')
+  expect(() => fileStores({ folder: 'x' })('\ud800')).toThrow(TypeError)
+  expect(() => fileStore(undefined as never)).toThrow(TypeError)
+})

@@ -1,0 +1,159 @@
+/** Who may refresh, when the one who could is not to be heard of. */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import type { Lease, SessionStore } from 'refresh-once'
+import { fileStore } from 'refresh-once/file'
+import type { TestClock } from 'refresh-once/testing'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { self } from '../../../src/stores/file/owner.ts'
+import { createRegister } from '../../../src/stores/file/register.ts'
+import { deferred, newClock } from '../../setup.ts'
+import { newFolder } from './folder.ts'
+
+const folder = newFolder()
+const TTL = 5_000
+let path: string
+let names = 0
+beforeEach(() => {
+  path = join(folder, String(++names))
+})
+
+const record = (generation: number) => ({
+  version: { epoch: `${'1'.padStart(15, '0')}0.5`, generation, nonce: 'a' },
+  tokens: { accessToken: `at-${generation}`, refreshToken: `rt-${generation}` },
+})
+
+/** Leaves a turn in the folder, as its holder would. */
+async function leaveTurn(turn: object, time: TestClock): Promise<void> {
+  const register = createRegister(path, () => {})
+  await register.update(() => ({
+    record: record(4),
+    turn: { ...self(), id: 'somebody', generation: 5, until: time.clock.now() + TTL, ttl: TTL, ...turn },
+  }))
+}
+
+/** Milliseconds of the clock until somebody has had a turn, and the generation that was reserved in it. */
+async function untilTurn(
+  store: SessionStore,
+  time: TestClock,
+): Promise<{ waited: number; generation: number }> {
+  const from = time.clock.monotonic()
+  let generation = 0
+  let waited: number | undefined
+  const turn = store.exclusive(async (lease) => {
+    waited = time.clock.monotonic() - from
+    generation = await lease.begin()
+  })
+  while (waited === undefined) {
+    // Whoever looks at files has the time for it that it takes.
+    for (let look = 0; look < 4; look++) await store.load()
+    if (waited === undefined) await time.advance(50)
+  }
+  await turn
+  store.close()
+  return { waited, generation }
+}
+
+/** The number of a process that has come to its end. */
+async function deadPid(): Promise<number> {
+  const child = fork('-', [], { execArgv: ['-e', '0'], stdio: 'ignore' })
+  await once(child, 'exit')
+  return Number(child.pid)
+}
+
+describe('the turn of one who is not heard of', () => {
+  const cases: [
+    what: string,
+    turn: (time: TestClock) => object | Promise<object>,
+    least: number,
+    most: number,
+  ][] = [
+    ['has died passes on at once', async () => ({ pid: await deadPid() }), 0, 0],
+    ['has died, and whose number another process has now, passes on at once', () => ({ start: '1' }), 0, 0],
+    ['lives passes on when he has been silent for as long as he said', () => ({}), TTL - 200, TTL + 500],
+    [
+      'is in another container passes on at the time that is written',
+      () => ({ pid: 1, place: 'elsewhere' }),
+      TTL - 200,
+      TTL + 500,
+    ],
+    [
+      'was there before the machine was started anew, a day ago, passes on at once',
+      ({ clock }) => ({ place: 'an earlier boot', until: clock.now() - 86_400_000 }),
+      0,
+      0,
+    ],
+    [
+      'is elsewhere, with a clock that is four hours ahead, passes on after he has been silent',
+      ({ clock }) => ({ place: 'elsewhere', until: clock.now() + 4 * 3_600_000 }),
+      TTL - 200,
+      TTL + 500,
+    ],
+    [
+      'is here, and has written a time four hours ahead, passes on after he has been silent',
+      ({ clock }) => ({ until: clock.now() + 4 * 3_600_000 }),
+      TTL - 200,
+      TTL + 500,
+    ],
+    [
+      'waits for longer than we do is his for as long as he said',
+      () => ({ ttl: 2 * TTL, until: 1e15 }),
+      2 * TTL - 200,
+      2 * TTL + 500,
+    ],
+  ]
+  test.each(cases)('%s', async (_, turn, least, most) => {
+    const time = newClock()
+    await leaveTurn(await turn(time), time)
+    const store = fileStore({ path, ttl: TTL, clock: time.clock })
+    const { waited, generation } = await untilTurn(store, time)
+    expect(waited).toBeGreaterThanOrEqual(least)
+    expect(waited).toBeLessThanOrEqual(most)
+    // The one that was reserved before may still have been sent.
+    expect(generation).toBe(6)
+  })
+})
+
+test('a laptop that slept in the middle of a refresh: whoever refreshes goes on, and nobody begins anew', async () => {
+  const time = newClock()
+  const [holder, other] = [1, 2].map(() => fileStore({ path, ttl: TTL, clock: time.clock })) as [
+    SessionStore,
+    SessionStore,
+  ]
+  await holder.save(record(4))
+  const [begun, answered] = [deferred<Lease>(), deferred<void>()]
+  const refreshing = holder.exclusive(async (lease) => {
+    const generation = await lease.begin()
+    begun.resolve(lease)
+    await answered.promise
+    return holder.save(record(generation))
+  })
+  const lease = await begun.promise
+  let asked = false
+  const waiting = other.exclusive(async () => {
+    asked = true
+    return other.load()
+  })
+  for (let step = 0; step < 4; step++) {
+    await other.load()
+    await time.advance(100)
+  }
+  time.sleep(3_600_000)
+  for (let step = 0; step < 60; step++) {
+    await other.load()
+    await time.advance(100)
+  }
+  expect(asked).toBe(false)
+  expect(lease.signal.aborted).toBe(false)
+  answered.resolve()
+  await refreshing
+  const next = waiting.then(({ version, tokens } = record(0)) => ({ version, tokens }))
+  while (!asked) {
+    await other.load()
+    await time.advance(50)
+  }
+  expect(await next).toEqual(record(5))
+  holder.close()
+  other.close()
+})
