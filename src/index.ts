@@ -14,7 +14,13 @@ export type {
   SessionEvent,
   SessionNews,
 } from './core/events.ts'
-export type { BudgetOptions, RefreshContext, RefreshResult, SessionOptions } from './core/options.ts'
+export type {
+  BudgetOptions,
+  FirstTokens,
+  RefreshContext,
+  RefreshResult,
+  SessionOptions,
+} from './core/options.ts'
 export type { RefreshFailure } from './core/outcome.ts'
 export {
   type Credentials,

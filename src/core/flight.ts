@@ -22,6 +22,13 @@ export interface Failure {
   asked: boolean
 }
 
+/** What a flight has come to so far. */
+interface Log {
+  asked: boolean
+  /** Whom a cooldown is told with: what the store held, where it may still be somebody else's. */
+  record?: Stored
+}
+
 /** Milliseconds of a lease that must be left for a refresh to be sent, or a tenth of it. */
 const MARGIN = 1000
 
@@ -45,7 +52,7 @@ export async function fly(parts: Parts, flight: Flight): Promise<Landing | Failu
   const { clock, retries, deadline } = settings
   const { signal: needless } = flight.needless
   const seen = known.record
-  const log = { asked: false }
+  const log: Log = { asked: false }
   for (let tries = 0, doubts = 0; ; ) {
     let failure: unknown
     try {
@@ -65,7 +72,7 @@ export async function fly(parts: Parts, flight: Flight): Promise<Landing | Failu
       const retryAt = asked ? Math.max(notBefore, cooldown.next) : notBefore || cooldown.next
       // Where the store itself has failed, nobody can be told through it.
       if (asked && seen && !notBefore && setback === failure && !needless.aborted)
-        await coolDown(parts, seen, retryAt)
+        await coolDown(parts, log.record, retryAt)
       const cause = redaction.error(setback.cause, setback.remark)
       const message = say('failed', cause.message)
       return {
@@ -81,28 +88,31 @@ export async function fly(parts: Parts, flight: Flight): Promise<Landing | Failu
  * One turn at the store: look, reserve, ask, save. Throws a setback where there is nothing newer at its end.
  *
  * @param seen what was known when the refresh was wanted
- * @param log takes down whether anybody was asked
+ * @param log takes down whether anybody was asked, and what the store held then
  */
 async function attempt(
   parts: Parts,
   { insists }: Flight,
   seen: Stored | undefined,
   lease: Lease,
-  log: { asked: boolean },
+  log: Log,
 ): Promise<Landing> {
   const { store, known, room, running, saving, redaction, nonce, cookie, settings } = parts
   const stored = await store.load()
   // An empty store is no sign-out: somebody has cleared it. The session goes on in memory, and nothing is written back.
   const cleared = seen && !stored
   const record = cleared ? seen : await upToDate(parts, stored, seen)
-  if (record.ended || isAhead(record, seen)) return { record }
+  // The end of a former page. A login may have set a cookie since; where it has not, nothing is written down.
+  const anew = !seen && record.ended === 'rejected'
+  if ((record.ended && !anew) || isAhead(record, seen)) return { record }
   yieldToCooldown(parts, record, insists)
   // The cookie jar has no fence: two answers could overwrite each other in any order.
   if (cookie) yieldToOthers(parts, record)
 
   const generation = cleared ? record.version.generation + 1 : await lease.begin()
-  const version = { ...record.version, generation, nonce }
-  running.reserve(version)
+  running.reserve({ ...(stored ?? record).version, generation })
+  const epoch = anew ? newEpoch(settings.clock, record.version.epoch) : record.version.epoch
+  const version = { epoch, generation, nonce }
   if (lease.remaining() < Math.min(MARGIN, settings.lease / 10)) {
     await lease.clear(generation)
     throw new Setback('definite', new Error(say('late')))
@@ -113,14 +123,16 @@ async function attempt(
     return { record: known.record ?? record }
   }
   log.asked = true
+  log.record = record.tokens ? record : (stored ?? record)
   try {
     const tokens = await ask(parts, lease, record, (tokens) => saving.save({ version, tokens }))
     return { record: await saving.save({ version, tokens }) }
   } catch (thrown) {
     const setback = thrown as Setback
     const { kind, cause, notBefore, remark } = setback
-    if (kind === 'definite' || kind === 'final') await lease.clear(generation).catch(() => {})
-    if (notBefore) await coolDown(parts, record, notBefore)
+    if (kind !== 'doubt' && (kind !== 'rejected' || !record.tokens))
+      await lease.clear(generation).catch(() => {})
+    if (notBefore) await coolDown(parts, log.record, notBefore)
     if (kind !== 'rejected') throw setback
     return {
       record: cleared ? { version: record.version, ended: 'rejected' } : await end(parts, record),
@@ -138,8 +150,11 @@ function isAhead(stored: Stored, seen: Stored | undefined): boolean {
 async function upToDate({ store, nonce, settings }: Parts, stored?: Stored, seen?: Stored): Promise<Stored> {
   // Nothing is known, and nobody has signed in: whoever does so now comes after us.
   const own = seen ?? stored ?? { version: { epoch: newEpoch(settings.clock, '', 0), generation: 0, nonce } }
+  const newer = stored && compareVersions(stored.version, own.version) >= 0
+  // Whether the sign-in that begins here comes to anything is to be seen: until then everybody else keeps his own.
+  if (stored && !newer && !own.tokens) return own
   // An older record is one that could not be saved last time: it holds a refresh token that was spent.
-  return stored && compareVersions(stored.version, own.version) >= 0 ? stored : store.save(own)
+  return newer ? stored : store.save(own)
 }
 
 function yieldToCooldown(
@@ -166,6 +181,8 @@ async function end(parts: Parts, refused: Stored): Promise<Stored> {
   if (isAhead(stored, refused)) return stored
   yieldToOthers(parts, stored)
   const ended: Stored = { version: refused.version, ended: 'rejected' }
+  // Nobody was signed in: that is found out anew by the next page, which may have a cookie.
+  if (!refused.tokens) return ended
   try {
     // Unless a late answer or an update has come since the look: then that is what the store keeps.
     return await store.save(ended)
@@ -240,9 +257,10 @@ function ask(
 /** Shares a cooldown with everybody who shares the store; they may have come further meanwhile. */
 async function coolDown(
   { store, known }: Parts,
-  { version, tokens }: Stored,
+  stored: Stored | undefined,
   notBefore: number,
 ): Promise<void> {
-  const saved = await store.save({ version, tokens, notBefore }).catch(() => undefined)
+  const saved =
+    stored && (await store.save({ ...stored, pending: undefined, notBefore }).catch(() => undefined))
   if (saved) known.become(saved, 'refresh-adopted')
 }

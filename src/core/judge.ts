@@ -30,7 +30,8 @@ export function judge(
 }
 
 /** An answer, whatever its status, shows that the token is good. */
-function accept({ budget, known }: Parts, request: SessionRequest<unknown>, status: number): Verdict {
+function accept({ budget, known, cookie }: Parts, request: SessionRequest<unknown>, status: number): Verdict {
+  if (cookie && status && status < 400) known.meet()
   if (status && budget.inQuestion && request.generation === known.generation && !request.bare)
     budget.restore(request.attempts > 1)
   return 'accepted'

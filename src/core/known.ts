@@ -1,7 +1,7 @@
 import type { Budget } from './budget.ts'
 import type { Cooldown } from './cooldown.ts'
 import { SessionError } from './errors.ts'
-import type { Arrival, Events } from './events.ts'
+import type { Arrival, Events, SessionNews } from './events.ts'
 import { say } from './messages.ts'
 import type { Settings } from './options.ts'
 import type { Running } from './running.ts'
@@ -35,6 +35,8 @@ export class Known {
   #validity: Validity
   /** The store has not been read yet. */
   #reading: boolean
+  /** Cookie mode: something was accepted, perhaps for the sake of a cookie. */
+  #met = false
   /** Why the session was ended by its server. */
   #end: SessionError | undefined
   /** Tokens that were ours: the first, of which apps set one as a default header, and the newest. */
@@ -74,6 +76,11 @@ export class Known {
     return this.#end ?? new SessionError('session_expired', say('signed-out'))
   }
 
+  /** A request was accepted: where nobody can see the cookies, there may be a good one. */
+  meet(): void {
+    this.#met = true
+  }
+
   /** The server has refused: `become` is told of the record next. */
   refused(error: SessionError): void {
     this.#end = error
@@ -108,6 +115,7 @@ export class Known {
     // Others may have cured as little as we have: theirs count as soon as one of ours is in question.
     const others = type === 'refresh-adopted' && budget.inQuestion
     if (tokens && type.startsWith('refresh') && (running.flight?.holds || others)) budget.spend()
+    const news = this.#newsOf(next, type)
     this.#record = next
     this.#validity = validityOf(tokens, settings, settings.clock)
     this.#reading = false
@@ -117,17 +125,36 @@ export class Known {
     running.end()
     // Unless it is only about to be saved: another context would send the refresh token that is on its way.
     if (type !== 'signed-in') running.outdate(next.version.epoch)
-    events.emit(ended ? { type: 'signed-out', reason: ended } : { type })
+    events.emit(news)
     room.empty(error)
     return true
+  }
+
+  /**
+   * What was found is not what happened: an app that is told of a sign-out shows the login, and where that is another
+   * page, it starts, and finds the same again.
+   */
+  #newsOf({ version, tokens, ended }: Stored, type: Arrival): SessionNews {
+    const before = this.#record
+    const found = { type: 'restored' } as const
+    if (type === 'signed-in') return ended ? { type: 'signed-out', reason: ended } : { type }
+    if (type === 'restored' || this.#reading) return found
+    if (ended) {
+      // A refusal says nothing new where nobody has been seen signed in, nor an end after another.
+      const was = ended === 'rejected' ? before?.tokens || this.#met : !before?.ended
+      return was ? { type: 'signed-out', reason: ended } : found
+    }
+    return { type: tokens && before && before.version.epoch !== version.epoch ? 'signed-in' : type }
   }
 
   #isNews({ version, tokens, ended }: Stored): boolean {
     const record = this.#record
     if (!record) return true
     const difference = compareVersions(version, record.version)
-    // Whoever has seen a session end does not see it live again: only another sign-in does that.
-    if (record.ended && record.version.epoch === version.epoch) return false
+    // Whoever has seen a session end does not see it live again: only another sign-in does that. Of generation 0
+    // nobody has seen anything: it was refused to somebody who had not signed in yet.
+    const { generation, epoch } = record.version
+    if (record.ended && generation && epoch === version.epoch) return false
     // Of one version only the end is news, or tokens that could not be had before.
     return difference ? difference > 0 : ended !== undefined || (tokens !== undefined && !record.tokens)
   }

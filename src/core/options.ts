@@ -23,6 +23,9 @@ export type RefreshResult =
   /** Only in cookie mode. */
   | undefined
 
+/** A token set, or the refresh token that the first one is to be had for. */
+export type FirstTokens = TokenInput | { refreshToken: string } | { refresh_token: string }
+
 /** How many refreshes may cure nothing, and in which time. */
 export interface BudgetOptions {
   /** @default 5 */
@@ -46,10 +49,10 @@ export interface SessionOptions {
    */
   mode?: 'token' | 'cookie' | undefined
   /**
-   * The token set to begin with, where the store holds no record. `null` says that nobody is signed in;
-   * without it the session asks `refresh` before the first request.
+   * What to begin with, where the store holds no record, or one that a server has refused: a token set, or a refresh
+   * token alone. `null` says that nobody is signed in; without it the session asks `refresh` before the first request.
    */
-  tokens?: TokenInput | null | undefined
+  tokens?: FirstTokens | null | undefined
   /** Where the record lives. The session closes it when it is closed itself. @default memoryStore() */
   store?: SessionStore | undefined
   /**

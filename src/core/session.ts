@@ -11,14 +11,14 @@ import { keepFresh } from './keep-fresh.ts'
 import { Known } from './known.ts'
 import { Look } from './look.ts'
 import { say } from './messages.ts'
-import { type SessionOptions, settingsOf } from './options.ts'
+import { type FirstTokens, type RefreshResult, type SessionOptions, settingsOf } from './options.ts'
 import type { Parts } from './parts.ts'
 import { Redaction } from './redaction.ts'
 import { refreshOnce } from './refresh.ts'
 import type { SessionRequest } from './request.ts'
 import { Running } from './running.ts'
 import { Saving } from './saving.ts'
-import { begin, contentOf, replace, restore } from './sign-in.ts'
+import { ask, begin, contentOf, isOpen, replace, restore, tokensIn } from './sign-in.ts'
 import { Signing } from './signing.ts'
 import { type SessionState, stateOf } from './state.ts'
 import { type Lease, newNonce } from './store.ts'
@@ -51,8 +51,19 @@ export interface Session {
    * Rejects with `session_expired` when nobody is signed in.
    */
   getAccessToken(options?: { signal?: AbortSignal | undefined; minValidity?: number }): Promise<string>
-  /** Begins a new sign-in. What waits for the former one is rejected with `session_changed`. In effect at once, saved when it resolves. */
-  signIn(tokens?: TokenInput): Promise<void>
+  /**
+   * Begins a new sign-in. What waits for the former one is rejected with `session_changed`. With a token set it is in
+   * effect at once, and saved when it resolves.
+   *
+   * `from`: a token set, a refresh token alone, or the answer of the login in whatever form `refresh` may return one.
+   * Without it `refresh` is asked, also where it was refused before or somebody has signed out: the login was a redirect,
+   * and has set a cookie. (In cookie mode nothing is asked.)
+   *
+   * Rejects, and leaves things as they were, where there is no token in it; with `session_expired` where `refresh` is
+   * refused, with `refresh_failed` where it fails for now.
+   */
+  signIn(): Promise<void>
+  signIn(from: FirstTokens | RefreshResult): Promise<void>
   /** Replaces the token set of the same user: another organisation, a token that came another way. Waits for a refresh that is running. */
   update(tokens: TokenInput): Promise<void>
   /**
@@ -103,7 +114,7 @@ export function createSession(options: SessionOptions): Session {
   const beginning = contentOf(parts, options.tokens)
   const told = (reason: string) => events.warn(reason)
   const unwatch = store.watch(
-    (stored) => void known.become(stored, 'refresh-adopted'),
+    (stored) => void (isOpen(parts, stored) || known.become(stored, 'refresh-adopted')),
     (reason) => events.emit({ type: 'degraded', reason: redaction.text(reason) }),
   )
   const stop = options.keepFresh ? keepFresh(parts) : undefined
@@ -122,7 +133,7 @@ export function createSession(options: SessionOptions): Session {
     refreshOnce(parts, reason, insists)
     if (running.flight) await room.enter(callerOf(parts, 'refresh', signal))
     ensureOpen(parts)
-    if (record && epoch !== known.epoch) throw new SessionError('session_changed')
+    if (record?.tokens && epoch !== known.epoch) throw new SessionError('session_changed')
   }
 
   /** One turn at the store; nobody waits for it longer than the deadline. */
@@ -172,8 +183,18 @@ export function createSession(options: SessionOptions): Session {
       else if (known.record?.tokens?.accessToken === unless) await renew('rejected', signal, true)
     },
 
-    async signIn(tokens) {
-      await replace(parts, { tokens: readTokens(tokens, clock, cookie, true, { told }) })
+    async signIn(...given: [from?: unknown]) {
+      // What is missing by mistake is no login by a cookie.
+      if (given.length || cookie) {
+        const read = tokensIn(parts, given[0])
+        return replace(parts, { tokens: 'then' in read ? ((await read) as TokenSet) : read })
+      }
+      ensureOpen(parts)
+      const caller = callerOf('signIn', undefined)
+      while (known.reading) await room.enter(caller)
+      ask(parts)
+      await renew('unknown', undefined, true)
+      if (known.record?.ended) throw known.expired
     },
 
     async update(tokens) {

@@ -1,9 +1,10 @@
 import { SessionError } from './errors.ts'
 import { say } from './messages.ts'
 import type { SessionOptions } from './options.ts'
+import { readResult, type Setback } from './outcome.ts'
 import type { Parts } from './parts.ts'
 import { newEpoch, type Stored, type Version } from './store.ts'
-import { readTokens } from './tokens.ts'
+import { readTokens, type TokenSet } from './tokens.ts'
 
 /** What a sign-in, or a sign-out, puts in the place of all that was before. */
 type Content = Omit<Stored, 'version'>
@@ -26,13 +27,21 @@ export async function replace(parts: Parts, content: Content): Promise<void> {
   running.outdate(saved.version.epoch)
 }
 
+/**
+ * Whether it is to be seen if that end still stands: what a server has refused to an earlier page, it may grant to this
+ * one, which may have a cookie of a login that led elsewhere, or another token in its options. One refresh finds out.
+ */
+export function isOpen({ known, settings }: Parts, { ended }: Stored): boolean {
+  return known.reading && ended === 'rejected' && settings.tokens !== null
+}
+
 /** Reads what an earlier page, process or session object has left; where that is nothing, begins with the options. */
 export async function restore(parts: Parts, beginning: Content | undefined): Promise<void> {
   const { known, store, events } = parts
   let read = true
   try {
     const stored = await store.load()
-    if (stored) known.become(stored, 'restored')
+    if (stored && !isOpen(parts, stored)) known.become(stored, 'restored')
   } catch {
     read = false
     events.emit({ type: 'degraded', reason: say('load') })
@@ -56,6 +65,32 @@ export function begin(parts: Parts, beginning: Content | undefined, read = true)
   else known.become({ version: newVersion(parts, undefined, 0), ...beginning }, 'restored')
 }
 
+/**
+ * What somebody signs in with. Token sets are read at once, so that the sign-in is in effect at once; all else may be
+ * an answer, and is read as that of a refresh.
+ *
+ * @throws Error that says why there is no token in it
+ */
+export function tokensIn(
+  { settings: { clock }, cookie, events, redaction }: Parts,
+  given: unknown,
+): TokenSet | Promise<TokenSet> {
+  const told = (reason: string) => events.warn(reason)
+  const plain = Object(given) !== given || TOKENS.test(Object.keys(Object(given)).join())
+  if (plain || (cookie && !('status' in Object(given))))
+    return readTokens(given, clock, cookie, true, { told, alone: true })
+  return readResult(Promise.resolve(given), clock, cookie, undefined, undefined, told).catch(
+    ({ cause }: Setback) => {
+      const error = redaction.error(cause)
+      // What was answered is no mistake of the caller's.
+      throw 'status' in Object(given) ? error : new TypeError(error.message)
+    },
+  )
+}
+
+/** Names of members that make a token set. */
+const TOKENS = /\b(access|refresh)_?token\b/i
+
 /** What the options say of the beginning. */
 export function contentOf(
   { settings, cookie, events }: Parts,
@@ -65,7 +100,13 @@ export function contentOf(
   if (tokens === null) return { ended: 'signed-out' }
   // Nobody can be listening yet.
   const told = (reason: string) => void Promise.resolve().then(() => events.warn(reason))
-  return { tokens: readTokens(tokens, settings.clock, cookie, false, { told }) }
+  return { tokens: readTokens(tokens, settings.clock, cookie, false, { told, alone: true }) }
+}
+
+/** Begins a new epoch of which only a refresh can tell whose it is. Nobody else hears of it until then. */
+export function ask(parts: Parts): void {
+  const { known } = parts
+  known.become({ version: { ...newVersion(parts, known.record), generation: 0 } }, 'restored')
 }
 
 function newVersion({ settings, nonce }: Parts, seen?: Stored, now?: number): Version {

@@ -11,6 +11,11 @@ export interface SessionState {
   readonly refreshing: boolean
   /** Grows with every new token set of one sign-in; 0 while nothing is known. Without meaning when signed out. */
   readonly generation: number
+  /**
+   * Names the sign-in: no token, and no user, but another one for each sign-in, in whichever tab it was made. What was
+   * loaded under another name, or under none, may be another user's. Undefined while nobody is known to be signed in.
+   */
+  readonly signIn?: string | undefined
   /** When the access token expires, in epoch milliseconds, where that is known. */
   readonly expiresAt?: number | undefined
 }
@@ -21,6 +26,7 @@ export function stateOf(record: Stored | undefined, reading: boolean, refreshing
     status: reading ? 'restoring' : record?.ended ? 'signed-out' : record?.tokens ? 'signed-in' : 'unknown',
     refreshing,
     generation: record?.version.generation ?? 0,
+    signIn: record?.tokens && record.version.epoch,
     expiresAt: record?.tokens?.expiresAt,
   })
 }

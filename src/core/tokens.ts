@@ -55,6 +55,8 @@ export interface ReadingAids {
   readonly previous?: TokenSet | undefined
   /** What the server's clock said when it answered, in epoch milliseconds. Undefined or NaN: not known. */
   readonly serverNow?: number | undefined
+  /** A refresh token will do: the access token is the first thing that it is used for. */
+  readonly alone?: boolean | undefined
   /** Hears what was passed over. */
   readonly told?: ((reason: string) => void) | undefined
 }
@@ -88,14 +90,18 @@ export function readTokens(
   clock: Clock,
   cookie: boolean,
   fresh: boolean,
-  { previous, serverNow, told }: ReadingAids = {},
+  { previous, serverNow, alone, told }: ReadingAids = {},
 ): TokenSet {
   const now = clock.now()
   const given = typeof input === 'string' ? { accessToken: input } : { ...(input as object) }
   const { access_token, refresh_token, accessToken, refreshToken, ...rest } = given as Record<string, unknown>
-  const token = cookie ? '' : (access_token ?? accessToken)
+  const renewal = refresh_token ?? refreshToken
+  const renewed = renewal && typeof renewal === 'string'
+  /** It is over before it has begun. */
+  const none = alone && renewed && (access_token ?? accessToken ?? undefined) === undefined
+  const token = cookie || none ? '' : (access_token ?? accessToken)
   // Visible ASCII without spaces: anything else would break the header, or smuggle another one (RFC 9110 §5.5).
-  if (!cookie && !(typeof token === 'string' && /^[!-~]+$/.test(token))) {
+  if (!cookie && !none && !(typeof token === 'string' && /^[!-~]+$/.test(token))) {
     throw new TypeError(
       `expected an access token, got ${input === undefined ? 'nothing: is a return missing?' : token === '' ? 'an empty string' : typeof token}`,
     )
@@ -118,11 +124,9 @@ export function readTokens(
     return end > (fresh ? now : -1) ? end : undefined
   }
 
-  const expiresAt = ending(LIFETIMES, ENDS, token as string)
+  const end = ending(LIFETIMES, ENDS, token as string)
   const refreshExpiresAt = ending(REFRESH_LIFETIMES, REFRESH_ENDS, '')
-  const tokens: TokenSet = { ...previous, ...rest, accessToken: token as string, expiresAt }
-  const renewal = refresh_token ?? refreshToken
-  const renewed = renewal && typeof renewal === 'string'
+  const tokens: TokenSet = { ...previous, ...rest, accessToken: token as string, expiresAt: none ? 0 : end }
   if (renewed) tokens.refreshToken = renewal
   // Who sends a refresh token tells its end, if it has one; else it is the former token's, which we know.
   if (renewed || refreshExpiresAt) tokens.refreshExpiresAt = refreshExpiresAt

@@ -43,7 +43,7 @@ for (const [name, ask] of asks) {
     const seen = watch(session)
     await ask(session)
     expect(session.state.status).toBe('signed-in')
-    expect(seen.of('refresh-adopted')).toHaveLength(1)
+    expect(seen.of('signed-in')).toHaveLength(1)
   })
 }
 

@@ -86,7 +86,7 @@ for (const [name, newStorage] of [
       await failureOf(first.refresh())
       first.close()
       expect([...storage.content.values()].join()).not.toContain('mine')
-      const second = open({ refresh: () => 'resurrected', store: memoryStore({ storage }) })
+      const second = open({ refresh: () => 'resurrected', tokens: null, store: memoryStore({ storage }) })
       expect(isSessionError(await failureOf(second.getAccessToken()), 'session_expired')).toBe(true)
     })
 

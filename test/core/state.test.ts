@@ -18,6 +18,7 @@ describe('session.state', () => {
       status: 'signed-in',
       refreshing: false,
       generation: 1,
+      signIn: expect.any(String),
       expiresAt: time.clock.now() + 300_000,
     })
   })

@@ -1,0 +1,247 @@
+import { memoryStore, type Session, type SessionOptions } from 'refresh-once'
+import { describe, expect, test } from 'vitest'
+import { failureOf, open, startServer, watch } from '../setup.ts'
+import { syncStorage } from './storage.ts'
+
+/** A browser with one app: what it keeps, and the server that its cookie belongs to. */
+function browser(options: Partial<SessionOptions> = {}) {
+  const storage = syncStorage()
+  const page = { cookie: '', refreshes: 0, kept: storage.content }
+  return Object.assign(page, {
+    /** A page is loaded. */
+    async start(more: Partial<SessionOptions> = {}) {
+      const session = open({
+        refresh({ tokens }) {
+          page.refreshes++
+          const grant = page.cookie || tokens?.refreshToken
+          if (!grant?.startsWith('good')) return Response.json({ error: 'invalid_grant' }, { status: 400 })
+          return Response.json({ access_token: `${grant}-${page.refreshes}`, expires_in: 300 })
+        },
+        store: memoryStore({ storage }),
+        ...options,
+        ...more,
+      })
+      const seen = watch(session)
+      await Promise.race([seen.until('restored'), seen.until('signed-in')])
+      return { session, types: () => seen.events.map(({ type }) => type), seen }
+    },
+  })
+}
+
+const token = (session: Session): Promise<string> =>
+  session.getAccessToken().catch((error) => error.code as string)
+
+describe('what is found at a start is not what happens then', () => {
+  test('a stored sign-out is restored, and nobody is told that somebody has signed out', async () => {
+    const { start } = browser()
+    const before = await start()
+    await before.session.signIn({ accessToken: 'mine' })
+    await before.session.signOut()
+    expect(before.types()).toEqual(['restored', 'signed-in', 'signed-out'])
+    for (const tokens of [undefined, null]) {
+      const { session, types } = await start({ tokens })
+      expect(session.state.status).toBe('signed-out')
+      expect(types()).toEqual(['restored'])
+    }
+  })
+
+  test('a first visit that says that nobody is signed in tells of no sign-out', async () => {
+    const { session, types } = await browser().start({ tokens: null })
+    expect(session.state.status).toBe('signed-out')
+    expect(types()).toEqual(['restored'])
+  })
+
+  test('the news of a store that come before it was read are found, too', async () => {
+    const own = memoryStore()
+    const version = { epoch: '0000000000000010.5', generation: 1, nonce: '0.5' }
+    await own.save({ version, ended: 'signed-out' })
+    const store: typeof own = {
+      ...own,
+      watch(listener) {
+        queueMicrotask(() => listener({ version, ended: 'signed-out' }))
+        return () => {}
+      },
+    }
+    const session = open({ refresh: () => 'unused', store })
+    const seen = watch(session)
+    await seen.until('restored')
+    expect(session.state.status).toBe('signed-out')
+    expect(seen.of('signed-out')).toEqual([])
+  })
+
+  test('a visitor who is refused was never signed in: no sign-out, with a store or without', async () => {
+    for (const options of [{}, { store: undefined }]) {
+      const session = open({ refresh: () => new Response(null, { status: 401 }), ...options })
+      const seen = watch(session)
+      expect(await token(session)).toBe('session_expired')
+      expect(session.state.status).toBe('signed-out')
+      expect(seen.of('signed-out')).toEqual([])
+      await session.signIn('mine')
+      await failureOf(session.refresh())
+      expect(seen.of('signed-out')).toMatchObject([{ reason: 'rejected' }])
+    }
+  })
+})
+
+describe('a login that leads elsewhere and comes back with a cookie', () => {
+  test('what a visitor was refused is not kept: the cookie is asked', async () => {
+    const app = browser()
+    const first = await app.start()
+    expect(await token(first.session)).toBe('session_expired')
+    expect(await token(first.session)).toBe('session_expired')
+    expect(app.refreshes).toBe(1)
+    expect([...app.kept.values()].join()).not.toContain('rejected')
+    app.cookie = 'good'
+    const second = await app.start()
+    expect(await token(second.session)).toBe('good-2')
+  })
+
+  test('a refusal that has ended a session is asked again by each page, once', async () => {
+    const app = browser()
+    const first = await app.start()
+    await first.session.signIn('mine')
+    await failureOf(first.session.refresh())
+    expect(first.seen.of('signed-out')).toHaveLength(1)
+    for (const refreshes of [2, 3]) {
+      const { session, types } = await app.start()
+      expect(session.state.status).toBe('unknown')
+      expect([await token(session), await token(session)]).toEqual(['session_expired', 'session_expired'])
+      expect(session.state.status).toBe('signed-out')
+      expect(app.refreshes).toBe(refreshes)
+      expect(types()).not.toContain('signed-out')
+    }
+    app.cookie = 'good'
+    const last = await app.start()
+    expect(await token(last.session)).toBe('good-4')
+    const next = await app.start()
+    expect([await token(next.session), app.refreshes]).toEqual(['good-4', 4])
+  })
+
+  test('signIn() asks for the cookie, also after a sign-out', async () => {
+    const app = browser()
+    const { session, types } = await app.start()
+    await session.signIn('mine')
+    await session.signOut()
+    app.cookie = 'good'
+    expect(await token(session)).toBe('session_expired')
+    await session.signIn()
+    expect(await token(session)).toBe('good-1')
+    expect(types().at(-1)).toBe('refresh-succeeded')
+    const next = await app.start()
+    expect([await token(next.session), app.refreshes]).toEqual(['good-1', 1])
+  })
+
+  test('signIn() that is refused says so, and has changed nothing for others', async () => {
+    const app = browser()
+    const { session } = await app.start()
+    await session.signIn('mine')
+    const kept = [...app.kept.values()]
+    expect(await failureOf(session.signIn())).toMatchObject({ code: 'session_expired' })
+    expect(session.state.status).toBe('signed-out')
+    expect(JSON.parse(kept.join())).toMatchObject({ tokens: { accessToken: 'mine' } })
+    const next = await app.start()
+    expect(await token(next.session)).toBe('mine')
+  })
+
+  test('signIn() that fails for now says so, and the next request asks again', async () => {
+    let up = false
+    const session = open({
+      refresh: () => (up ? 'good' : new Response(null, { status: 503, headers: { 'retry-after': '1' } })),
+      retries: 0,
+      tokens: null,
+    })
+    expect(await failureOf(session.signIn())).toMatchObject({ code: 'refresh_failed' })
+    expect(session.state.status).toBe('unknown')
+    up = true
+    await session.signIn()
+    expect(await session.getAccessToken()).toBe('good')
+  })
+
+  test('a token that was typed wrong in the environment is not remembered as the end', async () => {
+    const app = browser()
+    const wrong = await app.start({ tokens: { accessToken: 'a', refreshToken: 'bad', expiresAt: 1 } })
+    expect(await token(wrong.session)).toBe('session_expired')
+    const right = await app.start({ tokens: { accessToken: 'a', refreshToken: 'good', expiresAt: 1 } })
+    expect(await token(right.session)).toBe('good-2')
+  })
+})
+
+describe('cookie mode, where nobody can see whether there is a cookie', () => {
+  test('a refusal is a sign-out where something had been accepted before, and only there', async () => {
+    const { withSession } = await import('refresh-once/fetch')
+    const server = await startServer()
+    for (const accepted of [false, true]) {
+      const session = open({ mode: 'cookie', refresh: () => new Response(null, { status: 401 }) })
+      const seen = watch(session)
+      const authFetch = withSession(session, { origins: [server.url] })
+      if (accepted)
+        await authFetch(`${server.url}/api/items`, {
+          headers: { cookie: `access_token=${server.mint('alice').access_token}` },
+        })
+      expect((await authFetch(`${server.url}/api/items`)).status).toBe(401)
+      expect(session.state.status).toBe('signed-out')
+      expect(seen.of('signed-out')).toHaveLength(Number(accepted))
+    }
+  })
+})
+
+describe('a script that has only a refresh token', () => {
+  test('begins with it, and gets its first access token when one is needed', async () => {
+    for (const tokens of [{ refreshToken: 'good' }, { refresh_token: 'good', access_token: null }]) {
+      const app = browser()
+      const { session } = await app.start({ tokens: tokens as { refreshToken: string } })
+      expect(session.state.status).toBe('signed-in')
+      expect(app.refreshes).toBe(0)
+      expect(await token(session)).toBe('good-1')
+      expect(await token((await app.start()).session)).toBe('good-1')
+    }
+  })
+
+  test('may sign in with it as well', async () => {
+    const app = browser()
+    const { session } = await app.start({ tokens: null })
+    await session.signIn({ refreshToken: 'good' })
+    expect(await token(session)).toBe('good-1')
+  })
+
+  test('a refresh that brings no access token is an error all the same', async () => {
+    const session = open({
+      refresh: () => ({ refreshToken: 'next' }) as never,
+      tokens: { refreshToken: 'r' },
+    })
+    expect(await failureOf(session.getAccessToken())).toMatchObject({
+      code: 'refresh_failed',
+      message: expect.stringContaining('expected an access token'),
+    })
+  })
+})
+
+describe('signIn takes whatever `refresh` may return', () => {
+  const body = { access_token: 'fresh', expires_in: 300, refresh_token: 'r' }
+  test.each<[string, unknown]>([
+    ['a Response', Response.json(body)],
+    ['an answer of axios', { status: 200, headers: {}, data: body }],
+    ['a hand-made one', { ok: true, status: 200, json: async () => body }],
+  ])('%s', async (_, given) => {
+    const session = open({ refresh: () => 'unused', tokens: null })
+    await session.signIn(given as Response)
+    expect(await session.getAccessToken()).toBe('fresh')
+    expect(session.state.expiresAt).toBeGreaterThan(0)
+  })
+
+  test('a refused login rejects with what was answered, and the session is what it was', async () => {
+    const session = open({ refresh: () => 'unused', tokens: 'mine' })
+    const refusal = Response.json({ error: 'invalid_credentials' }, { status: 401 })
+    expect((await failureOf(session.signIn(refusal))).message).toContain('401 invalid_credentials')
+    expect(await session.getAccessToken()).toBe('mine')
+  })
+
+  test('an answer without a token names the members that came', async () => {
+    const session = open({ refresh: () => 'unused', tokens: 'mine' })
+    for (const given of [{ token: 'secret' }, Response.json({ token: 'secret' })]) {
+      const { message } = await failureOf(session.signIn(given as Response))
+      expect(message).toContain('token')
+      expect(message).not.toContain('secret')
+    }
+  })
+})
