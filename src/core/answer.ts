@@ -136,10 +136,10 @@ export async function readAnswer(source: unknown, threw: boolean): Promise<Answe
 /** JSON, or a form: so the elders of RFC 6749 answer. */
 function parse(text: string): unknown {
   try {
-    return JSON.parse(text)
-  } catch {
-    return /^\w+=[^\s<]*&/.test(text) ? Object.fromEntries(new URLSearchParams(text)) : undefined
-  }
+    // An exception for each token and message would cost more than all the rest.
+    if (/^\s*[[{]/.test(text)) return JSON.parse(text)
+  } catch {}
+  return /^\w+=[^\s<]*&/.test(text) ? Object.fromEntries(new URLSearchParams(text)) : undefined
 }
 
 /** The text of a body, or the beginning of a page where it is too long to be anything else. */

@@ -163,11 +163,11 @@ function millisecondsOf(value: unknown, time?: boolean): number {
 
 /** The claims of a JWT. Nothing is verified: they are only a hint. */
 function claimsOf(token: string): { exp?: unknown; iat?: unknown } {
+  const payload = token.split('.')[1]
   try {
-    return Object(JSON.parse(atob((token.split('.')[1] ?? '').replace(/-/g, '+').replace(/_/g, '/'))))
-  } catch {
-    return {}
-  }
+    if (payload) return Object(JSON.parse(atob(payload.replace(/-/g, '+').replace(/_/g, '/'))))
+  } catch {}
+  return {}
 }
 
 /** When a token set should, and when it must be refreshed. */
