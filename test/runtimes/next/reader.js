@@ -3,9 +3,10 @@ import { cache } from 'react'
 import { visitors } from './visitors.js'
 
 /** One session for one rendering. */
-const apiOfThisRendering = cache(async () => visitors.reader((await cookies()).get('visitor').value))
+const apiOfThisRendering = cache(async () => visitors.reader(await cookies()))
 
 export async function item(id) {
   const api = await apiOfThisRendering()
-  return (await api(`${process.env.API}/api/items?id=${id}`)).json()
+  const response = await api(`${process.env.API}/api/items?id=${id}`)
+  return response.ok ? response.json() : { user: 'nobody' }
 }

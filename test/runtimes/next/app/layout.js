@@ -1,12 +1,19 @@
+import { Suspense } from 'react'
 import { item } from '../reader.js'
 
-export default async function Layout({ children }) {
+async function Visitor() {
   const { user, generation } = await item('shared')
+  return <i>{`layout of ${user}, ${generation}`}</i>
+}
+
+export default function Layout({ children }) {
   return (
     <html lang="en">
       <body>
-        <i>{`layout of ${user}, ${generation}`}</i>
-        {children}
+        <Suspense>
+          <Visitor />
+        </Suspense>
+        <Suspense>{children}</Suspense>
       </body>
     </html>
   )

@@ -4,9 +4,8 @@ import { withSession } from 'refresh-once/fetch'
 
 /** With recall each request has a signal, and fetch with a signal is not deduplicated. */
 export default async function Page() {
-  const cookie = (await cookies()).get('visitor').value
-  const { tokens } = JSON.parse(Buffer.from(cookie, 'base64url'))
-  const session = createSession({ tokens, refresh: () => undefined, recall: 'safe' })
+  const accessToken = (await cookies()).get('token').value
+  const session = createSession({ tokens: { accessToken }, refresh: () => undefined, recall: 'safe' })
   const api = withSession(session, { origins: [process.env.API] })
   const item = async () => (await api(`${process.env.API}/api/items?id=recalled`)).json()
   const [{ user }] = await Promise.all([item(), item()])
