@@ -190,7 +190,7 @@ export function createSession(options: SessionOptions): Session {
         return replace(parts, { tokens: 'then' in read ? ((await read) as TokenSet) : read })
       }
       ensureOpen(parts)
-      const caller = callerOf('signIn', undefined)
+      const caller = callerOf(parts, 'signIn')
       while (known.reading) await room.enter(caller)
       ask(parts)
       await renew('unknown', undefined, true)
