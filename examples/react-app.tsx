@@ -13,8 +13,9 @@ const Login = () => 'login'
 
 /** What an app shows, as the session has it. */
 export function App() {
-  const { signedIn, failure, signOut } = useSession(session)
+  const { state, signedIn, failure, signOut } = useSession(session)
   if (failure) return <Trouble />
   if (signedIn === undefined) return <Splash />
-  return signedIn ? <Home onLeave={signOut} /> : <Login />
+  // Another user begins anew: nothing that the former one was shown, or has typed, is left.
+  return signedIn ? <Home key={state.signIn} onLeave={signOut} /> : <Login />
 }
