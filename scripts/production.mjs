@@ -36,7 +36,7 @@ async function bundle(folder) {
   const bundler = await rolldown({
     cwd: root,
     input: entries(),
-    external: /^(?:node:|axios$|ioredis$|react$|redis$)/,
+    external: /^(?:node:|axios$|ioredis$|oauth4webapi$|react$|redis$)/,
     platform: 'neutral',
     transform: { target: 'es2022' },
     plugins: [

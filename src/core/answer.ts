@@ -143,7 +143,7 @@ function parse(text: string): unknown {
 }
 
 /** The text of a body, or the beginning of a page where it is too long to be anything else. */
-async function readBody(answer: Response): Promise<string> {
+export async function readBody(answer: Response): Promise<string> {
   const reader = answer.body?.getReader?.()
   if (!reader) return answer.text()
   const decoder = new TextDecoder()

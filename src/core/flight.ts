@@ -125,8 +125,12 @@ async function attempt(
   log.asked = true
   log.record = record.tokens ? record : (stored ?? record)
   try {
-    const tokens = await ask(parts, lease, record, (tokens) => saving.save({ version, tokens }))
-    return { record: await saving.save({ version, tokens }) }
+    const keep = async (tokens: TokenSet) => {
+      const saved = await saving.save({ version, tokens })
+      if (saved.ended === 'signed-out') discard(parts, tokens)
+      return saved
+    }
+    return { record: await keep(await ask(parts, lease, record, keep)) }
   } catch (thrown) {
     const setback = thrown as Setback
     const { kind, cause, notBefore, remark } = setback
@@ -197,16 +201,20 @@ async function end(parts: Parts, refused: Stored): Promise<Stored> {
  * only valid refresh token: it is saved all the same.
  */
 function ask(
-  { cookie, settings, known, running, events, nonce }: Parts,
+  parts: Parts,
   lease: Lease,
   { version: { epoch }, tokens }: Stored,
   save: (fresh: TokenSet) => Promise<Stored>,
 ): Promise<TokenSet> {
+  const { cookie, settings, known, running, events, nonce } = parts
   const { clock, refresh, isTerminal } = settings
   return new Promise((resolve, reject) => {
     const over = new AbortController()
     const { signal } = over
+    /** Nobody waits for the answer any more. */
+    let late = false
     const giveUp = () => {
+      late = true
       settled()
       over.abort()
       reject(new Setback('doubt', new Error(say('unanswered'))))
@@ -219,7 +227,10 @@ function ask(
       inJar: cookie || !tokens?.refreshToken,
       synchronous: true,
       giveUp,
-      outdate: () => reject(new Setback('doubt', new SessionError('session_changed'))),
+      outdate: () => {
+        late = true
+        reject(new Setback('doubt', new SessionError('session_changed')))
+      },
     }
     const settled = () => {
       clock.clearTimeout(timer)
@@ -229,29 +240,36 @@ function ask(
     const timer = clock.setTimeout(giveUp, settings.lease)
     lease.signal.addEventListener('abort', giveUp)
     running.call(call)
+    const warn = (reason: string) => events.warn(reason)
     const named = {
       // Asynchronous, so that a `refresh` that throws at once rejects like any other; and it awaits, to be on the stack.
       async [name]() {
         let result: unknown
         try {
-          result = refresh({ tokens: cookie ? undefined : tokens, signal })
+          result = refresh({ tokens: cookie ? undefined : tokens, signal, warn })
         } finally {
           call.synchronous = false
         }
         return await result
       },
     }
-    readResult((named[name] as () => Promise<unknown>)(), clock, cookie, isTerminal, tokens, (reason) =>
-      events.warn(reason),
-    )
+    readResult((named[name] as () => Promise<unknown>)(), clock, cookie, isTerminal, tokens, warn)
       .then(async (fresh) => {
-        resolve(fresh)
-        if (signal.aborted && !known.record?.ended) known.become(await save(fresh), 'refresh-succeeded')
+        if (!late) resolve(fresh)
+        else if (known.record?.ended === 'signed-out') discard(parts, fresh)
+        else if (signal.aborted && !known.record?.ended) known.become(await save(fresh), 'refresh-succeeded')
       })
       // `isTerminal` is the user's, and may throw as well.
       .catch((setback) => reject(Setback.is(setback) ? setback : new Setback('final', setback)))
       .then(settled)
   })
+}
+
+/** The user has signed out meanwhile: nobody will use them. */
+function discard({ settings: { revoke } }: Parts, tokens: TokenSet): void {
+  Promise.resolve({ tokens })
+    .then(revoke)
+    .catch(() => {})
 }
 
 /** Shares a cooldown with everybody who shares the store; they may have come further meanwhile. */

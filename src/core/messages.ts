@@ -1,5 +1,15 @@
 const ALONE = 'tabs may refresh at the same time'
 
+/** Which option of a grant an error of the server is about. */
+const SETTINGS: Readonly<Record<string, string>> = {
+  invalid_client: 'clientId and clientAuth',
+  invalid_scope: 'scope',
+  invalid_target: 'resource',
+  invalid_request: 'parameters',
+  unauthorized_client: 'clientId: this client may not do it',
+  unsupported_grant_type: 'issuer: this server cannot do it',
+}
+
 /**
  * What errors and `degraded` events say, by code. The build for production says the code and the arguments instead:
  * see messages.production.ts. docs/errors.md lists them.
@@ -44,7 +54,15 @@ export const messages = {
   handler: (): string => 'use: no refreshHandler given',
   unused: (): string => 'getInstance: call use({ refreshHandler }) first',
 
+  grant: (): string => 'a grant needs an issuer, or a server with a token_endpoint, and a clientId',
+  renewal: (): string => 'there is no refresh token',
+  discovery: (issuer: string, reason: string): string => `the metadata of ${issuer} cannot be had: ${reason}`,
+  setting: (error: string): string => `${error}: look at ${SETTINGS[error] ?? 'the options'}`,
+  spent: (): string => 'another session has spent this refresh token: sessions of one user share a store',
+  subject: (): string => 'the new tokens are about another user',
+
   // What no longer holds
+  narrowed: (scope: string): string => `the scope is narrower than asked for: ${scope}`,
   untold: (): string => '`refresh` tells no refusal from a failure: return the response itself, ok or not',
   unsaved: (): string => 'the new tokens were not saved',
   end: (): string => 'the end was not saved',

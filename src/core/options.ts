@@ -11,6 +11,8 @@ export interface RefreshContext {
   tokens: TokenSet | undefined
   /** Aborts when the session is closed or the lease ends, nowhere else: the answer may hold the only valid refresh token. */
   signal: AbortSignal
+  /** Tells observers, once for each reason, that something does not hold: a `degraded` event. */
+  warn: (reason: string) => void
 }
 
 /** What `refresh` may return; anything else is an error that says so. */
@@ -93,6 +95,11 @@ export interface SessionOptions {
   shouldRefresh?:
     | ((response: SessionResponse, outcome: unknown) => boolean | undefined | Promise<boolean | undefined>)
     | undefined
+  /**
+   * Gets tokens that a refresh has brought when the user had signed out: nobody has them, and the server thinks them
+   * good. What it throws is its own affair.
+   */
+  revoke?: ((late: { tokens: TokenSet }) => unknown) | undefined
   /** Whether a failed refresh ends the session; `undefined` leaves it to the default rule. */
   isTerminal?: IsTerminal | undefined
   /**

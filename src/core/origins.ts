@@ -1,7 +1,7 @@
 import { say } from './messages.ts'
 import { parse } from './url.ts'
 
-const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/
+export const LOOPBACK: RegExp = /^(localhost|127(\.\d+){3}|\[::1\])$/
 
 /** Origins, or `'*'` for all of them: only where the session holds no token that could go astray (cookie mode). */
 export type Origins = readonly (string | URL)[] | '*'

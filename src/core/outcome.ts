@@ -100,7 +100,7 @@ const RULES: [about: RegExp, words: RegExp, kind: SetbackKind][] = [
   ],
   [/^4/, /server_error|internal.?error/, 'doubt'],
   // Mistakes that look like refusals: no sign-in cures them.
-  [/^[2-4-]/, /invalid.?(client|grant.?type)|secret|csrf/, 'final'],
+  [/^[2-4-]/, /invalid.?(client|grant.?type|dpop)|secret|csrf/, 'final'],
   // There is no such address; it may be that of a refresh token.
   [/^40[45]/, /\/|cannot|route/, 'final'],
   [

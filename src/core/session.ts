@@ -187,7 +187,8 @@ export function createSession(options: SessionOptions): Session {
       // What is missing by mistake is no login by a cookie.
       if (given.length || cookie) {
         const read = tokensIn(parts, given[0])
-        return replace(parts, { tokens: 'then' in read ? ((await read) as TokenSet) : read })
+        await replace(parts, { tokens: 'then' in read ? ((await read) as TokenSet) : read })
+        return
       }
       ensureOpen(parts)
       const caller = callerOf(parts, 'signIn')
@@ -223,10 +224,9 @@ export function createSession(options: SessionOptions): Session {
     },
 
     async signOut({ server } = {}) {
-      const tokens = known.record?.tokens
       // Then it has been answered: no cookie is to come.
       const { inside } = running
-      await replace(parts, { ended: 'signed-out' })
+      const tokens = await replace(parts, { ended: 'signed-out' }, Boolean(server))
       if (!server) return
       if (inside) running.outdate(String(known.epoch), true)
       let begun = false

@@ -3,19 +3,26 @@ import { say } from './messages.ts'
 import type { SessionOptions } from './options.ts'
 import { readResult, type Setback } from './outcome.ts'
 import type { Parts } from './parts.ts'
-import { newEpoch, type Stored, type Version } from './store.ts'
+import { compareVersions, newEpoch, type Stored, type Version } from './store.ts'
 import { readTokens, type TokenSet } from './tokens.ts'
 
 /** What a sign-in, or a sign-out, puts in the place of all that was before. */
 type Content = Omit<Stored, 'version'>
 
-/** Begins a new epoch: here at once, durable when it resolves. */
-export async function replace(parts: Parts, content: Content): Promise<void> {
+/**
+ * Begins a new epoch: here at once, durable when it resolves.
+ *
+ * @param look whether somebody wants to know which tokens are replaced
+ * @returns the newest of them: another context may have newer ones, or this one none yet
+ */
+export async function replace(parts: Parts, content: Content, look?: boolean): Promise<Stored['tokens']> {
   const { known, room, running, store, nonce } = parts
   if (room.closed) throw new SessionError('session_closed')
   const before = known.record
   const next = { version: newVersion(parts, before), ...content }
   known.become(next, 'signed-in')
+  const looking = look ? store.load().catch(() => undefined) : undefined
+  if (looking && !before) await looking
   let saved = await store.save(next)
   if (before || known.record !== next || saved.version.nonce === nonce) known.become(saved, 'signed-in')
   else {
@@ -25,6 +32,8 @@ export async function replace(parts: Parts, content: Content): Promise<void> {
     saved = await store.save(later)
   }
   running.outdate(saved.version.epoch)
+  const found = await looking
+  return (found && (!before || compareVersions(found.version, before.version) > 0) ? found : before)?.tokens
 }
 
 /**

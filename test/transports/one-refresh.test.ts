@@ -590,8 +590,8 @@ describe.each(CLIENTS)('$name', (client) => {
       const server = await startServer()
       const { refresh_token } = server.mint()
       const session = open({
-        refresh: ({ tokens, signal }) =>
-          refreshAt(server)({ tokens: tokens ?? { accessToken: '-', refreshToken: refresh_token }, signal }),
+        refresh: ({ tokens = { accessToken: '-', refreshToken: refresh_token }, ...context }) =>
+          refreshAt(server)({ tokens, ...context }),
       })
       const api = client.attach(server, session)
       await Promise.all(times(10, (id) => api(`/api/items?id=${id}`)))

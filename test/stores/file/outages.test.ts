@@ -101,7 +101,7 @@ test('an answer that comes after any lease is saved, for all', async () => {
     store,
     tokens: null,
     // It is not to be kept from its answer.
-    refresh: ({ tokens }) => refreshAt(server)({ tokens, signal: new AbortController().signal }),
+    refresh: (context) => refreshAt(server)({ ...context, signal: new AbortController().signal }),
   })
   await slow.signIn(server.mint('alice'))
   const gate = server.hold('/token')

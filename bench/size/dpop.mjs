@@ -1,0 +1,1 @@
+export { createDpop, storedKey } from '../../dist/production/oauth.js'

@@ -1,0 +1,1 @@
+export { clientCredentialsGrant, refreshTokenGrant } from '../../dist/production/oauth.js'

@@ -1,0 +1,176 @@
+import * as oauth from 'oauth4webapi'
+import { readBody } from '../core/answer.ts'
+import { SessionError } from '../core/errors.ts'
+import { say } from '../core/messages.ts'
+import { LOOPBACK } from '../core/origins.ts'
+import type { Dpop } from './dpop.ts'
+
+/** How a client speaks to its authorization server. */
+export interface OAuthClientOptions {
+  /**
+   * The issuer identifier. Its metadata is fetched once, when it is first needed: as OpenID Connect Discovery has it, or,
+   * where there is none, RFC 8414.
+   */
+  issuer?: string | undefined
+  /** The metadata, in the place of `issuer`: of a server that publishes none, or a wrong issuer. */
+  server?: oauth.AuthorizationServer | undefined
+  clientId: string
+  /**
+   * How the client proves who it is, for example `oauth.PrivateKeyJwt(key)` or `oauth.ClientSecretBasic(secret)`, both of
+   * oauth4webapi. There is no secret in a browser.
+   * @default oauth.None()
+   */
+  clientAuth?: oauth.ClientAuth | undefined
+  /** What is asked for. @default what was granted */
+  scope?: string | undefined
+  /** For which APIs (RFC 8707). @default what was granted */
+  resource?: string | readonly string[] | undefined
+  /** Binds the tokens to a key (RFC 9449), see `createDpop`. */
+  dpop?: Dpop | undefined
+  /** Further parameters of the token request, for example Auth0's `audience`. */
+  parameters?: Readonly<Record<string, string>> | undefined
+  /** @default the runtime's */
+  fetch?: typeof fetch | undefined
+  /** Plain http is for loopback only, unless this is true. @default false */
+  insecure?: boolean | undefined
+}
+
+/** What a token request asks for. */
+export type Target = Pick<OAuthClientOptions, 'scope' | 'resource'>
+
+/** One client of one authorization server. */
+export interface OAuthClient {
+  /** The metadata of the server. Rejects where they cannot be had; the next call tries again. */
+  server(signal?: AbortSignal): Promise<oauth.AuthorizationServer>
+  /**
+   * One token request: with a refresh token, or for the client itself. Resolves with an answer that was checked, or with
+   * a response that is none, for the session to read.
+   */
+  request(
+    refreshToken: string | undefined,
+    target: Target,
+    signal: AbortSignal,
+  ): Promise<oauth.TokenEndpointResponse | Response>
+  /** RFC 7009. Does nothing where the server has no such endpoint. */
+  revoke(token: string): Promise<void>
+}
+
+/** What only a developer can mend (RFC 6749 §5.2, RFC 8707 §2). */
+const MISTAKES = /^(invalid_(client|scope|target|request)|unauthorized_client|unsupported_grant_type)$/
+
+/** A clock that is off by less, in seconds, is right. */
+const RIGHT = 5
+
+/** Nobody waits longer, in milliseconds, for a revocation. */
+const PATIENCE = 10_000
+
+/** @throws TypeError where there is no issuer, or no client */
+export function createClient(options: OAuthClientOptions): OAuthClient {
+  const { issuer, server: given, clientId, clientAuth = oauth.None(), dpop, parameters } = options
+  const at = issuer ?? given?.token_endpoint
+  if (!at || !clientId) throw new TypeError(say('grant'))
+  const insecure = options.insecure ?? LOOPBACK.test(new URL(at).hostname)
+  const client: oauth.Client = {
+    client_id: clientId,
+    // Only the subject of an ID token counts here: whatever the clocks say, it comes from the token endpoint itself, and a
+    // refresh token that has been rotated must not be lost for it.
+    [oauth.clockTolerance]: 2 ** 31,
+    [oauth.clockSkew]: 0,
+  }
+  let discovery: Promise<oauth.AuthorizationServer> | undefined
+
+  const through = (signal?: AbortSignal) => ({
+    [oauth.allowInsecureRequests]: insecure,
+    [oauth.customFetch]: (url: string, init: object) =>
+      send(url, { ...init, signal: signal ?? null, cache: 'no-store' }),
+  })
+
+  async function send(url: string, init: RequestInit): Promise<Response> {
+    const response = await (options.fetch ?? fetch)(url, init)
+    const ahead = Math.round((Date.parse(response.headers.get('date') ?? '') - Date.now()) / 1000)
+    // Assertions and proofs are refused where they come from the future, or too late.
+    client[oauth.clockSkew] = Math.abs(ahead) > RIGHT ? ahead : 0
+    dpop?.hear(response)
+    // When it has come whole; of what is too long to be ours only the beginning.
+    return response.body ? new Response(await readBody(response), response) : response
+  }
+
+  async function discover(signal?: AbortSignal): Promise<oauth.AuthorizationServer> {
+    const expected = new URL(at as string)
+    const ask = (algorithm: 'oidc' | 'oauth2') =>
+      oauth.discoveryRequest(expected, { ...through(signal), algorithm })
+    let response = await ask('oidc')
+    if (response.status === 404) response = await ask('oauth2')
+    return oauth.processDiscoveryResponse(expected, response)
+  }
+
+  async function server(signal?: AbortSignal): Promise<oauth.AuthorizationServer> {
+    if (given) return given
+    discovery ??= discover(signal)
+    try {
+      return await discovery
+    } catch (cause) {
+      discovery = undefined
+      // The status says that no refresh token was sent: whatever that answer was, it is no refusal.
+      const error = new Error(say('discovery', String(issuer), (cause as Error).message))
+      throw Object.assign(error, { status: 503 })
+    }
+  }
+
+  return {
+    server,
+
+    async request(refreshToken, { scope, resource }, signal) {
+      const as = await server(signal)
+      const form = new URLSearchParams(parameters)
+      if (scope) form.set('scope', scope)
+      for (const one of [resource ?? []].flat()) form.append('resource', one)
+      const sending = { ...through(signal), ...(dpop && { DPoP: await dpop.handle() }) }
+
+      async function ask() {
+        const response = await (refreshToken
+          ? oauth.refreshTokenGrantRequest(as, client, clientAuth, refreshToken, {
+              ...sending,
+              additionalParameters: form,
+            })
+          : oauth.clientCredentialsGrantRequest(as, client, clientAuth, form, sending))
+        const body = await response
+          .clone()
+          .json()
+          .catch(() => {})
+        return { response, body: Object(body) }
+      }
+
+      const skew = client[oauth.clockSkew]
+      let { response, body } = await ask()
+      // Refused before anything was spent: without the nonce that the handle has by now, or by a clock that is right by now.
+      const moved = client[oauth.clockSkew] !== skew
+      if (moved ? /client|dpop/.test(body.error) : dpop && body.error === 'use_dpop_nonce')
+        ({ response, body } = await ask())
+
+      const { error } = body
+      const { status } = response
+      if (MISTAKES.test(error)) throw Object.assign(new Error(say('setting', error)), { status, error })
+      // The session knows what each of them means.
+      if (!response.ok || !body.access_token) return response
+      try {
+        const process = refreshToken
+          ? oauth.processRefreshTokenResponse
+          : oauth.processClientCredentialsResponse
+        return await process(as, client, response)
+      } catch (cause) {
+        // It came whole, so the refresh token is spent: sent again it would end the grant.
+        throw new SessionError('refresh_failed', (cause as Error).message, { cause })
+      }
+    },
+
+    async revoke(token) {
+      const signal = AbortSignal.timeout?.(PATIENCE)
+      const as = await server(signal)
+      if (as.revocation_endpoint)
+        await oauth.processRevocationResponse(
+          await oauth.revocationRequest(as, client, clientAuth, token, through(signal)),
+        )
+    },
+  }
+}

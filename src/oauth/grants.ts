@@ -1,0 +1,122 @@
+import type * as oauth from 'oauth4webapi'
+import { SessionError } from '../core/errors.ts'
+import { say } from '../core/messages.ts'
+import type { RefreshContext, RefreshResult, SessionOptions } from '../core/options.ts'
+import type { TokenSet } from '../core/tokens.ts'
+import { createClient, type OAuthClient, type OAuthClientOptions, type Target } from './client.ts'
+
+/** What a grant puts into `createSession`. */
+export interface Grant extends Pick<SessionOptions, 'isTerminal' | 'applyToken' | 'shouldRefresh'> {
+  refresh: (context: RefreshContext) => Promise<Exclude<RefreshResult, undefined>>
+  /**
+   * For `signOut({ server: grant.revoke })`: ends the refresh token at the server, or where there is none the access token
+   * (RFC 7009). The session calls it, too, for what a late answer brings after the sign-out. Rejects where the server
+   * could not be reached.
+   */
+  revoke: (ended: { tokens: TokenSet | undefined }) => Promise<void>
+  /** The metadata of the server, for the sign-in. Rejects where they cannot be had; the next call tries again. */
+  server: () => Promise<oauth.AuthorizationServer>
+}
+
+/** A grant that can renew other access tokens with the same refresh token, see `audience`. */
+export interface RefreshTokenGrant extends Grant {
+  /** One refresh, for another target. */
+  exchange: (context: RefreshContext, target: Target) => Promise<oauth.TokenEndpointResponse | Response>
+}
+
+/** How many spent refresh tokens are remembered. */
+const REMEMBERED = 100
+
+/**
+ * The refresh token grant (RFC 6749 §6) of a user who has signed in, on oauth4webapi. Spread it into `createSession`.
+ *
+ * - A new refresh token replaces the old one; where there is none, the old one is kept. The session saves it before
+ *   anybody goes on.
+ * - An ID token must be about the same user (OpenID Connect Core §12.2): else the session ends. What it says of time does
+ *   not count.
+ * - `invalid_grant` ends the session. `invalid_client` and its kin do not: the error names the setting.
+ * - A scope that is narrower than asked for is a `degraded` event.
+ * - A refresh token that another session has spent, with this grant, is not sent: a second use would end the grant. The
+ *   error says so. Let these sessions share a store.
+ *
+ * @throws TypeError where there is no issuer, or no client
+ *
+ * @example
+ * const grant = refreshTokenGrant({ issuer: 'https://id.example.com', clientId: 'app' })
+ * const session = createSession({ ...grant, store: browserStore({ name: 'app' }) })
+ * await session.signOut({ server: grant.revoke })
+ */
+export function refreshTokenGrant(options: OAuthClientOptions): RefreshTokenGrant {
+  const client = createClient(options)
+  /** Refresh tokens that are on their way, with the signal that says until when; without one they are spent. */
+  const used = new Map<string, AbortSignal | undefined>()
+
+  async function exchange({ tokens, signal, warn }: RefreshContext, target: Target) {
+    const token = tokens?.refreshToken
+    if (!token) throw new SessionError('session_expired', say('renewal'))
+    if (used.has(token) && !used.get(token)?.aborted) throw new SessionError('refresh_failed', say('spent'))
+    if (used.size > REMEMBERED) used.clear()
+    used.set(token, signal)
+    let spent: boolean | undefined
+    try {
+      const answer = await client.request(token, target, signal)
+      if (answer instanceof Response) return answer
+      const { id_token, refresh_token, scope } = answer
+      spent = refresh_token !== undefined && refresh_token !== token
+      const known = tokens.sub ?? subjectOf(tokens.id_token)
+      if (known !== undefined && id_token && subjectOf(id_token) !== known)
+        throw new SessionError('session_expired', say('subject'))
+      if (scope !== undefined && target.scope?.split(' ').some((one) => !scope.split(' ').includes(one)))
+        warn(say('narrowed', scope))
+      return answer
+    } finally {
+      if (spent) used.set(token, undefined)
+      else used.delete(token)
+    }
+  }
+
+  return { ...grantOf(client, options), refresh: (context) => exchange(context, options), exchange }
+}
+
+/**
+ * The client credentials grant (RFC 6749 §4.4), for a machine that acts for itself. There is no user, no refresh token,
+ * and nobody who could sign in again: no refusal ends the session.
+ *
+ * Processes that share a store share the token: one token request serves them all.
+ *
+ * @throws TypeError where there is no issuer, or no client
+ *
+ * @example
+ * const grant = clientCredentialsGrant({ issuer, clientId, clientAuth: oauth.PrivateKeyJwt(key) })
+ * const session = createSession({ ...grant, store: redisStores({ client })('reports') })
+ */
+export function clientCredentialsGrant(options: OAuthClientOptions): Grant {
+  const client = createClient(options)
+  return {
+    ...grantOf(client, options),
+    refresh: ({ signal }) => client.request(undefined, options, signal),
+    isTerminal: () => false,
+  }
+}
+
+/** What grants have in common. */
+function grantOf({ revoke, server }: OAuthClient, { dpop }: OAuthClientOptions): Omit<Grant, 'refresh'> {
+  return {
+    async revoke({ tokens }) {
+      const token = tokens?.refreshToken ?? tokens?.accessToken
+      if (token) await revoke(token)
+    },
+    server,
+    applyToken: dpop?.applyToken,
+    shouldRefresh: dpop?.shouldRefresh,
+  }
+}
+
+/** Whom an ID token is about. Undefined where it is none; two are read alike, whatever characters are in it. */
+function subjectOf(token: unknown): unknown {
+  try {
+    return JSON.parse(atob(String(token).split('.')[1]?.replace(/-/g, '+').replace(/_/g, '/') ?? '')).sub
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,28 @@
+import axios from 'axios'
+import type { Session } from 'refresh-once'
+import { attachSession } from 'refresh-once/axios'
+import { withSession } from 'refresh-once/fetch'
+import { times } from '../setup.ts'
+import type { Server } from './server.ts'
+
+/**
+ * So many times the access token comes to its end, by turns seen (its time is over) and unseen (it is revoked), and each
+ * time `requests` of fetch and axios want an answer of `/me`. Returns the statuses that they got.
+ */
+export async function expire(
+  server: Server,
+  session: Session,
+  { cycles, requests = 20, pass }: { cycles: number; requests?: number; pass: () => void },
+): Promise<number[]> {
+  const api = withSession(session, { origins: [server.issuer] })
+  const client = axios.create({ baseURL: server.issuer, proxy: false, validateStatus: () => true })
+  attachSession(client, session)
+  const statuses: number[] = []
+  for (let cycle = 0; cycle < cycles; cycle++) {
+    if (cycle % 2) pass()
+    else await server.refuse(await session.getAccessToken())
+    const answers = times(requests, (index) => (index % 2 ? api(`${server.issuer}/me`) : client.get('/me')))
+    statuses.push(...(await Promise.all(answers)).map(({ status }) => status))
+  }
+  return statuses
+}
