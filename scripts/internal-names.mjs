@@ -49,12 +49,15 @@ export const SHORTENED = [
 /** Types whose objects never leave the core: no user, store, transport, other tab or other copy of the package gets one. */
 const INTERNAL = [
   'Parts',
+  'Beginning',
+  'Reader',
   'Budget',
   'Concerned',
   'Cooldown',
   'Events',
   'Listeners',
   'Known',
+  'Look',
   'Running',
   'Flight',
   'Call',

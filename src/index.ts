@@ -28,7 +28,7 @@ export {
   SessionRequest,
   type SessionResponse,
 } from './core/request.ts'
-export { createSession, type Session, type SessionTransport } from './core/session.ts'
+export { createSession, type Session, type SessionTransport, type UseOptions } from './core/session.ts'
 export type { SessionState } from './core/state.ts'
 export type { Lease, SessionStore, Stored, Version } from './core/store.ts'
 export type { TokenInput, TokenSet } from './core/tokens.ts'

@@ -5,6 +5,7 @@ import { say } from './messages.ts'
 import { readResult, Setback } from './outcome.ts'
 import type { Parts } from './parts.ts'
 import type { Call, Flight } from './running.ts'
+import { begin } from './sign-in.ts'
 import { compareVersions, type Lease, newEpoch, type Stored } from './store.ts'
 import type { TokenSet } from './tokens.ts'
 
@@ -97,8 +98,14 @@ async function attempt(
   lease: Lease,
   log: Log,
 ): Promise<Landing> {
-  const { store, known, room, running, saving, redaction, nonce, cookie, settings } = parts
+  const { store, known, room, running, saving, redaction, beginning, nonce, cookie, settings } = parts
   const stored = await store.load()
+  // The app could not say who is signed in.
+  if (!seen && beginning.open && (!stored || stored.ended === 'rejected')) {
+    const content = await beginning.ask(parts)
+    if (content && !room.closed) begin(parts, content)
+    if (known.record) return { record: known.record }
+  }
   // An empty store is no sign-out: somebody has cleared it. The session goes on in memory, and nothing is written back.
   const cleared = seen && !stored
   const record = cleared ? seen : await upToDate(parts, stored, seen)

@@ -32,7 +32,7 @@ export const messages = {
   refresh: (factory: string): string => `${factory}: refresh must be a function`,
   option: (factory: string, name: string, value: unknown): string =>
     `${factory}: ${name} cannot be ${String(value)}`,
-  cookie: (): string => 'getAccessToken: in cookie mode nobody knows the access token',
+  cookie: (method: string): string => `${method}: in cookie mode nobody knows the access token`,
   inside: (verb: string): string => `${verb}: inside \`refresh\` it would wait for itself: return the tokens`,
   update: (): string => 'update: nobody is signed in; use signIn',
   basic: (): string => 'Basic credentials would replace those of the session: use session: false',
@@ -67,6 +67,7 @@ export const messages = {
   unsaved: (): string => 'the new tokens were not saved',
   end: (): string => 'the end was not saved',
   load: (): string => 'the store cannot be read',
+  tokens: (): string => '`tokens` has not told who is signed in',
   contract: (promise: string): string => `the store breaks its contract: ${promise} brings no record`,
   'storage-foreign': (): string => 'the storage holds something else under this key',
   'storage-unreadable': (): string => 'the storage cannot be read',

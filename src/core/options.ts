@@ -36,6 +36,9 @@ export interface BudgetOptions {
   within?: number
 }
 
+/** Who is signed in at the beginning: `null` is nobody, `undefined` is not known. */
+export type InitialTokens = FirstTokens | null | undefined
+
 /** Options of `createSession`. Times are in milliseconds. */
 export interface SessionOptions {
   /**
@@ -52,9 +55,13 @@ export interface SessionOptions {
   mode?: 'token' | 'cookie' | undefined
   /**
    * What to begin with, where the store holds no record, or one that a server has refused: a token set, or a refresh
-   * token alone. `null` says that nobody is signed in; without it the session asks `refresh` before the first request.
+   * token alone. `null` says that nobody is signed in; without it, or where it is `undefined`, the session asks `refresh`
+   * before the first request.
+   *
+   * Also a promise of it, or a function, which is asked once, and only where the store has nothing better. Where that
+   * fails, nobody is taken for signed out: whoever needs a token asks the function again, or gets `refresh_failed`.
    */
-  tokens?: FirstTokens | null | undefined
+  tokens?: InitialTokens | Promise<InitialTokens> | (() => InitialTokens | Promise<InitialTokens>)
   /** Where the record lives. The session closes it when it is closed itself. @default memoryStore() */
   store?: SessionStore | undefined
   /**

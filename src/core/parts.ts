@@ -1,3 +1,4 @@
+import type { Beginning } from './beginning.ts'
 import type { Budget } from './budget.ts'
 import type { Cooldown } from './cooldown.ts'
 import type { Events } from './events.ts'
@@ -31,6 +32,8 @@ export interface Parts {
   readonly cooldown: Cooldown
   /** How many may cure nothing. */
   readonly budget: Budget
+  /** What the options say of the beginning. */
+  readonly beginning: Beginning
   /** The record. */
   readonly known: Known
   /** What others may have done to it since it has ended; undefined where nobody else can. */

@@ -1,4 +1,5 @@
 import { leaveWith } from './abortable.ts'
+import { Beginning } from './beginning.ts'
 import { Budget } from './budget.ts'
 import { CheckedStore } from './checked-store.ts'
 import { Cooldown } from './cooldown.ts'
@@ -18,7 +19,7 @@ import { refreshOnce } from './refresh.ts'
 import type { SessionRequest } from './request.ts'
 import { Running } from './running.ts'
 import { Saving } from './saving.ts'
-import { ask, begin, contentOf, isOpen, replace, restore, tokensIn } from './sign-in.ts'
+import { ask, begin, isOpen, replace, restore, tokensIn } from './sign-in.ts'
 import { Signing } from './signing.ts'
 import { type SessionState, stateOf } from './state.ts'
 import { type Lease, newNonce } from './store.ts'
@@ -38,6 +39,14 @@ export interface SessionTransport {
   readonly replays: boolean
 }
 
+/** Who asks for a token, and for how long. */
+export interface UseOptions {
+  /** Ends the waiting. */
+  signal?: AbortSignal | undefined
+  /** How many milliseconds it must still be good for. @default 0 */
+  minValidity?: number
+}
+
 /** One user's signed-in state. Any number of HTTP clients share it. */
 export interface Session {
   /** A frozen snapshot, the same object until something changes; never a token. */
@@ -46,11 +55,17 @@ export interface Session {
    * A token that is good now, for whatever is no request: WebSocket, EventSource, another library.
    * Waits for a refresh where one is needed.
    *
-   * `minValidity`: how many milliseconds it must still be good for. @default 0
-   *
    * Rejects with `session_expired` when nobody is signed in.
    */
-  getAccessToken(options?: { signal?: AbortSignal | undefined; minValidity?: number }): Promise<string>
+  getAccessToken(options?: UseOptions): Promise<string>
+  /**
+   * As `getAccessToken`, with all that the server has said beside it, under the names that it came with: `scope`,
+   * `id_token`, `issuer`. It is kept with the tokens wherever these are, and told here only: no state and no event has it.
+   *
+   * A copy, without the refresh token, which is for `refresh` alone. What a refresh does not name again is kept from the
+   * set before (RFC 6749 §6); a sign-in begins anew.
+   */
+  getTokenSet(options?: UseOptions): Promise<TokenSet>
   /**
    * Begins a new sign-in. What waits for the former one is rejected with `session_changed`. With a token set it is in
    * effect at once, and saved when it resolves.
@@ -111,14 +126,14 @@ export function createSession(options: SessionOptions): Session {
   const parts = assemble(options)
   const { known, room, running, saving, events, redaction, store, settings, cookie, nonce } = parts
   const { clock, recall = typeof document === 'object' ? 'safe' : 'none' } = settings
-  const beginning = contentOf(parts, options.tokens)
+  const beginning = parts.beginning.read(parts)
   const told = (reason: string) => events.warn(reason)
   const unwatch = store.watch(
     (stored) => void (isOpen(parts, stored) || known.become(stored, 'refresh-adopted')),
     (reason) => events.emit({ type: 'degraded', reason: redaction.text(reason) }),
   )
   const stop = options.keepFresh ? keepFresh(parts) : undefined
-  if (options.store) void restore(parts, beginning)
+  if (known.reading) void restore(parts)
   else begin(parts, beginning)
 
   /** Waits for a refresh, whatever the present token is worth. `insists`: although the last one has failed. */
@@ -134,6 +149,17 @@ export function createSession(options: SessionOptions): Session {
     if (running.flight) await room.enter(callerOf(parts, 'refresh', signal))
     ensureOpen(parts)
     if (record?.tokens && epoch !== known.epoch) throw new SessionError('session_changed')
+  }
+
+  /** The token set, once it is good. */
+  async function usable(label: string, { signal, minValidity = 0 }: UseOptions = {}): Promise<TokenSet> {
+    if (cookie) throw new TypeError(say('cookie', label))
+    const caller = callerOf(parts, label, signal)
+    for (let wait = gate(parts, caller); wait; wait = gate(parts, caller)) await wait
+    if (!known.validity.lasts(minValidity)) await renew('forced', signal)
+    const tokens = known.record?.tokens
+    if (!tokens) throw known.expired
+    return tokens
   }
 
   /** One turn at the store; nobody waits for it longer than the deadline. */
@@ -164,14 +190,11 @@ export function createSession(options: SessionOptions): Session {
     subscribe: (listener) => events.subscribe(listener),
     observe: (listener) => events.observe(listener),
 
-    async getAccessToken({ signal, minValidity = 0 } = {}) {
-      if (cookie) throw new TypeError(say('cookie'))
-      const caller = callerOf(parts, 'getAccessToken', signal)
-      for (let wait = gate(parts, caller); wait; wait = gate(parts, caller)) await wait
-      if (!known.validity.lasts(minValidity)) await renew('forced', signal)
-      const tokens = known.record?.tokens
-      if (!tokens) throw known.expired
-      return tokens.accessToken
+    getAccessToken: async (options) => (await usable('getAccessToken', options)).accessToken,
+
+    async getTokenSet(options) {
+      const { refreshToken: _, ...tokens } = await usable('getTokenSet', options)
+      return tokens
     },
 
     async refresh({ signal, unless } = {}) {
@@ -286,7 +309,8 @@ function assemble(options: SessionOptions): Parts {
   const settings = settingsOf(options)
   const { clock } = settings
   const cookie = options.mode === 'cookie'
-  const reading = options.store !== undefined
+  const beginning = new Beginning(options.tokens)
+  const reading = options.store !== undefined || beginning.open
   const running = new Running(clock)
   const redaction: Redaction = new Redaction(() => known.held)
   const room = new WaitingRoom(clock, settings.deadline, redaction)
@@ -312,6 +336,7 @@ function assemble(options: SessionOptions): Parts {
     running,
     cooldown,
     budget,
+    beginning,
     known,
     look: options.store && new Look(store, settings, known, room, nonce),
     saving,

@@ -1,13 +1,10 @@
+import type { Content } from './beginning.ts'
 import { SessionError } from './errors.ts'
 import { say } from './messages.ts'
-import type { SessionOptions } from './options.ts'
 import { readResult, type Setback } from './outcome.ts'
 import type { Parts } from './parts.ts'
 import { compareVersions, newEpoch, type Stored, type Version } from './store.ts'
 import { readTokens, type TokenSet } from './tokens.ts'
-
-/** What a sign-in, or a sign-out, puts in the place of all that was before. */
-type Content = Omit<Stored, 'version'>
 
 /**
  * Begins a new epoch: here at once, durable when it resolves.
@@ -45,19 +42,25 @@ export function isOpen({ known, settings }: Parts, { ended }: Stored): boolean {
 }
 
 /** Reads what an earlier page, process or session object has left; where that is nothing, begins with the options. */
-export async function restore(parts: Parts, beginning: Content | undefined): Promise<void> {
-  const { known, store, events } = parts
+export async function restore(parts: Parts): Promise<void> {
+  const { known, store, beginning, events } = parts
   let read = true
+  let content: Content | undefined
   try {
     const stored = await store.load()
     if (stored && !isOpen(parts, stored)) known.become(stored, 'restored')
   } catch {
     read = false
     events.emit({ type: 'degraded', reason: say('load') })
-    // It may hold a session: that nobody is signed in is for a store to say that was read.
-    if (beginning?.ended) beginning = undefined
   }
-  begin(parts, beginning, read)
+  try {
+    if (!known.record) content = await beginning.ask(parts)
+  } catch {
+    // Whoever needs a token first asks again.
+    events.emit({ type: 'degraded', reason: say('tokens') })
+  }
+  // It may hold a session: that nobody is signed in is for a store to say that was read.
+  begin(parts, read || !content?.ended ? content : undefined, read)
 }
 
 /**
@@ -99,18 +102,6 @@ export function tokensIn(
 
 /** Names of members that make a token set. */
 const TOKENS = /\b(access|refresh)_?token\b/i
-
-/** What the options say of the beginning. */
-export function contentOf(
-  { settings, cookie, events }: Parts,
-  tokens: SessionOptions['tokens'],
-): Content | undefined {
-  if (tokens === undefined) return undefined
-  if (tokens === null) return { ended: 'signed-out' }
-  // Nobody can be listening yet.
-  const told = (reason: string) => void Promise.resolve().then(() => events.warn(reason))
-  return { tokens: readTokens(tokens, settings.clock, cookie, false, { told, alone: true }) }
-}
 
 /** Begins a new epoch of which only a refresh can tell whose it is. Nobody else hears of it until then. */
 export function ask(parts: Parts): void {
