@@ -38,8 +38,10 @@ export const messages = {
   basic: (): string => 'Basic credentials would replace those of the session: use session: false',
   origins: (): string => "origins: '*' is for sessions without a token (cookie mode)",
   url: (): string => 'origins: URL is incomplete here; on React Native import react-native-url-polyfill/auto',
-  nowhere: (): string => 'origins: who may get the token? There is no base URL, and no page',
-  origin: (written: string): string => `origins: expected https or loopback, got ${JSON.stringify(written)}`,
+  nowhere: (): string =>
+    'origins: who may get the token? Without a page it takes `origins`, or a whole base URL',
+  origin: (written: string): string =>
+    `origins: expected https or loopback, got ${JSON.stringify(written)}. Is that network yours? Then name it in insecureOrigins`,
   body: (): string => 'body: expected a function that returns a body, not a promise',
   options: (): string => 'memoryStore: expected options, got a storage: use memoryStore({ storage })',
   storage: (missing: string): string =>

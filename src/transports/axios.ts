@@ -10,7 +10,7 @@ import axios, {
 } from 'axios'
 import type { SessionError } from '../core/errors.ts'
 import type { IgnoreReason } from '../core/events.ts'
-import { allowList, type Origins } from '../core/origins.ts'
+import { allowList, type OriginOptions } from '../core/origins.ts'
 import { type Credentials, SessionRequest, type SessionResponse } from '../core/request.ts'
 import type { Session } from '../core/session.ts'
 import { parse, withQuery } from '../core/url.ts'
@@ -28,12 +28,7 @@ declare module 'axios' {
 }
 
 /** Options of {@link attachSession}. */
-export interface AttachOptions {
-  /**
-   * Origins that may get the token besides that of the instance's relative URLs: https, or loopback.
-   * @default none
-   */
-  origins?: Origins
+export interface AttachOptions extends OriginOptions {
   /**
    * Puts a request on the wire, each time that it is sent: for what has to be made anew for a replay. It may send
    * a copy of the config.
@@ -70,7 +65,8 @@ interface Attachment {
  * to `origins`, nowhere else.
  *
  * @returns the function that detaches it; requests on their way are served to their end
- * @throws TypeError where nothing says which origin may get the token
+ * @throws TypeError where an origin, or the base URL, is plain http to another machine. Requests reject with one where
+ * nothing says who may get the token.
  *
  * @example
  * const api = axios.create({ baseURL: 'https://api.example.com' })
@@ -79,10 +75,11 @@ interface Attachment {
 export function attachSession(
   instance: AxiosInstance,
   session: Session,
-  { origins = [], transmit = (config, adapter) => adapter(config) }: AttachOptions = {},
+  options: AttachOptions = {},
 ): () => void {
+  const { transmit = (config, adapter) => adapter(config) } = options
   const allows = allowList(
-    origins,
+    options,
     () => parse(instance.defaults.baseURL ?? '/', globalThis.location?.href)?.origin,
     session.transport.mode,
   )

@@ -1,7 +1,7 @@
 import { leaveWith } from '../core/abortable.ts'
 import type { SessionError } from '../core/errors.ts'
 import type { IgnoreReason } from '../core/events.ts'
-import { allowList, type Origins } from '../core/origins.ts'
+import { allowList, type OriginOptions } from '../core/origins.ts'
 import { type Credentials, SessionRequest, type SessionResponse } from '../core/request.ts'
 import type { Session, SessionTransport } from '../core/session.ts'
 import { parse, withQuery } from '../core/url.ts'
@@ -23,9 +23,7 @@ export interface SessionRequestInit extends RequestInit {
 export type SessionFetch = typeof fetch & ((input: Input, init?: SessionRequestInit) => Promise<Response>)
 
 /** Options of {@link withSession}. */
-export interface FetchOptions {
-  /** Origins that may get the token, besides the page's own in browsers: https, or loopback. @default none */
-  origins?: Origins
+export interface FetchOptions extends OriginOptions {
   /** What sends the requests. @default the global fetch, looked up at each call */
   fetch?: typeof fetch
 }
@@ -38,17 +36,19 @@ export interface FetchOptions {
  * A request that the session cannot send rejects with a `SessionError`. One that has a 401 of its own resolves
  * with it, and `findSessionError(response)` tells why.
  *
- * @throws TypeError where nothing says which origin may get the token
+ * @throws TypeError where an origin is plain http to another machine. Requests reject with one where nothing says who may
+ * get the token.
  *
  * @example
  * const authFetch = withSession(session, { origins: ['https://api.example.com'] })
  * const response = await authFetch('https://api.example.com/items')
  */
-export function withSession(session: Session, { origins = [], fetch: own }: FetchOptions = {}): SessionFetch {
+export function withSession(session: Session, options: FetchOptions = {}): SessionFetch {
+  const { fetch: own } = options
   const { transport } = session
   const attachment: Attachment = {
     transport,
-    trusts: allowList(origins, () => parse('/', globalThis.location?.href)?.origin, transport.mode),
+    trusts: allowList(options, () => parse('/', globalThis.location?.href)?.origin, transport.mode),
     // In a page nobody can see where a redirect leads, and the browser follows it, whoever asks.
     follows: own !== undefined && !globalThis.location && unfollowed() === 'error',
     // Called as a function: browsers object to a fetch that is the method of somebody else.

@@ -215,8 +215,20 @@ describe('a URL that only looks like the trusted origin gets no token', () => {
     expect(sent.map(bearer)).toEqual([`Bearer ${TOKEN}`, `Bearer ${TOKEN}`])
   })
 
-  test('a session in the care of no origin at all is refused when it is attached', () => {
-    expect(() => attachSession(axios.create(), open())).toThrow(TypeError)
+  test.each([
+    ['no base URL', {}],
+    ['a relative base URL', { baseURL: '/api' }],
+  ])('without a page (%s): a TypeError when something is sent, and not before', async (_, config) => {
+    const { adapter, sent } = recorder()
+    const api = axios.create({ adapter, ...config })
+    attachSession(api, open())
+    await expect(api.get('/x')).rejects.toThrow(/who may get the token/)
+    expect(sent).toEqual([])
+    await api.get('/x', { session: false })
+    // Servers that render learn their own address from the first request.
+    api.defaults.baseURL = HOME
+    await api.get('/x')
+    expect(sent.map(bearer)).toEqual([undefined, `Bearer ${TOKEN}`])
   })
 
   test('plain http to another machine is refused as one of `origins`', () => {

@@ -115,9 +115,15 @@ describe('a URL that only looks like the trusted origin gets no token', () => {
     expect(await send('/x')).toEqual({ origin: 'https://evil.com', authorization: null })
   })
 
-  test('without a page and without origins: a TypeError when the fetch is made', () => {
-    expect(() => withSession(session())).toThrow(TypeError)
-    expect(() => withSession(session(), { origins: [] })).toThrow(/who may get the token/)
+  test('without a page and without origins: a TypeError when something is sent, and not before', async () => {
+    const authFetch = withSession(session())
+    await expect(authFetch(`${HOME}/x`)).rejects.toThrow(TypeError)
+    await expect(withSession(session(), { origins: [] })(`${HOME}/x`)).rejects.toThrow(
+      /who may get the token/,
+    )
+    vi.stubGlobal('location', new URL(`${HOME}/app/`))
+    vi.stubGlobal('fetch', async () => new Response('sent'))
+    expect(await (await authFetch('/x')).text()).toBe('sent')
   })
 
   test.each(['http://api.good.com', 'api.good.com', 'ftp://api.good.com', '*', ''])(
