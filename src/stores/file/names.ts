@@ -41,13 +41,20 @@ export function namesOfTurn(turn: string, names: readonly string[]): string[] {
  *
  * @param turn the present one
  * @param ended the session is over: not even the file of the turn may keep its tokens
+ * @param former the one before
  */
-export function isLeftOver(name: string, turn: string | undefined, ended: boolean): boolean {
+export function isLeftOver(
+  name: string,
+  turn: string | undefined,
+  ended: boolean,
+  former: string | undefined,
+): boolean {
   const given = /^(\w+)\.given$/.exec(name)
   if (given) return given[1] !== turn
   const [, time, id] = temporary(name) ?? []
-  if (id === turn) return ended && id !== undefined
-  return time !== undefined && Math.abs(Date.now() - Number(time)) > FORGOTTEN
+  if (!id) return false
+  if (id === turn) return ended
+  return id === former || Math.abs(Date.now() - Number(time)) > FORGOTTEN
 }
 
 function temporary(name: string): RegExpExecArray | null {

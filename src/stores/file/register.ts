@@ -66,6 +66,8 @@ export function createRegister(path: string, degraded: (reason: string) => void)
   let head = NOTHING
   /** Is going to be linked: its event, which may come first, is no news. */
   let writing = 0
+  /** Was told to be none of ours. */
+  let told = 0
 
   async function list(): Promise<string[]> {
     try {
@@ -91,7 +93,10 @@ export function createRegister(path: string, degraded: (reason: string) => void)
         names = await list()
         // Removed, and linked again by one who slept? Then a greater one is there.
         if ((numbersIn(names)[0] ?? 0) !== number) continue
-        if (state.skipped?.includes(number)) degraded(say('file-foreign', at(number)))
+        if (state.skipped?.includes(number) && told !== number) {
+          told = number
+          degraded(say('file-foreign', at(number)))
+        }
       }
       if (isGiven(state.turn?.id, names)) state = { ...state, turn: undefined }
       head = { number, state, names }
@@ -141,7 +146,7 @@ export function createRegister(path: string, degraded: (reason: string) => void)
       const names = await list()
       if (numbersIn(names)[0] === number) {
         head = number > 1 ? { number, state, names } : NOTHING
-        await clean(state, names)
+        await clean(state, names, from.state.turn?.id)
         return state
       }
       // Overtaken: by somebody who has built on ours, or while we slept. It is looked at whether it counts.
@@ -173,7 +178,7 @@ export function createRegister(path: string, degraded: (reason: string) => void)
   }
 
   /** Removes what is no longer needed. The former state stays, unless its tokens must not. */
-  async function clean(state: State, names: readonly string[]): Promise<void> {
+  async function clean(state: State, names: readonly string[], former: string | undefined): Promise<void> {
     const ended = state.record?.ended !== undefined
     const old = numbersIn(names).slice(ended ? 1 : 2)
     await Promise.all(
@@ -182,7 +187,9 @@ export function createRegister(path: string, degraded: (reason: string) => void)
         const file = pathTo(path, name)
         if (state.skipped?.includes(number))
           return rename(file, `${file}${newName()}.unreadable`).catch(() => {})
-        return old.includes(number) || isLeftOver(name, state.turn?.id, ended) ? remove(file) : undefined
+        return old.includes(number) || isLeftOver(name, state.turn?.id, ended, former)
+          ? remove(file)
+          : undefined
       }),
     )
   }

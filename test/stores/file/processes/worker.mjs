@@ -48,6 +48,10 @@ const tasks = {
   signIn: ({ tokens }) => session.signIn(tokens),
   signOut: () => session.signOut(),
   status: () => ({ status: session.state.status, degraded }),
+  busy: () => session.busy,
+  refuse({ code, names }) {
+    globalThis.refuse = (name) => (names.includes(name) ? code : undefined)
+  },
   begin: ({ fault }) => globalThis.operations.begin(fault),
   take: () => globalThis.operations.take(),
   async end() {
