@@ -1,5 +1,5 @@
 /** What a refresh came back with, whichever client has asked. */
-export interface Answer {
+export interface RefreshAnswer {
   /** HTTP status. */
   status: number | undefined
   /** The body, parsed where it is JSON or a form. Where nothing was answered: what was returned or thrown. */
@@ -53,14 +53,14 @@ const MOST_OBJECTS = 60
  * Finds the answer in what `refresh` has returned or thrown: a response, an error with one at any depth, a body,
  * or what people make of these. The outermost counts, and each object once.
  */
-export async function readAnswer(source: unknown, threw: boolean): Promise<Answer> {
+export async function readAnswer(source: unknown, threw: boolean): Promise<RefreshAnswer> {
   let status: number | undefined
   let body: unknown
   let error: string | undefined
   let description: string | undefined
   let url: unknown
   let words = ''
-  let form: Answer['form'] = ''
+  let form: RefreshAnswer['form'] = ''
   let faults = ''
   let innermost = ''
   const headers: Headers[] = []

@@ -5,7 +5,7 @@ import { judge, type Verdict } from './judge.ts'
 import { say } from './messages.ts'
 import type { Parts } from './parts.ts'
 import type { SessionRequest } from './request.ts'
-import type { Answer } from './wire.ts'
+import type { Answered } from './wire.ts'
 
 /** A session serves requests of every client at once. */
 type AnyRequest = SessionRequest<unknown>
@@ -19,7 +19,7 @@ type AnyRequest = SessionRequest<unknown>
  */
 export async function exchange(parts: Parts, request: AnyRequest): Promise<unknown> {
   const { known, room, signing, wire, events, redaction, cookie, nonce } = parts
-  let answer: Answer | undefined
+  let answer: Answered | undefined
   let verdict: Verdict | undefined
   let held = false
   /** It has been recalled for nothing: it is sent again as it was. */
@@ -102,7 +102,7 @@ async function ignore(
   { events, running, signing }: Parts,
   request: AnyRequest,
   reason: IgnoreReason,
-  answer?: Answer,
+  answer?: Answered,
 ): Promise<unknown> {
   if (answer) request.discard(answer.outcome)
   events.note(request, { type: 'request-ignored', reason })
@@ -121,7 +121,7 @@ function isInVain({ known }: Parts, request: AnyRequest, error: unknown): boolea
 }
 
 /** The caller gets its outcome: accepted, or with the reason why it is none. */
-function settle({ events }: Parts, request: AnyRequest, answer: Answer, verdict: Verdict): unknown {
+function settle({ events }: Parts, request: AnyRequest, answer: Answered, verdict: Verdict): unknown {
   const { outcome, failed } = answer
   const cause = verdict instanceof SessionError ? verdict : undefined
   if (cause) request.blame(outcome, cause)
@@ -135,7 +135,7 @@ function settle({ events }: Parts, request: AnyRequest, answer: Answer, verdict:
 }
 
 /** The caller gets an error instead of its outcome, if there is one. */
-function refuse({ events }: Parts, request: AnyRequest, error: unknown, answer?: Answer): never {
+function refuse({ events }: Parts, request: AnyRequest, error: unknown, answer?: Answered): never {
   if (answer) request.discard(answer.outcome)
   request.release()
   const cause = error instanceof SessionError ? error : undefined

@@ -1,4 +1,4 @@
-import { type Answer, readAnswer } from './answer.ts'
+import { type RefreshAnswer, readAnswer } from './answer.ts'
 import type { Clock } from './clock.ts'
 import { findSessionError } from './errors.ts'
 import { memberOf } from './redaction.ts'
@@ -196,7 +196,7 @@ function tokensIn(body: unknown, clock: Clock, cookie: boolean, aids: ReadingAid
 }
 
 /** Says of an answer without a token what it is, but for values: one of them may be a token under another name. */
-function whatCame({ body, status, url, header }: Answer): string {
+function whatCame({ body, status, url, header }: RefreshAnswer): string {
   const names = body instanceof Object && Object.keys(body).join()
   return names
     ? `: ${names}`
@@ -206,7 +206,7 @@ function whatCame({ body, status, url, header }: Answer): string {
 }
 
 /** When Retry-After lets us try again: after seconds, or at a date of the server's own clock where it tells it. */
-function retryAt(answer: Answer, { now }: Clock): number {
+function retryAt(answer: RefreshAnswer, { now }: Clock): number {
   const value = answer.header('retry-after')
   const delay = Number(value) * 1000 || Date.parse(value) - (Date.parse(answer.header('date')) || now())
   return delay > 0 ? Math.ceil(now() + Math.min(delay, LONGEST_RETRY_AFTER)) : 0

@@ -3,7 +3,7 @@ import type { Known } from './known.ts'
 import type { Credentials, SessionRequest } from './request.ts'
 
 /** What a client's promise was settled with, and how. */
-export interface Answer {
+export interface Answered {
   readonly outcome: unknown
   readonly failed: boolean
 }

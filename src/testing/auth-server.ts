@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Arrival } from './arrival.ts'
 import { type Barrier, type BarrierKeeper, createBarrier } from './barrier.ts'
 import type { Conversation, TrackedAnswer } from './conversation.ts'
 import { allowOrigin, isPreflight, sendPreflight } from './cors.ts'
@@ -7,6 +6,7 @@ import { createFaults, type Fault, type FaultKind, type FaultOptions, sendFault 
 import { type ApiHandler, createGuardedApi, echo, type ReceivedRequest } from './guarded-api.ts'
 import { listenOnLoopback } from './loopback.ts'
 import { matches } from './pattern.ts'
+import type { RecognisedRequest } from './recognised.ts'
 import {
   type ApiEntry,
   createServerLog,
@@ -189,22 +189,26 @@ export async function createAuthServer(options: AuthServerOptions = {}): Promise
       allowOrigin(conversation, options.exposeChallenge ?? true)
       if (isPreflight(conversation)) return sendPreflight(conversation)
     }
-    const arrival =
-      api.arrive(conversation) ?? (await arriveForTokens(conversation)) ?? publicArrival(conversation)
-    const fault = faults.take(arrival?.place ?? 'other', conversation)
-    if (fault) return misbehave(conversation, arrival ?? NOT_FOUND, fault)
-    if (!arrival && options.fallback) return options.fallback(conversation.request, conversation.response)
-    await conversation.send(await handle(conversation, arrival ?? NOT_FOUND))
+    const recognised =
+      api.arrive(conversation) ?? (await arriveForTokens(conversation)) ?? publicRequest(conversation)
+    const fault = faults.take(recognised?.place ?? 'other', conversation)
+    if (fault) return misbehave(conversation, recognised ?? NOT_FOUND, fault)
+    if (!recognised && options.fallback) return options.fallback(conversation.request, conversation.response)
+    await conversation.send(await handle(conversation, recognised ?? NOT_FOUND))
   }
 
   /** The API waits for a hold by itself: it depends on the route whether the decision comes before or after. */
-  async function handle(conversation: Conversation, arrival: Arrival): Promise<TrackedAnswer> {
-    const answer = await arrival.handle()
-    if (arrival.place !== 'api') await held(conversation)
+  async function handle(conversation: Conversation, recognised: RecognisedRequest): Promise<TrackedAnswer> {
+    const answer = await recognised.handle()
+    if (recognised.place !== 'api') await held(conversation)
     return answer
   }
 
-  async function misbehave(conversation: Conversation, arrival: Arrival, fault: Fault): Promise<void> {
+  async function misbehave(
+    conversation: Conversation,
+    recognised: RecognisedRequest,
+    fault: Fault,
+  ): Promise<void> {
     const { method, path } = conversation
     const explanation = `${method} ${path} suffers ${fault.kind}${fault.after ? ', after it was handled' : ''}`
     log.append<FaultEntry>({
@@ -212,23 +216,23 @@ export async function createAuthServer(options: AuthServerOptions = {}): Promise
       method,
       path,
       fault: fault.kind,
-      ...arrival.presented,
+      ...recognised.presented,
       explanation,
     })
     // A release that comes while the request is being handled is meant for it, too.
     const gate = stalled
     if (fault.kind === 'hang') {
       await gate.pass()
-      return conversation.send(await handle(conversation, arrival))
+      return conversation.send(await handle(conversation, recognised))
     }
-    const intended = fault.after ? await handle(conversation, arrival) : undefined
+    const intended = fault.after ? await handle(conversation, recognised) : undefined
     if (fault.kind === 'slow' && intended) {
       await gate.pass()
       return conversation.send(intended)
     }
     intended?.settled?.(`fault ${fault.kind}`)
     if (fault.kind === 'destroy-before' || fault.kind === 'destroy-after') return conversation.destroy()
-    await (arrival.body ?? conversation.body)()
+    await (recognised.body ?? conversation.body)()
     await sendFault(conversation, fault, intended)
   }
 
@@ -308,14 +312,14 @@ export async function createAuthServer(options: AuthServerOptions = {}): Promise
   }
 }
 
-const NOT_FOUND: Arrival = {
+const NOT_FOUND: RecognisedRequest = {
   place: 'other',
   presented: {},
   handle: () => ({ status: 404, body: { error: 'not_found' } }),
 }
 
 /** The one route that asks for nothing: it shows what a client sends to where no token belongs. */
-function publicArrival(conversation: Conversation): Arrival | undefined {
+function publicRequest(conversation: Conversation): RecognisedRequest | undefined {
   if (conversation.path !== '/public/echo') return undefined
   return {
     place: 'other',

@@ -3,7 +3,7 @@ import type { Presented, RejectedEntry } from './server-log.ts'
 import { fingerprint, type IssuedTokens, type TokenLedger } from './token-ledger.ts'
 
 /** What the guard thinks of a token. */
-export type Verdict =
+export type TokenVerdict =
   | { readonly issued: IssuedTokens; readonly refused?: never }
   | { readonly refused: RejectedEntry['reason'] }
 
@@ -15,7 +15,7 @@ export function presentedToken({ request, query, cookie }: Conversation): string
   return (typeof header === 'string' ? header : query.get('access_token')) ?? cookie('access_token')
 }
 
-export function judge(ledger: TokenLedger, token: string | undefined): Verdict {
+export function verdictOn(ledger: TokenLedger, token: string | undefined): TokenVerdict {
   if (token === undefined) return { refused: 'none' }
   const issued = ledger.findAccess(token)
   if (!issued) return { refused: 'foreign' }

@@ -19,7 +19,7 @@ export interface TrackedAnswer extends Answer {
 }
 
 /** Where a request has come to. */
-export type Place = 'token' | 'api' | 'other'
+export type Route = 'token' | 'api' | 'other'
 
 /** One request and its answer. */
 export interface Conversation {

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Answer, Conversation, Place } from './conversation.ts'
+import type { Answer, Conversation, Route } from './conversation.ts'
 
 /**
  * - `hang`: nothing happens, and nothing is answered, until `server.release()`; then all goes on as if the
@@ -72,7 +72,7 @@ export interface Faults {
   /** Queues a fault. Returns a function that withdraws what is left of it. */
   add(kind: FaultKind, options: FaultOptions): () => void
   /** The fault that this request is to suffer, oldest first. */
-  take(place: Place, conversation: Conversation): Fault | undefined
+  take(place: Route, conversation: Conversation): Fault | undefined
 }
 
 export function createFaults(): Faults {

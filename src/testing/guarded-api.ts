@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
-import type { Arrival } from './arrival.ts'
-import { challenge, describeToken, judge, ownerOf, presentedToken, type Verdict } from './bearer.ts'
+import { challenge, describeToken, ownerOf, presentedToken, type TokenVerdict, verdictOn } from './bearer.ts'
 import type { Answer, Conversation } from './conversation.ts'
 import { matches } from './pattern.ts'
+import type { RecognisedRequest } from './recognised.ts'
 import type { ApiEntry, EffectEntry, Presented, RejectedEntry, ServerLog } from './server-log.ts'
 import type { TokenLedger } from './token-ledger.ts'
 
@@ -32,7 +32,7 @@ export interface ReceivedRequest {
 
 export interface GuardedApi {
   /** Takes the request if it is for a guarded route, and logs it. */
-  arrive(conversation: Conversation): Arrival | undefined
+  arrive(conversation: Conversation): RecognisedRequest | undefined
   add(path: string, handler: ApiHandler): void
   effects(id: string): number
 }
@@ -47,11 +47,11 @@ export interface GuardedApiOptions {
 
 interface Route {
   /**
-   * When the token is checked. `arrival`: at once, though the answer waits for the body and for the hold.
+   * When the token is checked. `recognised`: at once, though the answer waits for the body and for the hold.
    * `early`: at once, and a 401 does not wait for the body. `late`: when the hold is over.
-   * @default 'arrival'
+   * @default 'recognised'
    */
-  readonly check?: 'arrival' | 'early' | 'late'
+  readonly check?: 'recognised' | 'early' | 'late'
   /** The handler itself awaits the hold. */
   readonly holdsItself?: boolean
   readonly handle: (request: GuardedRequest) => Answer | Promise<Answer>
@@ -100,16 +100,16 @@ export function createGuardedApi({ ledger, log, held, onRequest }: GuardedApiOpt
     if (route.check === 'late') {
       await visit.body()
       await held(conversation)
-      return carryOut(visit, judge(ledger, token))
+      return carryOut(visit, verdictOn(ledger, token))
     }
-    const verdict = judge(ledger, token)
+    const verdict = verdictOn(ledger, token)
     if (!(route.check === 'early' && verdict.refused)) await visit.body()
     const answer = await carryOut(visit, verdict)
     if (verdict.refused || !route.holdsItself) await held(conversation)
     return answer
   }
 
-  async function carryOut(visit: Visit, verdict: Verdict): Promise<Answer> {
+  async function carryOut(visit: Visit, verdict: TokenVerdict): Promise<Answer> {
     if (verdict.refused) return reject(visit, verdict.refused)
     const { conversation, route } = visit
     const { request, query } = conversation

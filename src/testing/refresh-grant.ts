@@ -4,7 +4,7 @@ import { invalidGrant, tokenAnswer, tokenResponse } from './token-answer.ts'
 import { fingerprint, type IssuedTokens, type RefreshVerdict, type TokenLedger } from './token-ledger.ts'
 import type { TokenRequest } from './token-request.ts'
 
-type Verdict<Kind extends RefreshVerdict['kind']> = Extract<RefreshVerdict, { kind: Kind }>
+type VerdictOf<Kind extends RefreshVerdict['kind']> = Extract<RefreshVerdict, { kind: Kind }>
 
 export interface RefreshGrantOptions {
   ledger: TokenLedger
@@ -24,7 +24,7 @@ export function createRefreshGrant(
 
   function issue(
     request: TokenRequest,
-    verdict: Verdict<'rotated' | 'grace'>,
+    verdict: VerdictOf<'rotated' | 'grace'>,
     about: Presented,
   ): TrackedAnswer {
     const { kind, from, issued } = verdict
@@ -57,7 +57,7 @@ export function createRefreshGrant(
 
   function reuse(
     request: TokenRequest,
-    { from, successor, revoked }: Verdict<'reuse'>,
+    { from, successor, revoked }: VerdictOf<'reuse'>,
     about: Presented,
   ): TrackedAnswer {
     const entries = answers.get(successor) ?? []
@@ -83,7 +83,7 @@ export function createRefreshGrant(
 
   function refuse(
     request: TokenRequest,
-    { from, reason }: Verdict<'refused'>,
+    { from, reason }: VerdictOf<'refused'>,
     about: Presented,
   ): TrackedAnswer {
     const explanation = from

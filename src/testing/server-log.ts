@@ -19,14 +19,14 @@ export interface Presented {
   readonly token?: string
 }
 
-interface Place {
+interface WhereItCame {
   readonly method: string
   /** Without the query, which may hold a token. */
   readonly path: string
 }
 
 /** A refresh that was answered with tokens: new ones, or within the grace the same ones again. */
-export interface RefreshEntry extends LoggedEvent, Place {
+export interface RefreshEntry extends LoggedEvent, WhereItCame {
   readonly kind: 'refresh' | 'grace'
   readonly user: string
   readonly family: string
@@ -41,7 +41,7 @@ export interface RefreshEntry extends LoggedEvent, Place {
 }
 
 /** A refresh token came that had been exchanged before. */
-export interface ReuseEntry extends LoggedEvent, Place {
+export interface ReuseEntry extends LoggedEvent, WhereItCame {
   readonly kind: 'reuse'
   readonly user: string
   readonly family: string
@@ -60,7 +60,7 @@ export interface ReuseEntry extends LoggedEvent, Place {
 }
 
 /** A request to the token endpoint that got an error, other than for reuse. */
-export interface RefusedEntry extends LoggedEvent, Place {
+export interface RefusedEntry extends LoggedEvent, WhereItCame {
   readonly kind: 'refused'
   readonly reason: 'unknown' | 'revoked' | 'missing' | 'unsupported'
   readonly user?: string
@@ -70,13 +70,13 @@ export interface RefusedEntry extends LoggedEvent, Place {
 }
 
 /** A request that was made to fail. */
-export interface FaultEntry extends LoggedEvent, Place, Partial<Presented> {
+export interface FaultEntry extends LoggedEvent, WhereItCame, Partial<Presented> {
   readonly kind: 'fault'
   readonly fault: FaultKind
 }
 
 /** A request that arrived at a guarded route, whatever became of it. */
-export interface ApiEntry extends LoggedEvent, Place, Presented {
+export interface ApiEntry extends LoggedEvent, WhereItCame, Presented {
   readonly kind: 'api'
   /** The query parameter `id`. */
   readonly id?: string
@@ -87,7 +87,7 @@ export interface ApiEntry extends LoggedEvent, Place, Presented {
 }
 
 /** The API answered 401. */
-export interface RejectedEntry extends LoggedEvent, Place, Presented {
+export interface RejectedEntry extends LoggedEvent, WhereItCame, Presented {
   readonly kind: 'rejected'
   readonly status: 401
   readonly reason: 'none' | 'foreign' | 'expired' | 'revoked' | 'never'
@@ -96,7 +96,7 @@ export interface RejectedEntry extends LoggedEvent, Place, Presented {
 }
 
 /** A side effect was executed. */
-export interface EffectEntry extends LoggedEvent, Place {
+export interface EffectEntry extends LoggedEvent, WhereItCame {
   readonly kind: 'effect'
   readonly id: string
   readonly user: string

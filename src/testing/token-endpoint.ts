@@ -1,5 +1,5 @@
-import type { Arrival } from './arrival.ts'
 import type { Answer, Conversation, TrackedAnswer } from './conversation.ts'
+import type { RecognisedRequest } from './recognised.ts'
 import { createRefreshGrant } from './refresh-grant.ts'
 import type { Presented, RefusedEntry, ServerLog, SessionEntry } from './server-log.ts'
 import { invalidGrant, REMOVED_COOKIES, tokenAnswer, tokenResponse } from './token-answer.ts'
@@ -21,7 +21,7 @@ export interface TokenEndpointOptions {
  */
 export function createTokenEndpoint(
   options: TokenEndpointOptions,
-): (conversation: Conversation) => Promise<Arrival | undefined> {
+): (conversation: Conversation) => Promise<RecognisedRequest | undefined> {
   const { ledger, log, expiresIn, password } = options
   const exchangeToken = createRefreshGrant({ ledger, log, expiresIn })
 
@@ -121,7 +121,7 @@ export function createTokenEndpoint(
   }
 }
 
-const METHOD_NOT_ALLOWED: Arrival = {
+const METHOD_NOT_ALLOWED: RecognisedRequest = {
   place: 'other',
   presented: {},
   handle: () => ({ status: 405, headers: { allow: 'POST' }, body: { error: 'method_not_allowed' } }),

@@ -1,9 +1,9 @@
-import type { Place, TrackedAnswer } from './conversation.ts'
+import type { Route, TrackedAnswer } from './conversation.ts'
 import type { Presented } from './server-log.ts'
 
 /** A request that was recognised and not yet handled: the moment at which faults strike. */
-export interface Arrival {
-  readonly place: Place
+export interface RecognisedRequest {
+  readonly place: Route
   /** Whose token it carries, for the log. */
   readonly presented: Partial<Presented>
   handle(): TrackedAnswer | Promise<TrackedAnswer>
