@@ -79,7 +79,11 @@ export async function createOidcServer(options: OidcServerOptions): Promise<Oidc
     ttl: { AccessToken: accessTokenLifetime, RefreshToken: 3_600, Grant: 3_600, IdToken: 60 },
     cookies: { keys: ['for-tests-only'] },
     findAccount: async (_, accountId) => ({ accountId, claims: async () => ({ sub: accountId }) }),
-    features: { devInteractions: { enabled: false }, revocation: { enabled: true } },
+    features: {
+      devInteractions: { enabled: false },
+      revocation: { enabled: true },
+      deviceFlow: { enabled: true },
+    },
     interactions: { url: (_, { uid }) => `/interaction/${uid}` },
   })
   provider.on('grant.success', ({ oidc, body }) => {
