@@ -25,6 +25,7 @@ export type { RefreshFailure } from './core/outcome.ts'
 export {
   type Credentials,
   type CredentialTarget,
+  type RequestPart,
   SessionRequest,
   type SessionResponse,
 } from './core/request.ts'

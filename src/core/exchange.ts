@@ -5,6 +5,7 @@ import { judge, type Verdict } from './judge.ts'
 import { say } from './messages.ts'
 import type { Parts } from './parts.ts'
 import type { SessionRequest } from './request.ts'
+import type { TokenSet } from './tokens.ts'
 import type { Answered } from './wire.ts'
 
 /** A session serves requests of every client at once. */
@@ -18,7 +19,7 @@ type AnyRequest = SessionRequest<unknown>
  * token that was good at the gate is good on the wire, and it is the token of the request's own sign-in.
  */
 export async function exchange(parts: Parts, request: AnyRequest): Promise<unknown> {
-  const { known, room, signing, wire, events, redaction, cookie, nonce } = parts
+  const { known, room, running, signing, wire, events, redaction, cookie, nonce } = parts
   let answer: Answered | undefined
   let verdict: Verdict | undefined
   let held = false
@@ -33,6 +34,10 @@ export async function exchange(parts: Parts, request: AnyRequest): Promise<unkno
       const wait = passes ? undefined : gate(parts, request)
       passes = false
       if (wait) {
+        if (request.part === 'inside' || running.inside) {
+          wait.catch(() => {})
+          throw new TypeError(say('inner', request.label))
+        }
         if (!held && !answer) events.note(request, { type: 'request-held' })
         held = true
         await wait
@@ -83,11 +88,16 @@ export async function exchange(parts: Parts, request: AnyRequest): Promise<unkno
 function exempt(parts: Parts, request: AnyRequest): IgnoreReason | undefined {
   const { settings, running } = parts
   if (request.exempt) return request.exempt
-  if (running.sends(request.signal)) return 'refresh'
+  if (running.sends(request.signal) || request.part === 'refresh') return 'refresh'
   if (settings.skip?.(request.url, request.method)) return 'skipped'
   if (request.conflict) return undefined
   if (brings(parts, request)) return 'own-credentials'
-  return running.leavesWith(request.signal)?.accessToken ? 'sign-out' : undefined
+  return ending(parts, request)?.accessToken ? 'sign-out' : undefined
+}
+
+/** The tokens of a sign-out that it tells of. */
+function ending({ running }: Parts, { signal, part }: AnyRequest): TokenSet | undefined {
+  return running.leavesWith(signal, part === 'sign-out')
 }
 
 /** Whether it brings credentials that are none of ours. Throws where they are of another sign-in. */
@@ -99,15 +109,20 @@ function brings({ signing }: Parts, request: AnyRequest): boolean {
 
 /** As the caller made it, or to tell of a sign-out. Whatever comes of it is the caller's. */
 async function ignore(
-  { events, running, signing }: Parts,
+  parts: Parts,
   request: AnyRequest,
   reason: IgnoreReason,
   answer?: Answered,
 ): Promise<unknown> {
+  const { events, signing } = parts
   if (answer) request.discard(answer.outcome)
   events.note(request, { type: 'request-ignored', reason })
-  const tokens = reason === 'sign-out' && running.leavesWith(request.signal)
-  return request.transmit(tokens ? await signing.credentialsOf(tokens, request) : undefined)
+  const tokens = reason === 'sign-out' && ending(parts, request)
+  const sent = request.transmit(tokens ? await signing.credentialsOf(tokens, request) : undefined)
+  if (!tokens) return sent
+  const land = (outcome: unknown) => request.land(outcome)
+  sent.then(land, land)
+  return sent
 }
 
 /** The refresh for which it was taken off the wire has failed: the token that it had is as good as before. */

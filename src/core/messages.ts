@@ -23,8 +23,8 @@ export const messages = {
   unanswered: (): string => 'not answered before the lease ended',
   lease: (): string => 'the lease has ended',
   rejected: (): string => 'the refresh was refused',
-  deadline: (request: string, deadline: number): string =>
-    `${request} waited ${deadline} ms for a refresh. Is it part of the refresh? Then give it its signal, or session: false`,
+  deadline: (request: string, deadline: number, part: string = 'it'): string =>
+    `${request} waited ${deadline} ms for a refresh. Is ${part} part of the refresh? Then give it its signal, or session: false`,
   'signed-out': (): string => 'nobody is signed in',
   closed: (): string => 'the pool is closed',
 
@@ -34,6 +34,8 @@ export const messages = {
     `${factory}: ${name} cannot be ${String(value)}`,
   cookie: (method: string): string => `${method}: in cookie mode nobody knows the access token`,
   inside: (verb: string): string => `${verb}: inside \`refresh\` it would wait for itself: return the tokens`,
+  inner: (request: string): string =>
+    `${request}: inside \`refresh\` it would wait for the refresh: give it its signal, or session: false`,
   update: (): string => 'update: nobody is signed in; use signIn',
   basic: (): string => 'Basic credentials would replace those of the session: use session: false',
   origins: (): string => "origins: '*' is for sessions without a token (cookie mode)",

@@ -5,7 +5,7 @@ import { parse } from './url.ts'
 export const LOOPBACK: RegExp = /^((.+\.)?localhost\.?|127(\.\d+){3}|\[::1\])$/
 
 /** Origins, or `'*'` for all of them: only where the session holds no token that could go astray (cookie mode). */
-export type Origins = readonly (string | URL)[] | '*'
+type Origins = readonly (string | URL)[] | '*'
 
 /** Who may get the token, as the options of every client say it. */
 export interface OriginOptions {

@@ -20,6 +20,12 @@ export interface CredentialTarget {
   nonce: string | undefined
 }
 
+/**
+ * What a request belongs to that is made now: the call of the user's `refresh`, or of `server` in a sign-out. `inside`:
+ * the refresh awaits it, and did not say so; if it waits for the refresh, it is for ever.
+ */
+export type RequestPart = 'refresh' | 'sign-out' | 'inside'
+
 /** A response, as `shouldRefresh` gets to see it. */
 export interface SessionResponse {
   readonly status: number
@@ -51,6 +57,8 @@ export abstract class SessionRequest<Reply> implements Visitor {
   refusals = 0
   /** Sent without credentials: nobody was signed in. */
   bare = false
+  /** What of the session's own it was made for, where its client makes it before it sends it. */
+  part: RequestPart | undefined = undefined
   /** The session has taken it off the wire in order to send it again. */
   recalled = false
   nonce: string | undefined = undefined

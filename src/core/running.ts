@@ -1,4 +1,5 @@
 import { type Clock, countdown } from './clock.ts'
+import type { RequestPart } from './request.ts'
 import type { Stored, Version } from './store.ts'
 import type { TokenSet } from './tokens.ts'
 
@@ -45,6 +46,9 @@ interface Leaving {
 }
 
 const NONE: readonly never[] = []
+
+/** Of a stack. */
+const FRAMES = 99
 
 /** What runs for the sake of new tokens, in this context. */
 export class Running {
@@ -113,10 +117,22 @@ export class Running {
     return this.#calls.some((call) => call.synchronous || signal === call.signal)
   }
 
-  /** The tokens that end, where what is sent now, with this signal, tells the server of a sign-out. */
-  leavesWith(signal: AbortSignal | undefined): TokenSet | undefined {
+  /**
+   * The tokens that end, where what is sent now, with this signal, tells the server of a sign-out.
+   *
+   * @param certain it does
+   */
+  leavesWith(signal: AbortSignal | undefined, certain = false): TokenSet | undefined {
     const leaving = this.#leaving
-    return leaving && (leaving.synchronous || signal === leaving.signal) ? leaving.tokens : undefined
+    return leaving && (certain || leaving.synchronous || signal === leaving.signal)
+      ? leaving.tokens
+      : undefined
+  }
+
+  /** What a request belongs to that is made now, and sent later. */
+  get part(): RequestPart | undefined {
+    if (this.sends(undefined)) return 'refresh'
+    return this.#leaving?.synchronous ? 'sign-out' : this.inside ? 'inside' : undefined
   }
 
   /** Tells the server of a sign-out. */
@@ -143,7 +159,12 @@ export class Running {
    * Deno). Elsewhere the deadline ends the waiting.
    */
   get inside(): boolean {
-    const stack = this.#calls.length && new Error().stack
+    if (!this.#calls.length) return false
+    // Clients are deeper than the ten frames that V8 takes down.
+    const limit = Reflect.get(Error, 'stackTraceLimit')
+    Reflect.set(Error, 'stackTraceLimit', FRAMES)
+    const { stack } = new Error()
+    Reflect.set(Error, 'stackTraceLimit', limit)
     return this.#calls.some(({ synchronous, name }) => synchronous || String(stack).includes(name))
   }
 

@@ -16,7 +16,7 @@ import { type FirstTokens, type RefreshResult, type SessionOptions, settingsOf }
 import type { Parts } from './parts.ts'
 import { Redaction } from './redaction.ts'
 import { refreshOnce } from './refresh.ts'
-import type { SessionRequest } from './request.ts'
+import type { RequestPart, SessionRequest } from './request.ts'
 import { Running } from './running.ts'
 import { Saving } from './saving.ts'
 import { ask, begin, isOpen, replace, restore, tokensIn } from './sign-in.ts'
@@ -37,6 +37,8 @@ export interface SessionTransport {
   readonly recalls: boolean
   /** Whether requests may be replayed. */
   readonly replays: boolean
+  /** For a client that does not send at once what it is called for: what a request belongs to that is made now. */
+  part(): RequestPart | undefined
 }
 
 /** Who asks for a token, and for how long. */
@@ -186,6 +188,7 @@ export function createSession(options: SessionOptions): Session {
       mode: cookie ? 'cookie' : 'token',
       recalls: recall === 'safe',
       replays: settings.replays > 0,
+      part: () => running.part,
     },
     subscribe: (listener) => events.subscribe(listener),
     observe: (listener) => events.observe(listener),

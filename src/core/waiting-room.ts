@@ -25,6 +25,9 @@ interface Wait {
   undo: (() => void) | undefined
 }
 
+/** How many who wait are named. */
+const NAMED = 4
+
 /**
  * Where everybody waits while the token is no good, in the order of their arrival. All wait equally long, so one
  * timer watches for the first: a million held requests cost one timer.
@@ -92,7 +95,7 @@ export class WaitingRoom {
   #watch(): void {
     this.#timer = undefined
     for (const wait of this.#waiting ?? []) {
-      const { visitor, until, undo, reject } = wait
+      const { until, undo, reject } = wait
       const left = until - this.#clock.monotonic()
       if (left > 0) {
         this.#timer = this.#clock.setTimeout(() => this.#watch(), left)
@@ -100,8 +103,13 @@ export class WaitingRoom {
       }
       this.#waiting?.delete(wait)
       undo?.()
-      const label = this.#redaction.text(visitor.label)
-      reject(new SessionError('refresh_timeout', say('deadline', label, this.#deadline)))
+      // One of those who came later may be what the refresh itself waits for.
+      const [label = '', ...later] = [wait, ...(this.#waiting ?? [])]
+        .slice(0, NAMED)
+        .map((named) => this.#redaction.text(named.visitor.label))
+      const others = later.length ? ([later.join(' or ')] as const) : ([] as const)
+      const message = say('deadline', label, this.#deadline, ...others)
+      reject(new SessionError('refresh_timeout', message))
     }
   }
 }

@@ -11,7 +11,7 @@ import axios, {
 import type { SessionError } from '../core/errors.ts'
 import type { IgnoreReason } from '../core/events.ts'
 import { allowList, type OriginOptions } from '../core/origins.ts'
-import { type Credentials, SessionRequest, type SessionResponse } from '../core/request.ts'
+import { type Credentials, type RequestPart, SessionRequest, type SessionResponse } from '../core/request.ts'
 import type { Session } from '../core/session.ts'
 import { parse, withQuery } from '../core/url.ts'
 import { travels, unfollowed } from './redirects.ts'
@@ -127,7 +127,15 @@ export function attachSession(
       return config
     },
     null,
-    { synchronous: true },
+    {
+      synchronous: true,
+      // Called at once, while other people's interceptors are still to come: only now is it seen that `refresh` calls.
+      runWhen(config) {
+        const part = config.session !== false && session.transport.part()
+        if (part) config.session = Object.assign({}, config.session, { part })
+        return true
+      },
+    },
   )
   return () => instance.interceptors.request.eject(interceptor)
 }
@@ -193,6 +201,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     this.#adapter = adapter
     this.#attachment = attachment
     this.#options = session
+    this.part = (session as { part?: RequestPart }).part
     // As the http adapter reads it.
     this.#timeout = Number.parseInt(`${timeout}`, 10)
     this.#since = this.#timeout > 0 ? performance.now() : 0
