@@ -204,13 +204,16 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
     watch(hear, degraded) {
       hearers = [...hearers, hear]
       if (degraded) report = degraded
-      try {
-        // So that others can be heard who sign in first.
-        if (!watcher) mkdirSync(path, { recursive: true, mode: 0o700 })
-      } catch {
-        // It shows when it is to be written.
-      }
       listen()
+      if (!watcher) {
+        try {
+          // So that others can be heard who sign in first.
+          mkdirSync(path, { recursive: true, mode: 0o700 })
+          listen()
+        } catch {
+          // It shows when it is to be written.
+        }
+      }
       return () => {
         hearers = hearers.filter((other) => other !== hear)
       }
