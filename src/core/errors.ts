@@ -5,7 +5,7 @@
  * - `refresh_failed`: no new token for now (network, 5xx, a misconfigured client); the tokens are kept.
  * - `refresh_timeout`: the refresh was not answered within `deadline`; it goes on.
  * - `refresh_loop`: new tokens keep being refused; see the `budget` option.
- * - `session_changed`: somebody signed in or out while the request waited.
+ * - `session_changed`: somebody signed in or out, or `update` was called, while the request waited or was on its way.
  * - `session_closed`: `session.close()` was called.
  * - `not_replayable`: the body was consumed by the first send; only ever a `cause`.
  */

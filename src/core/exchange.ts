@@ -43,6 +43,8 @@ export async function exchange(parts: Parts, request: AnyRequest): Promise<unkno
         await wait
         continue
       }
+      // Where the new tokens lead is not known: what was sent with others is not sent with these.
+      if (request.attempts && request.line !== known.line) throw new SessionError('session_changed')
       // A token set that somebody else had fetched is no replay of ours.
       if (verdict === 'asked' && known.record?.version.nonce === nonce) request.replays++
       verdict = undefined

@@ -66,6 +66,11 @@ export class Known {
     return this.#record?.version.generation ?? 0
   }
 
+  /** Names what `update` has put in the place of the sign-in's first tokens: they may be another organisation's. */
+  get line(): number | undefined {
+    return this.#record?.tokens?.updateGeneration
+  }
+
   /** Names the sign-in, or the sign-out. */
   get epoch(): string | undefined {
     return this.#record?.version.epoch

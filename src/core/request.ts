@@ -49,6 +49,8 @@ export abstract class SessionRequest<Reply> implements Visitor {
   looked = false
   /** The generation it was last sent with. */
   generation = 0
+  /** Which update its tokens came of, or of which they are descendants. */
+  line: number | undefined = undefined
   attempts = 0
   replays = 0
   /** Its token has expired before it was answered, once. */

@@ -81,7 +81,13 @@ export interface Session {
    */
   signIn(): Promise<void>
   signIn(from: FirstTokens | RefreshResult): Promise<void>
-  /** Replaces the token set of the same user: another organisation, a token that came another way. Waits for a refresh that is running. */
+  /**
+   * Replaces the token set of the same user: another organisation, a token that came another way. Waits for a refresh
+   * that is running.
+   *
+   * Nothing that was sent with the former tokens is sent again with these, whatever its method: where it is answered 401
+   * that is its outcome, with `session_changed` as the reason. What was not sent yet goes out with the new ones.
+   */
   update(tokens: TokenInput): Promise<void>
   /**
    * Ends the session, here at once and durably when it resolves. A refresh that is running is not aborted, but
@@ -238,10 +244,11 @@ export function createSession(options: SessionOptions): Session {
         if (!record?.tokens || !before) throw new TypeError(say('update'))
         const { epoch } = record.version
         if (epoch !== before.version.epoch) throw new SessionError('session_changed')
-        const version = { epoch, generation: await lease.begin(), nonce }
+        const generation = await lease.begin()
+        const next = readTokens(tokens, clock, cookie, true, { previous: record.tokens })
         return store.save({
-          version,
-          tokens: readTokens(tokens, clock, cookie, true, { previous: record.tokens }),
+          version: { epoch, generation, nonce },
+          tokens: { ...next, updateGeneration: generation },
         })
       })
       known.become(saved, 'updated')

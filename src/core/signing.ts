@@ -45,6 +45,7 @@ export class Signing {
     const { record, generation } = this.#known
     const tokens = record?.tokens
     request.generation = generation
+    request.line = this.#known.line
     request.bare = !tokens && (!this.#cookie || record?.ended !== undefined)
     if (!tokens || this.#cookie) return this.#withoutStale(request)
     return this.credentialsOf(tokens, request)

@@ -12,6 +12,8 @@ export interface TokenSet {
   /** When the refresh token expires, where the server has told, in epoch milliseconds of this machine's clock. */
   refreshExpiresAt?: number | undefined
   scope?: string | undefined
+  /** The generation with which `update` has last replaced the set, where it has: refreshes keep it. */
+  updateGeneration?: number | undefined
   [member: string]: unknown
 }
 

@@ -196,11 +196,12 @@ test('a replay that is accepted restores the budget where `shouldRefresh` has lo
 
 test('a request that is refused with one token after another is sent six times, and then is a loop', async () => {
   const time = newClock()
-  const session = open({ clock: time.clock, tokens: 'token-0', refresh: () => 'unused' })
+  const session = open({ clock: time.clock, tokens: 'token-0', refresh: () => `token-${sends}` })
   let sends = 0
   const wire = async (): Promise<Response> => {
     // Whatever it was sent with, there is a newer one when the answer comes.
-    await session.update(`token-${++sends}`)
+    sends++
+    await session.refresh()
     return new Response(null, { status: sends < 20 ? 401 : 200 })
   }
   const response = await withSession(session, { origins: [API], fetch: wire })(`${API}/items`)

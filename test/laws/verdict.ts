@@ -62,7 +62,7 @@ function isJustified(
       // than any is sent again.
       return happened.renewed + happened.updated >= 5 || sends.filter(({ end }) => end === 401).length > 5
     case 'session_changed':
-      return context.view.changedSince(stamp)
+      return context.view.changedSince(stamp) || (happened.updated > 0 && sends.length > 0)
     case 'session_closed':
       return context.closed
     case 'not_replayable':

@@ -14,8 +14,8 @@ export function sealed({ tokens, ...next }: Stored, found: unknown, secret: bool
 
 /** In cookie mode it is no secret that somebody is signed in, and until when. */
 function withoutSecrets(tokens: TokenSet | undefined): TokenSet | undefined {
-  const { accessToken, expiresAt, receivedAt }: Partial<TokenSet> = Object(tokens)
-  return accessToken === '' ? { accessToken, expiresAt, receivedAt } : undefined
+  const { accessToken, expiresAt, receivedAt, updateGeneration }: Partial<TokenSet> = Object(tokens)
+  return accessToken === '' ? { accessToken, expiresAt, receivedAt, updateGeneration } : undefined
 }
 
 /** What siblings are told of a record, and what the session is given of it. */
