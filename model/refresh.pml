@@ -124,10 +124,11 @@ Tab tab[TABS];
 #define BACK_OFF 13
 #define WAIT 14
 #define COOL_DOWN 15
+#define CLEAR_AND_DOUBT 16
 
 /* A tab may have two: one that is waited for, and one that a change of the record has left behind. */
 typedef Flight {
-  unsigned at : 4;
+  unsigned at : 5;
   byte seen;            /* the record that it started from */
   unsigned seenTokens : 4;
   byte version;         /* the record that it renews, later the one to land on */
@@ -570,6 +571,13 @@ end:
   :: d_step { tab[i].state == LIVES && flight[f].at == CLEAR_AND_LAND ->
       clear(f);
       landOn(f, tab[i].version, tab[i].ended, tab[i].tokens) }
+#ifdef COOKIE
+  /* Whatever became of the refresh token: no cookie is to come. */
+  :: d_step { tab[i].state == LIVES && flight[f].at == CLEAR_AND_DOUBT ->
+      printf("tab %d: drops its reservation, in doubt\n", i);
+      clear(f);
+      doubt(f) }
+#endif
 
   /* The flight comes home. */
   :: d_step { tab[i].state == LIVES && flight[f].at == LAND ->
@@ -901,7 +909,11 @@ end:
       losses--;
       excuseCall(n);
       other = call[n].flight;
+#ifdef COOKIE
+      flight[other].at = CLEAR_AND_DOUBT;
+#else
       doubt(other);
+#endif
       freeCall(n) }
 #endif
 #if TROUBLES

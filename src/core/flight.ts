@@ -26,6 +26,8 @@ export interface Failure {
 /** What a flight has come to so far. */
 interface Log {
   asked: boolean
+  /** It was answered, with an error too: nothing more is to come. */
+  answered: boolean
   /** Whom a cooldown is told with: what the store held, where it may still be somebody else's. */
   record?: Stored
 }
@@ -53,7 +55,7 @@ export async function fly(parts: Parts, flight: Flight): Promise<Landing | Failu
   const { clock, retries, deadline } = settings
   const { signal: needless } = flight.needless
   const seen = known.record
-  const log: Log = { asked: false }
+  const log: Log = { asked: false, answered: false }
   for (let tries = 0, doubts = 0; ; ) {
     let failure: unknown
     try {
@@ -89,7 +91,7 @@ export async function fly(parts: Parts, flight: Flight): Promise<Landing | Failu
  * One turn at the store: look, reserve, ask, save. Throws a setback where there is nothing newer at its end.
  *
  * @param seen what was known when the refresh was wanted
- * @param log takes down whether anybody was asked, and what the store held then
+ * @param log takes down whether anybody was asked, whether he has answered, and what the store held then
  */
 async function attempt(
   parts: Parts,
@@ -113,8 +115,10 @@ async function attempt(
   const anew = !seen && record.ended === 'rejected'
   if ((record.ended && !anew) || isAhead(record, seen)) return { record }
   yieldToCooldown(parts, record, insists)
-  // The cookie jar has no fence: two answers could overwrite each other in any order.
-  if (cookie) yieldToOthers(parts, record)
+  // The cookie jar has no fence: two answers could overwrite each other in any order. And the page that has sent the
+  // cookie may be gone: its successor would spend it a second time.
+  const inJar = cookie || !record.tokens?.refreshToken
+  if (inJar) yieldToOthers(parts, record)
 
   const generation = cleared ? record.version.generation + 1 : await lease.begin()
   running.reserve({ ...(stored ?? record).version, generation })
@@ -130,6 +134,7 @@ async function attempt(
     return { record: known.record ?? record }
   }
   log.asked = true
+  log.answered = false
   log.record = record.tokens ? record : (stored ?? record)
   try {
     const keep = async (tokens: TokenSet) => {
@@ -137,11 +142,12 @@ async function attempt(
       if (saved.ended === 'signed-out') discard(parts, tokens)
       return saved
     }
-    return { record: await keep(await ask(parts, lease, record, keep)) }
+    return { record: await keep(await ask(parts, lease, record, inJar, log, keep)) }
   } catch (thrown) {
     const setback = thrown as Setback
     const { kind, cause, notBefore, remark } = setback
-    if (kind !== 'doubt' && (kind !== 'rejected' || !record.tokens))
+    // In doubt the token may be spent. But no cookie is to come any more: there is nothing to wait for.
+    if (kind === 'doubt' ? inJar && log.answered : kind !== 'rejected' || !record.tokens)
       await lease.clear(generation).catch(() => {})
     if (notBefore) await coolDown(parts, log.record, notBefore)
     if (kind !== 'rejected') throw setback
@@ -211,6 +217,8 @@ function ask(
   parts: Parts,
   lease: Lease,
   { version: { epoch }, tokens }: Stored,
+  inJar: boolean,
+  log: Log,
   save: (fresh: TokenSet) => Promise<Stored>,
 ): Promise<TokenSet> {
   const { cookie, settings, known, running, events, nonce } = parts
@@ -231,7 +239,7 @@ function ask(
       signal,
       name,
       epoch,
-      inJar: cookie || !tokens?.refreshToken,
+      inJar,
       synchronous: true,
       giveUp,
       outdate: () => {
@@ -267,7 +275,10 @@ function ask(
         else if (signal.aborted && !known.record?.ended) known.become(await save(fresh), 'refresh-succeeded')
       })
       // `isTerminal` is the user's, and may throw as well.
-      .catch((setback) => reject(Setback.is(setback) ? setback : new Setback('final', setback)))
+      .catch((setback) => {
+        log.answered ||= !signal.aborted
+        reject(Setback.is(setback) ? setback : new Setback('final', setback))
+      })
       .then(settled)
   })
 }

@@ -146,6 +146,73 @@ describe('a reservation of somebody else is waited for', () => {
     expect(calls).toBe(1)
   })
 
+  describe.each([
+    ['of a page that was loaded anew', undefined],
+    ['beside an access token that has expired', { accessToken: 'old', expiresAt: 1 }],
+  ])('in token mode, where the refresh token is a cookie, %s', (_, tokens) => {
+    test('it holds as in cookie mode', async () => {
+      const place = newPlace()
+      await place.other.save({
+        version: { epoch: '000000000000001', generation: 1, nonce: 'other' },
+        ...(tokens && { tokens }),
+      })
+      expect(await place.reserve()).toBe(2)
+      let calls = 0
+      const session = place.open(() => `new-${++calls}`, { mode: 'token' })
+      const token = session.getAccessToken()
+      await place.time.advance(LEASE - 1)
+      expect(calls).toBe(0)
+      await place.time.advance(1)
+      expect([await token, calls]).toEqual(['new-1', 1])
+    })
+
+    test('it ends with what the other one saves', async () => {
+      const place = newPlace()
+      await place.other.save({
+        version: { epoch: '000000000000001', generation: 1, nonce: 'other' },
+        ...(tokens && { tokens }),
+      })
+      const generation = await place.reserve()
+      const session = place.open(() => 'unused', { mode: 'token' })
+      const token = session.getAccessToken()
+      await place.time.advance(1_000)
+      const version = { epoch: '000000000000001', generation, nonce: 'other' }
+      await place.other.save({ version, tokens: { accessToken: 'theirs' } })
+      await place.time.advance(LEASE)
+      expect(await token).toBe('theirs')
+    })
+  })
+
+  test('in token mode with a refresh token in the script nobody waits for it: the record tells which one is spent', async () => {
+    const place = newPlace()
+    await place.other.save({
+      version: { epoch: '000000000000001', generation: 1, nonce: 'other' },
+      tokens: { accessToken: 'old', refreshToken: 'r', expiresAt: 1 },
+    })
+    await place.reserve()
+    const session = place.open(() => 'new', { mode: 'token' })
+    expect(await session.getAccessToken()).toBe('new')
+  })
+
+  test.each([
+    ['cookie', 'was answered 502', () => new Response(null, { status: 502 })],
+    ['cookie', 'broke off', () => Promise.reject(new TypeError('fetch failed'))],
+    ['token', 'was answered 502', () => new Response(null, { status: 502 })],
+  ] as const)('in %s mode it ends where the refresh %s: no cookie is to come', async (mode, _, trouble) => {
+    const place = newPlace()
+    const options = { mode, tokens: mode === 'token' ? { accessToken: 'old', expiresAt: 1 } : null } as const
+    const former = place.open(trouble, options)
+    if (mode === 'cookie') await former.signIn()
+    const failed = failureOf(former.refresh())
+    await place.time.advance(0)
+    expect(await failed).toMatchObject({ code: 'refresh_failed' })
+    let calls = 0
+    const session = place.open(() => (++calls && mode === 'token' ? 'new' : undefined), { mode })
+    await place.time.advance(0)
+    await session.refresh()
+    expect(calls).toBe(1)
+  })
+
   test('where tokens are held it is waited for before a refusal ends the session: it may have spent them', async () => {
     const place = newPlace()
     const answer = deferred<Response>()
