@@ -27,7 +27,7 @@ export interface Failure {
 interface Log {
   asked: boolean
   /** It was answered, with an error too: nothing more is to come. */
-  answered: boolean
+  done: boolean
   /** Whom a cooldown is told with: what the store held, where it may still be somebody else's. */
   record?: Stored
 }
@@ -55,7 +55,7 @@ export async function fly(parts: Parts, flight: Flight): Promise<Landing | Failu
   const { clock, retries, deadline } = settings
   const { signal: needless } = flight.needless
   const seen = known.record
-  const log: Log = { asked: false, answered: false }
+  const log: Log = { asked: false, done: false }
   for (let tries = 0, doubts = 0; ; ) {
     let failure: unknown
     try {
@@ -134,7 +134,7 @@ async function attempt(
     return { record: known.record ?? record }
   }
   log.asked = true
-  log.answered = false
+  log.done = false
   log.record = record.tokens ? record : (stored ?? record)
   try {
     const keep = async (tokens: TokenSet) => {
@@ -146,8 +146,8 @@ async function attempt(
   } catch (thrown) {
     const setback = thrown as Setback
     const { kind, cause, notBefore, remark } = setback
-    // In doubt the token may be spent. But no cookie is to come any more: there is nothing to wait for.
-    if (kind === 'doubt' ? inJar && log.answered : kind !== 'rejected' || !record.tokens)
+    // A token in the script may be spent. Of a cookie that was answered nothing is to come any more.
+    if (inJar ? log.done : kind !== 'doubt' && kind !== 'rejected')
       await lease.clear(generation).catch(() => {})
     if (notBefore) await coolDown(parts, log.record, notBefore)
     if (kind !== 'rejected') throw setback
@@ -276,7 +276,7 @@ function ask(
       })
       // `isTerminal` is the user's, and may throw as well.
       .catch((setback) => {
-        log.answered ||= !signal.aborted
+        log.done ||= !signal.aborted
         reject(Setback.is(setback) ? setback : new Setback('final', setback))
       })
       .then(settled)
