@@ -73,7 +73,8 @@ export function createExclusive(surroundings: Surroundings): Exclusive {
   function isTaken(turn: Turn | undefined): turn is Turn {
     if (!turn) return false
     process ??= self()
-    const here = turn.place === process.place
+    // Whoever may not look where he is does not know who else is there.
+    const here = turn.place === process.place && process.place.trim() !== ''
     if (here && isDead(turn)) return false
     const key = `${turn.id} ${turn.until}`
     if (sighting.key !== key) sighting = { key, since: clock.monotonic() }
