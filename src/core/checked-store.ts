@@ -1,50 +1,159 @@
 import type { Events } from './events.ts'
 import { say } from './messages.ts'
-import { type Lease, type SessionStore, type Stored, storedOf } from './store.ts'
+import type { Settings } from './options.ts'
+import { patience } from './patience.ts'
+import { isCount, type Lease, type SessionStore, type Stored, storedOf } from './store.ts'
+
+/** Whoever waits for a turn waits for another's, and for somebody to find out that he is gone: for so many leases. */
+const TURNS = 3
 
 /**
- * A store as a session uses it. Whoever wrote it may have broken its contract: what is no record counts as none, and
- * is told, by the name of the promise that was broken.
+ * A store as a session uses it. Whoever wrote it may have broken its contract: what is no record counts as none, what
+ * has not come to an end within a lease has failed, and both are told, by the name of the promise that was broken.
  */
 export class CheckedStore implements SessionStore {
   readonly #store: SessionStore
   readonly #events: Events
+  readonly #settings: Settings
+  #listener: ((stored: Stored) => void) | undefined
+  /** What ends the waits. */
+  readonly #waits: Set<() => void> = new Set()
 
-  constructor(store: SessionStore, events: Events) {
+  constructor(store: SessionStore, events: Events, settings: Settings) {
     this.#store = store
     this.#events = events
+    this.#settings = settings
   }
 
-  async load(): Promise<Stored | undefined> {
-    return this.#recordOf(await this.#store.load(), 'load')
+  load(): Promise<Stored | undefined> {
+    const read = async () => this.#recordOf(await this.#store.load(), 'load')
+    return this.#inTime('load', read, this.#hearLate)
   }
 
-  async save(next: Stored): Promise<Stored> {
-    return this.#recordOf((await this.#store.save(next)) ?? {}, 'save') ?? next
+  save(next: Stored): Promise<Stored> {
+    const write = async () => this.#recordOf((await this.#store.save(next)) ?? {}, 'save') ?? next
+    return this.#inTime('save', write, this.#hearLate)
   }
 
   exclusive<T>(work: (lease: Lease) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    return this.#store.exclusive(work, signal)
+    return new Promise((resolve, reject) => {
+      let working: Promise<T> | undefined
+      let over = false
+      const end = (error: unknown) => {
+        over = true
+        done()
+        if (working) working.then(resolve, reject)
+        else reject(error)
+      }
+      const hangs = () => end(this.#broken(say('hangs', 'exclusive')))
+      let done = this.#patience(TURNS, hangs)
+      const run = async (given: Lease) => {
+        done()
+        // It was given up, or is given twice.
+        if (over || working) throw new Error(say('lease'))
+        working = work(this.#leaseOf(given))
+        const release = () => {
+          if (!over) done = this.#patience(1, hangs)
+        }
+        working.then(release, release)
+        return working
+      }
+      asked(() => this.#store.exclusive(run, signal)).then(
+        () => end(working ?? this.#broken(say('contract', 'exclusive', 'turn'))),
+        end,
+      )
+    })
   }
 
   watch(listener: (stored: Stored) => void, degraded: (reason: string) => void): () => void {
-    const stop: unknown = this.#store.watch((found) => {
+    const hear = (found: unknown) => {
       const stored = this.#recordOf(found, 'watch')
       if (stored) listener(stored)
-    }, degraded)
+    }
+    this.#listener = listener
+    const stop = this.#whole('watch', () => this.#store.watch(hear, degraded) as unknown)
     return () => {
-      if (typeof stop === 'function') stop()
+      this.#listener = undefined
+      if (typeof stop === 'function') this.#whole('watch', () => stop())
     }
   }
 
   close(): void {
-    this.#store.close()
+    for (const done of this.#waits) done()
+    this.#whole('close', () => this.#store.close())
+  }
+
+  #leaseOf(given: Lease): Lease {
+    const { signal = new AbortController().signal } = Object(given)
+    return {
+      signal,
+      remaining: () => given.remaining(),
+      begin: async () => {
+        const generation = await this.#inTime('begin', () => given.begin())
+        if (!isCount(generation)) throw this.#broken(say('contract', 'begin', 'number'))
+        return generation
+      },
+      clear: (generation) => this.#inTime('clear', () => given.clear(generation)),
+    }
+  }
+
+  /** @param late hears of an answer that nobody waits for any more: no other news may follow it */
+  #inTime<T>(promise: string, call: () => Promise<T>, late?: (answer: T) => void): Promise<T> {
+    return new Promise((resolve, reject) => {
+      let over = false
+      const done = this.#patience(1, () => {
+        over = true
+        reject(this.#broken(say('hangs', promise)))
+      })
+      const answered = (answer: T) => {
+        if (over) late?.(answer)
+        else resolve(answer)
+      }
+      asked(call).then(answered, reject).then(done)
+    })
+  }
+
+  /** What has no tokens yet is nobody's sign-in. */
+  readonly #hearLate = (stored: Stored | undefined): void => {
+    if (stored?.tokens || stored?.ended) this.#listener?.(stored)
+  }
+
+  /** Calls `over` after so many leases, unless the store is closed before. */
+  #patience(leases: number, over: () => void): () => void {
+    const { clock, lease } = this.#settings
+    const stop = patience(clock, leases * lease, over)
+    const done = () => {
+      stop()
+      this.#waits.delete(done)
+    }
+    this.#waits.add(done)
+    return done
+  }
+
+  /** What throws at once keeps nothing from going on. */
+  #whole<T>(promise: string, call: () => T): T | undefined {
+    try {
+      return call()
+    } catch {
+      this.#broken(say('throws', promise))
+      return undefined
+    }
   }
 
   #recordOf(found: unknown, promise: string): Stored | undefined {
     if (found === undefined || found === null) return undefined
     const stored = storedOf(found)
-    if (!stored) this.#events.warn(say('contract', promise))
+    if (!stored) this.#broken(say('contract', promise, 'record'))
     return stored
   }
+
+  #broken(reason: string): Error {
+    this.#events.warn(reason)
+    return new Error(reason)
+  }
+}
+
+/** What throws at once rejects like any other. */
+async function asked<T>(call: () => Promise<T>): Promise<T> {
+  return call()
 }

@@ -3,6 +3,7 @@ import type { IgnoreReason } from './events.ts'
 import { gate } from './gate.ts'
 import { judge, type Verdict } from './judge.ts'
 import { say } from './messages.ts'
+import { outlast } from './outlast.ts'
 import type { Parts } from './parts.ts'
 import type { SessionRequest } from './request.ts'
 import type { TokenSet } from './tokens.ts'
@@ -54,7 +55,7 @@ export async function exchange(parts: Parts, request: AnyRequest): Promise<unkno
       const { record } = known
       let credentials = signing.sign(request)
       if ('then' in credentials) {
-        credentials = await credentials
+        credentials = await outlast(parts, request, 'applyToken', credentials)
         // That took time: the session may be another one by now, or closed.
         if (known.record !== record || room.closed) continue
       }

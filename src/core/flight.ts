@@ -165,8 +165,9 @@ function isAhead(stored: Stored, seen: Stored | undefined): boolean {
 
 /** The record that is to be renewed, as it stands in the store. */
 async function upToDate({ store, nonce, settings }: Parts, stored?: Stored, seen?: Stored): Promise<Stored> {
-  // Nothing is known, and nobody has signed in: whoever does so now comes after us.
-  const own = seen ?? stored ?? { version: { epoch: newEpoch(settings.clock, '', 0), generation: 0, nonce } }
+  // Nothing is known, and nobody has signed in: whoever does so now comes after us, and who has begun with tokens, too.
+  const own = seen ??
+    stored ?? { version: { epoch: newEpoch(settings.clock, '-1', 0), generation: 0, nonce } }
   const newer = stored && compareVersions(stored.version, own.version) >= 0
   // Whether the sign-in that begins here comes to anything is to be seen: until then everybody else keeps his own.
   if (stored && !newer && !own.tokens) return own

@@ -1,5 +1,6 @@
 import { remedyOf } from './challenge.ts'
 import { SessionError } from './errors.ts'
+import { outlast } from './outlast.ts'
 import type { Parts } from './parts.ts'
 import { refreshOnce } from './refresh.ts'
 import type { SessionRequest } from './request.ts'
@@ -43,7 +44,8 @@ async function examine(parts: Parts, request: SessionRequest<unknown>, outcome: 
   const response = request.responseOf(outcome)
   const { status, headers, url } = response
   const challenge = headers.get('www-authenticate') ?? ''
-  const asked = await settings.shouldRefresh?.(response, outcome)
+  const asking = settings.shouldRefresh?.(response, outcome)
+  const asked = await (asking instanceof Object ? outlast(parts, request, 'shouldRefresh', asking) : asking)
   if (!asked && status !== 401) return accept(parts, request, status)
   events.note(request, { type: 'request-rejected', status, challenge })
   const remedy = asked === undefined ? remedyOf(challenge) : asked ? 'refresh' : 'none'

@@ -72,7 +72,10 @@ export const messages = {
   end: (): string => 'the end was not saved',
   load: (): string => 'the store cannot be read',
   tokens: (): string => '`tokens` has not told who is signed in',
-  contract: (promise: string): string => `the store breaks its contract: ${promise} brings no record`,
+  contract: (promise: string, what: string): string =>
+    `the store breaks its contract: ${promise} brings no ${what}`,
+  throws: (promise: string): string => `the store breaks its contract: ${promise} throws`,
+  hangs: (name: string): string => `${name} has not come to an end`,
   'storage-foreign': (): string => 'the storage holds something else under this key',
   'storage-unreadable': (): string => 'the storage cannot be read',
   'storage-unwritable': (): string => 'the storage cannot be written',

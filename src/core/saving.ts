@@ -41,7 +41,10 @@ export class Saving {
 
   /** Resolves with what is stored now, or with `next` where that cannot be stored yet. */
   async save(next: Stored): Promise<Stored> {
+    const since = this.#clock.monotonic()
     for (const delay of AFTER) {
+      // Everybody waits for these tokens: a store that has hung is not waited for again.
+      if (this.#clock.monotonic() - since > LATER) break
       if (delay) await this.#pause(delay)
       try {
         const saved = await this.#store.save(next)

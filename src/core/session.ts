@@ -14,6 +14,7 @@ import { Look } from './look.ts'
 import { say } from './messages.ts'
 import { type FirstTokens, type RefreshResult, type SessionOptions, settingsOf } from './options.ts'
 import type { Parts } from './parts.ts'
+import { inTime } from './patience.ts'
 import { Redaction } from './redaction.ts'
 import { refreshOnce } from './refresh.ts'
 import type { RequestPart, SessionRequest } from './request.ts'
@@ -188,6 +189,13 @@ export function createSession(options: SessionOptions): Session {
     }
   }
 
+  /** Somebody else's code does not come to an end. */
+  function hung(name: string): SessionError {
+    const message = say('hangs', name)
+    events.warn(message)
+    return new SessionError('refresh_timeout', message)
+  }
+
   const verbs: Omit<Session, keyof View> = {
     transport: {
       send: ((request) => exchange(parts, request)) as SessionTransport['send'],
@@ -265,7 +273,8 @@ export function createSession(options: SessionOptions): Session {
       let begun = false
       const logout = async () => {
         begun = true
-        await running.leave(tokens, server)
+        const left = () => running.leave(tokens, server)
+        await inTime(clock, settings.lease, left, () => hung('server'))
       }
       // A turn that is not to be had keeps nobody from signing out.
       await inTurn('signOut', logout).catch((error) => {
@@ -329,7 +338,7 @@ function assemble(options: SessionOptions): Parts {
   const current = () => stateOf(known.record, known.reading, running.flight !== undefined)
   const events: Events = new Events(clock, redaction, stateOf(undefined, reading, false), current)
   const store = options.store
-    ? new CheckedStore(options.store, events)
+    ? new CheckedStore(options.store, events, settings)
     : inProcessStore(clock, settings.lease)
   const known: Known = new Known({ settings, events, room, running, cooldown, budget }, reading)
   const saving = new Saving(store, clock, known, events)

@@ -117,7 +117,9 @@ export function isNews(stored: Stored, known: Stored | undefined): boolean {
 const EPOCH = /^(?!9{15})\d{15}[\d.e-]*$/
 
 const isText = (value: unknown): value is string => typeof value === 'string'
-const isCount = (value: unknown) => Number.isInteger(value) && Number(value) < LIMIT && Number(value) >= 0
+/** Whether it can be a generation. */
+export const isCount = (value: unknown): value is number =>
+  Number.isInteger(value) && Number(value) < LIMIT && Number(value) >= 0
 
 /**
  * The record that was found somewhere, where it has the form of ours. Anything else may be greater than all that we

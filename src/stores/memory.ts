@@ -2,8 +2,8 @@ import { type Clock, systemClock } from '../core/clock.ts'
 import { inProcessStore } from '../core/in-process-store.ts'
 import { say } from '../core/messages.ts'
 import { ensureName } from '../core/name.ts'
+import { patience } from '../core/patience.ts'
 import { type SessionStore, type Stored, storedOf } from '../core/store.ts'
-import { patience } from './patience.ts'
 
 /** Any place that keeps strings by key: localStorage, AsyncStorage, SecureStore, unstorage, a file. */
 export interface KeyValueStorage {

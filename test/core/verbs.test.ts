@@ -271,12 +271,11 @@ describe('signOut', () => {
   test('a `server` that never answers holds up nobody beyond its lease', async () => {
     const g = given({ tokens: 'mine', lease: 1_000 })
     let asked = 0
-    void g.session.signOut({
-      server: () => {
-        asked++
-        return new Promise(() => {})
-      },
-    })
+    const server = () => {
+      asked++
+      return new Promise(() => {})
+    }
+    const left = failureOf(g.session.signOut({ server }))
     await g.time.advance(0)
     await g.session.signIn('next')
     const refreshed = g.session.refresh()
@@ -286,6 +285,7 @@ describe('signOut', () => {
     expect(g.calls).toBe(1)
     await refreshed
     expect(await g.session.getAccessToken()).toBe('refreshed-1')
+    expect(await left).toMatchObject({ code: 'refresh_timeout', message: 'server has not come to an end' })
   })
 
   test('twice is the same as once', async () => {

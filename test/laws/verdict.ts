@@ -45,7 +45,7 @@ export function checkOutcome(trial: Trial, logged: Logged): void {
 
 /** Whether something has happened that this error tells of. */
 function isJustified(
-  { happened, time: { clock } }: Trial,
+  { plan, happened, time: { clock } }: Trial,
   { context, request, sends, since, stamp }: Logged,
   code: SessionErrorCode,
 ): boolean {
@@ -56,7 +56,8 @@ function isJustified(
       // Stores that are slow use up a lease, too, or the part of it that a storage is given.
       return happened.failed > 0 || happened.jumps > 0 || clock.monotonic() >= LEASE / 4
     case 'refresh_timeout':
-      return clock.monotonic() - since >= DEADLINE && context.waits
+      // For a refresh, or for the app's own code.
+      return clock.monotonic() - since >= DEADLINE && (context.waits || plan.signsSlowly || plan.looksSlowly)
     case 'refresh_loop':
       // Tokens of others count, whether a refresh or an update has brought them. Or the request was refused more often
       // than any is sent again.

@@ -1,6 +1,6 @@
 import { leaveWith, orAborted } from '../../core/abortable.ts'
 import type { Clock } from '../../core/clock.ts'
-import { patience } from '../patience.ts'
+import { patience } from '../../core/patience.ts'
 
 const DATABASE = 'refresh-once'
 const CELLS = 'sessions'

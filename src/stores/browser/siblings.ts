@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
+import { patience } from '../../core/patience.ts'
 import { newNonce, type Stored } from '../../core/store.ts'
-import { patience } from '../patience.ts'
 
 /** What contexts of one session say to each other. Everything is a hint: whoever hears it looks for himself. */
 export interface Message {

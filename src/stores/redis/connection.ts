@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts'
-import { patience } from '../patience.ts'
+import { patience } from '../../core/patience.ts'
 import type { Script } from './scripts.ts'
 
 /** What is used of node-redis (`redis`): a client, or a cluster. */

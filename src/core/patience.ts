@@ -1,0 +1,39 @@
+import { type Clock, idly } from './clock.ts'
+
+/** A patience of so many parts. */
+const PARTS = 5
+
+/**
+ * Calls `over` when somebody has waited for `ms`; returns the function that ends the waiting.
+ *
+ * It is counted in parts: a page that was frozen, or a process that was stopped, finds one timer due when it goes on,
+ * before it is given the answer that has come meanwhile. Of a patience in one piece nothing would be left then. It keeps
+ * no process alive that has nothing else to do.
+ */
+export function patience(clock: Clock, ms: number, over: () => void): () => void {
+  let timer: unknown
+  const wait = (parts: number): void => {
+    timer = idly(clock, () => (parts > 1 ? wait(parts - 1) : over()), ms / PARTS)
+  }
+  wait(PARTS)
+  return () => clock.clearTimeout(timer)
+}
+
+/**
+ * What somebody else's code brings, unless that takes longer than `ms`: then `late`, as an error. Whatever comes of it
+ * after that, nobody hears of it.
+ *
+ * @param call also where it throws at once
+ */
+export function inTime<T>(
+  clock: Clock,
+  ms: number,
+  call: () => T | PromiseLike<T>,
+  late: () => Error,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const done = patience(clock, ms, () => reject(late()))
+    const answer = (async () => call())()
+    answer.then(resolve, reject).then(done)
+  })
+}
