@@ -2,9 +2,49 @@
  * Why a signal has aborted. Any value may be a reason (DOM, `AbortController.abort(reason)`), also a falsy one; where
  * there is none, as with older polyfills, it is an AbortError.
  */
-function reasonOf({ reason }: AbortSignal): unknown {
-  if (reason !== undefined) return reason
+export function reasonOf({ reason }: AbortSignal): unknown {
+  return reason === undefined ? aborted() : reason
+}
+
+function aborted(): Error {
   return Object.assign(new Error('The operation was aborted'), { name: 'AbortError' })
+}
+
+/** As `signal.throwIfAborted()`, which polyfills do not have. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw reasonOf(signal)
+}
+
+/** What we need of an AbortController. */
+export type Aborter = Pick<AbortController, 'signal' | 'abort'>
+
+/**
+ * An AbortController whose signal the platform's fetch takes. Polyfills, and test environments with a DOM of their own
+ * (jsdom), put another one in the place of the platform's, and Node refuses its signals. A stream has a signal of the
+ * right kind.
+ */
+export function newController(): Aborter {
+  const own = new AbortController()
+  try {
+    new Request('http://localhost', { signal: own.signal })
+    // With one that has no reason, a fetch that takes any signal rejects with undefined.
+    if ('reason' in own.signal) return own
+  } catch {}
+  return ofAStream() ?? own
+}
+
+function ofAStream(): Aborter | undefined {
+  try {
+    let signal: AbortSignal | undefined
+    const stream = new WritableStream({
+      start(controller) {
+        signal = controller.signal
+      },
+    })
+    return signal && { signal, abort: (reason = aborted()) => void stream.abort(reason) }
+  } catch {
+    return undefined
+  }
 }
 
 /** Lets somebody leave as soon as `signal` aborts, with its reason; returns the undoing. */

@@ -1,3 +1,4 @@
+import { newController } from './abortable.ts'
 import { sleep } from './clock.ts'
 import { isOurs } from './cooldown.ts'
 import { SessionError } from './errors.ts'
@@ -225,7 +226,7 @@ function ask(
   const { cookie, settings, known, running, events, nonce } = parts
   const { clock, refresh, isTerminal } = settings
   return new Promise((resolve, reject) => {
-    const over = new AbortController()
+    const over = newController()
     const { signal } = over
     /** Nobody waits for the answer any more. */
     let late = false

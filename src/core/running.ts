@@ -1,3 +1,4 @@
+import { newController } from './abortable.ts'
 import { type Clock, countdown } from './clock.ts'
 import type { RequestPart } from './request.ts'
 import type { Stored, Version } from './store.ts'
@@ -140,7 +141,7 @@ export class Running {
     tokens: TokenSet | undefined,
     server: (ended: { tokens: TokenSet | undefined; signal: AbortSignal }) => unknown,
   ): Promise<void> {
-    const { signal } = new AbortController()
+    const { signal } = newController()
     const leaving: Leaving = { tokens, signal, synchronous: true }
     this.#leaving = leaving
     try {

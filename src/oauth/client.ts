@@ -1,4 +1,5 @@
 import * as oauth from 'oauth4webapi'
+import { newController } from '../core/abortable.ts'
 import { readBody } from '../core/answer.ts'
 import { SessionError } from '../core/errors.ts'
 import { say } from '../core/messages.ts'
@@ -165,12 +166,18 @@ export function createClient(options: OAuthClientOptions): OAuthClient {
     },
 
     async revoke(token) {
-      const signal = AbortSignal.timeout?.(PATIENCE)
-      const as = await server(signal)
-      if (as.revocation_endpoint)
-        await oauth.processRevocationResponse(
-          await oauth.revocationRequest(as, client, clientAuth, token, through(signal)),
-        )
+      const over = newController()
+      const { signal } = over
+      const timer = setTimeout(() => over.abort(), PATIENCE)
+      try {
+        const as = await server(signal)
+        if (as.revocation_endpoint)
+          await oauth.processRevocationResponse(
+            await oauth.revocationRequest(as, client, clientAuth, token, through(signal)),
+          )
+      } finally {
+        clearTimeout(timer)
+      }
     },
   }
 }

@@ -1,4 +1,4 @@
-import { leaveWith } from '../core/abortable.ts'
+import { type Aborter, leaveWith, newController, reasonOf } from '../core/abortable.ts'
 import type { SessionError } from '../core/errors.ts'
 import type { IgnoreReason } from '../core/events.ts'
 import { allowList, type OriginOptions } from '../core/origins.ts'
@@ -100,7 +100,7 @@ class FetchRequest extends SessionRequest<Response> {
   readonly #body: (() => unknown) | undefined
   /** A copy of the caller's `Request`, whose body can be read once. */
   #spare: Request | undefined = undefined
-  #recall: AbortController | undefined = undefined
+  #recall: Aborter | undefined = undefined
   #sent = false
   /** Ends the waiting. */
   #leave: ((reason: unknown) => void) | undefined = undefined
@@ -214,14 +214,14 @@ class FetchRequest extends SessionRequest<Response> {
       return answer.then((response) => follow(this.#attachment.send, response, this.url, whole, set))
     }
     if (!this.recallable) return sent()
-    const recall = new AbortController()
+    const recall = newController()
     this.#recall = recall
     init.signal = either(this.signal, recall)
     return sent().then((response) => {
       if (!recall.signal.aborted) return response
       // The recall came between the headers and us: nobody could read the body.
       this.discard(response)
-      throw recall.signal.reason
+      throw reasonOf(recall.signal)
     })
   }
 
@@ -324,9 +324,12 @@ function membersOf(init: object): Members {
 }
 
 /** A signal that aborts with the caller's, and with ours. */
-function either(callers: AbortSignal | undefined, ours: AbortController): AbortSignal {
+function either(callers: AbortSignal | undefined, ours: Aborter): AbortSignal {
   if (!callers) return ours.signal
-  if (AbortSignal.any) return AbortSignal.any([callers, ours.signal])
+  try {
+    // That of its own kind: the global one may be a polyfill's.
+    return (ours.signal.constructor as typeof AbortSignal).any([callers, ours.signal])
+  } catch {}
   // For good: the caller's abort also ends the reading of the body.
   leaveWith(callers, (reason) => ours.abort(reason))
   return ours.signal

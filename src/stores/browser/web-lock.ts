@@ -1,4 +1,4 @@
-import { leaveWith } from '../../core/abortable.ts'
+import { leaveWith, throwIfAborted } from '../../core/abortable.ts'
 import { sleep } from '../../core/clock.ts'
 import { say } from '../../core/messages.ts'
 import type { SessionStore } from '../../core/store.ts'
@@ -37,7 +37,7 @@ export function createWebLockTurns(options: WebLockOptions): SessionStore['exclu
 
   return (work, signal) =>
     new Promise((resolve, reject) => {
-      signal?.throwIfAborted()
+      throwIfAborted(signal)
       const lost = new AbortController()
       /** Aborts when this one waits no longer in the queue. */
       const queue = new AbortController()
@@ -78,13 +78,13 @@ export function createWebLockTurns(options: WebLockOptions): SessionStore['exclu
           const now = await standing()
           silent = now && now === before && !(await alive()) ? silent + 1 : 0
           before = now
-          waited.throwIfAborted()
+          throwIfAborted(waited)
           if (silent === PINGS) {
             leaveQueue()
             return request({ steal: true }, before)
           }
           await sleep(clock, lease / PINGS, waited)
-          waited.throwIfAborted()
+          throwIfAborted(waited)
         }
       }
 

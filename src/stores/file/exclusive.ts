@@ -1,6 +1,6 @@
 import { rename } from 'node:fs/promises'
 import { join as pathTo } from 'node:path'
-import { orAborted } from '../../core/abortable.ts'
+import { orAborted, throwIfAborted } from '../../core/abortable.ts'
 import { type Clock, countdown } from '../../core/clock.ts'
 import { createLine } from '../../core/line.ts'
 import { say } from '../../core/messages.ts'
@@ -135,7 +135,7 @@ export function createExclusive(surroundings: Surroundings): Exclusive {
   }
 
   async function run<T>(work: (lease: Lease) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    signal?.throwIfAborted()
+    throwIfAborted(signal)
     const pass = await queue(signal)
     const id = newId()
     const name = newName(id)

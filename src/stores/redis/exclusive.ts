@@ -1,4 +1,4 @@
-import { orAborted } from '../../core/abortable.ts'
+import { orAborted, throwIfAborted } from '../../core/abortable.ts'
 import { countdown } from '../../core/clock.ts'
 import { createLine } from '../../core/line.ts'
 import type { SessionStore, Stored } from '../../core/store.ts'
@@ -88,7 +88,7 @@ export function createExclusive(home: Home, { listen, recordIn, tell }: Surround
     wake: () => wake(),
     said: () => said,
     async run(work, signal) {
-      signal?.throwIfAborted()
+      throwIfAborted(signal)
       const pass = await queue(signal)
       const name = String(++turns)
       let left = false
