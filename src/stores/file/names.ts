@@ -58,5 +58,5 @@ export function isLeftOver(
 }
 
 function temporary(name: string): RegExpExecArray | null {
-  return /^\.(\d{13})-(\w+)/.exec(name)
+  return /^\.(\d+)-(\w+)/.exec(name)
 }

@@ -41,6 +41,9 @@ export interface Register {
   isOld(name: string): boolean
 }
 
+/** A folder begins with 1; or with 2, where something else is there. */
+const FIRST = 2
+
 const NOTHING: Head = { number: 0, state: {}, names: [] }
 
 /** A listing is looked at again so often, where it seems to say that the state has gone back. */
@@ -88,7 +91,7 @@ export function createRegister(path: string, degraded: (reason: string) => void)
       if (number < head.number && tries < TRIES) continue
       let { state } = head
       // The first is never known: the folder may be another one.
-      if (number !== head.number || number < 2) {
+      if (number !== head.number || number <= FIRST) {
         state = await read(numbers)
         names = await list()
         // Removed, and linked again by one who slept? Then a greater one is there.
@@ -109,7 +112,7 @@ export function createRegister(path: string, degraded: (reason: string) => void)
     const skipped: number[] = []
     for (const number of numbers) {
       const state = stateOf(await textOf(at(number)))
-      if (state && (number > 1 || state.since)) return skipped.length ? { ...state, skipped } : state
+      if (state && (number > FIRST || state.since)) return skipped.length ? { ...state, skipped } : state
       skipped.push(number)
     }
     return { skipped }
@@ -117,12 +120,13 @@ export function createRegister(path: string, degraded: (reason: string) => void)
 
   async function update(change: Change, manner: Manner = {}): Promise<State> {
     const { flush = false, keep = false } = manner
+    let lost = 0
     for (let { guess } = manner; ; guess = false) {
-      const from = guess && head.number > 1 ? head : await look()
+      const from = guess && head.number > FIRST ? head : await look()
       const changed = await change(from.state, from.names)
       if (!changed) return from.state
       if (!from.number) await mkdir(path, { recursive: true, mode: 0o700 })
-      const number = (from.number === 1 && from.state.since) || from.number + 1
+      const number = (from.number <= FIRST && from.state.since) || from.number + 1
       const skipped = from.state.skipped?.filter((other) => from.names.includes(nameOf(other)))
       const state: State = {
         ...from.state,
@@ -130,13 +134,16 @@ export function createRegister(path: string, degraded: (reason: string) => void)
         'refresh-once': FORMAT,
         skipped: skipped?.length ? skipped : undefined,
       }
-      if (number === 1) state.since = Date.now()
+      if (number <= FIRST) state.since = laterNumber()
       const temporary = pathTo(path, manner.name ?? newName())
       let linked = false
       try {
         await write(temporary, JSON.stringify(state), flush)
         writing = number
         linked = await publish(temporary, number, JSON.stringify(state), flush)
+      } catch (error) {
+        // The folder has gone since the look.
+        if (codeOf(error) !== 'ENOENT' || ++lost > TRIES) throw error
       } finally {
         if (!linked) writing = 0
         if (!(linked && keep)) await remove(temporary)
@@ -145,7 +152,7 @@ export function createRegister(path: string, degraded: (reason: string) => void)
       if (flush) await flushFolder(path)
       const names = await list()
       if (numbersIn(names)[0] === number) {
-        head = number > 1 ? { number, state, names } : NOTHING
+        head = number > FIRST ? { number, state, names } : NOTHING
         await clean(state, names, from.state.turn?.id)
         return state
       }
@@ -199,6 +206,9 @@ export function createRegister(path: string, degraded: (reason: string) => void)
 
   return { look, update, isOld }
 }
+
+/** A number of 13 digits, also where the clock stands at its beginning. */
+const laterNumber = (): number => Math.max(Date.now(), Math.floor(1e12 + Math.random() * 1e9))
 
 /** Of a temporary file: when, and by whom. */
 export function newName(id: string = newId()): string {

@@ -13,8 +13,9 @@ import {
 import { join } from 'node:path'
 import type { Session, SessionStore } from 'refresh-once'
 import { fileStore, fileStores } from 'refresh-once/file'
+import { createSessionPool } from 'refresh-once/pool'
 import type { AuthServer } from 'refresh-once/testing'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { failureOf, open, refreshAt, startServer, times, watch, withoutJitter } from '../../setup.ts'
 import { newFolder } from './folder.ts'
 
@@ -121,7 +122,7 @@ test('a folder that was deleted, or made anew, is no sign-out for those who are 
   const sessions = [await signedIn(), context(), context()]
   await Promise.all(sessions.map((session) => session.getAccessToken()))
   for (let cycle = 1; cycle <= 3; cycle++) {
-    rmSync(path, { recursive: true })
+    rmSync(path, { recursive: true, maxRetries: 5, retryDelay: 20 })
     if (cycle === 2) mkdirSync(path)
     server.expireAccessTokens()
     // One after the other: nobody knows of anybody, until something is there again.
@@ -130,6 +131,20 @@ test('a folder that was deleted, or made anew, is no sign-out for those who are 
   }
   expect(server.count.reuses).toBe(0)
   expect(await context().getAccessToken()).toBe(await sessions[0]?.getAccessToken())
+})
+
+test('a folder that goes while the answer is on its way: it is saved in a new one', async () => {
+  const session = await signedIn()
+  const seen = watch(session)
+  const gate = server.hold('/token')
+  const refreshing = session.refresh()
+  await gate.untilArrived()
+  rmSync(path, { recursive: true, maxRetries: 5, retryDelay: 20 })
+  gate.release()
+  await refreshing
+  expect(await context().getAccessToken()).toBe(await session.getAccessToken())
+  expect(seen.of('degraded')).toEqual([])
+  expect(server.count).toMatchObject({ refreshRequests: 1, reuses: 0 })
 })
 
 describe('what is none of ours', () => {
@@ -177,6 +192,7 @@ describe('what is none of ours', () => {
     writeFileSync(join(path, '1.login.json'), 'garbage')
     expect(await fileStore({ path }).load()).toBeUndefined()
     const session = await signedIn()
+    for (let cycle = 0; cycle < 3; cycle++) await session.refresh()
     expect(await context().getAccessToken()).toBe(await session.getAccessToken())
     expect(readdirSync(path).filter((name) => name.endsWith('.unreadable'))).toHaveLength(1)
   })
@@ -207,6 +223,52 @@ describe('what is none of ours', () => {
     expect(seen.of('degraded')).toHaveLength(1)
     expect(readFileSync(path, 'utf8')).toBe('{"access_token":"yesterday"}')
   })
+})
+
+test('a clock that stands at its beginning, or goes back years, keeps nobody from refreshing', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] })
+  try {
+    for (const time of [5, Date.UTC(2040), 1_000]) {
+      vi.setSystemTime(time)
+      const session = await signedIn()
+      for (let cycle = 0; cycle < 3; cycle++) await session.refresh()
+      expect(await context().getAccessToken()).toBe(await session.getAccessToken())
+      expect(readdirSync(path).length).toBeLessThan(5)
+    }
+    expect(server.count.reuses).toBe(0)
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+test('a pool keeps the sessions of many users in one folder, and two pools refresh each of them once', async () => {
+  const stores = fileStores({ folder: path })
+  const ids = times(6, (index) => `user/${index}`)
+  for (const id of ids) {
+    const session = context(stores(id))
+    await session.signIn(server.mint(id))
+    session.close()
+  }
+  const pools = times(2, () =>
+    createSessionPool({
+      store: fileStores({ folder: path }),
+      max: 3,
+      refresh: ({ tokens, signal }) => refreshAt(server)({ tokens, signal, warn() {} }),
+    }),
+  )
+  const tokens = await Promise.all(
+    pools.flatMap((pool) =>
+      ids.map((id) =>
+        pool.use(id, async (session) => {
+          await session.refresh({ unless: await session.getAccessToken() })
+          return `${id} ${await session.getAccessToken()}`
+        }),
+      ),
+    ),
+  )
+  expect(new Set(tokens).size).toBe(ids.length)
+  expect(server.count).toMatchObject({ refreshes: ids.length, reuses: 0 })
+  await Promise.all(pools.map((pool) => pool.close()))
 })
 
 describe('another version of this package', () => {
