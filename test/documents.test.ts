@@ -97,6 +97,24 @@ test.each(pages)('%s: its links lead somewhere', (page) => {
   }
 })
 
+test('what holds an attacker is shown by a test of that name, or said to be nothing', () => {
+  const [, table = ''] = /^### Who attacks.*?$(.*?)^### /ms.exec(read('SECURITY.md')) ?? []
+  const rows = table
+    .split('\n')
+    .filter((line) => line.startsWith('| '))
+    .slice(1)
+  expect(rows.filter((row) => row.startsWith('| **'))).toHaveLength(5)
+  for (const row of rows) {
+    const tests = [...row.matchAll(/\[([^\]]+)\]\(([^)]+)\)/g)]
+    if (!row.includes('**nothing**')) expect(tests, row).not.toHaveLength(0)
+    for (const [, title = '', file = ''] of tests) {
+      // The title itself, wherever it stands: of a test, of a group, or of one of its cases.
+      expect(file).toMatch(/\.test\.tsx?$/)
+      expect(read(file), file).toContain(title)
+    }
+  }
+})
+
 test('CONTRIBUTING names every folder of the repository', () => {
   const [, table = ''] = /^## Where things are$(.*?)^## /ms.exec(read('CONTRIBUTING.md')) ?? []
   const named = [...table.matchAll(/^\| `(.+?)` \|/gm)].map(([, folder = '']) => folder)
