@@ -27,6 +27,7 @@ export const messages = {
     `${request} waited ${deadline} ms for a refresh. Is ${part} part of the refresh? Then give it its signal, or session: false`,
   'signed-out': (): string => 'nobody is signed in',
   closed: (): string => 'the pool is closed',
+  'mcp-login': (): string => 'there is no refresh token for this authorization server',
 
   // Mistakes in a program
   refresh: (factory: string): string => `${factory}: refresh must be a function`,
@@ -52,6 +53,7 @@ export const messages = {
     `browserStore: expected { name, persist?: 'memory' | 'disk', lease? }, got ${options}`,
   file: (option: string): string =>
     `fileStore: expected { path, lease? > 0, ttl? >= 2000, secrets?: { getItem, setItem, removeItem }, migrate? }; ${option} is something else`,
+  mcp: (option: string, expected: string): string => `mcpSession: ${option} must be ${expected}`,
   store: (): string => 'createSessionPool: store must be a function of the id',
   name: (expected: string, got: string): string => `${expected}, got ${got}`,
   use: (): string => 'use: too late, there is an instance already; see createFactory',

@@ -1,0 +1,328 @@
+import { idly, systemClock } from './core/clock.ts'
+import { findSessionError, isSessionError, SessionError } from './core/errors.ts'
+import { createLine } from './core/line.ts'
+import { say } from './core/messages.ts'
+import type { RefreshContext, RefreshResult, SessionOptions } from './core/options.ts'
+import type { RefreshFailure } from './core/outcome.ts'
+import { createSession, type Session } from './core/session.ts'
+import type { TokenSet } from './core/tokens.ts'
+import { parse } from './core/url.ts'
+import { withSession } from './transports/fetch.ts'
+
+type Fetch = typeof fetch
+
+/** What an SDK's `auth` is given here. */
+export interface McpAuthOptions {
+  serverUrl: URL
+  resourceMetadataUrl?: URL
+  fetchFn: (input: string | URL, init?: RequestInit) => Promise<Response>
+}
+
+/** Options of {@link mcpSession}: those of a session, and where they lead. Times are in milliseconds. */
+export interface McpSessionOptions<Provider extends object>
+  extends Omit<SessionOptions, 'refresh' | 'tokens' | 'mode' | 'applyToken'> {
+  /** `auth` of the SDK that the transports are from. Refreshes run through it: client authentication is its own. */
+  auth: (provider: Provider, options: McpAuthOptions) => Promise<unknown>
+  /** The app's `OAuthClientProvider`, as the SDK wants it. It keeps the client, and where there is no `store` the tokens. */
+  provider: Provider
+  /** The MCP server. Its origin alone gets the token: https, or loopback. */
+  url: string | URL
+  /** What sends all requests, those of refreshes included. @default the global fetch, looked up at each call */
+  fetch?: Fetch | undefined
+}
+
+/** What the SDK's transports take, and the session behind it. */
+export interface McpSession<Provider extends object> {
+  /** In place of the provider. */
+  authProvider: Provider
+  fetch: Fetch
+  /** For `signOut`, `state`, `observe` and `close`. */
+  session: Session
+}
+
+/** Tokens as the SDKs have them. */
+interface OAuthTokens {
+  access_token: string
+  refresh_token?: string
+  [member: string]: unknown
+}
+
+/** Those methods of a provider that are ours to know. */
+interface OAuthProvider {
+  redirectUrl?: unknown
+  tokens(...rest: unknown[]): unknown
+  saveTokens(tokens: unknown, ...rest: unknown[]): unknown
+  codeVerifier?(): unknown
+  clientInformation(...rest: unknown[]): unknown
+  saveClientInformation?: unknown
+  redirectToAuthorization(url: unknown): unknown
+  addClientAuthentication?(...rest: unknown[]): unknown
+  invalidateCredentials?(scope: string, ...rest: unknown[]): unknown
+  discoveryState?(): unknown
+}
+
+/** Milliseconds for which a login keeps others back that has not come to its page. */
+const LONGEST_OPENING = 2000
+
+/**
+ * One session for all transports of a Model Context Protocol client, and for all processes that share its store. Each
+ * expiry is one refresh, which is the session's; discovery, registration, logins and step-up stay the SDK's.
+ *
+ * Serves `@modelcontextprotocol/sdk`, `@modelcontextprotocol/client`, `@ai-sdk/mcp`, and whatever has an `auth` and a
+ * provider like theirs. An outage never opens a login: calls reject with the session's error. A session that has ended is
+ * a 401 to the SDK, which opens one; before that the store is read, for a login that another process has finished.
+ *
+ * @throws TypeError where an option is missing or cannot be used
+ *
+ * @example
+ * const mcp = mcpSession({ auth, provider, url, store: fileStore({ path }) })
+ * const transport = new StreamableHTTPClientTransport(url, mcp)
+ */
+export function mcpSession<Provider extends object>(
+  options: McpSessionOptions<Provider>,
+): McpSession<Provider> {
+  const { auth, provider, url, fetch: own, ...rest } = options
+  const { store } = rest
+  if (typeof auth !== 'function') throw new TypeError(say('mcp', 'auth', 'the function of the SDK'))
+  if (typeof (provider as Partial<OAuthProvider>)?.saveTokens !== 'function')
+    throw new TypeError(say('mcp', 'provider', 'an OAuthClientProvider'))
+  const server = parse(String(url))
+  if (!server) throw new TypeError(say('mcp', 'url', 'http or https'))
+  const { href, origin } = server
+  const app = provider as Provider & OAuthProvider
+  const line = createLine()
+  /** Where the server has said last that its metadata is: a process that begins with an expired token sees no 401. */
+  let metadata: URL | undefined
+  /** What was discovered for refreshes. */
+  let discovered: unknown
+  /** Marks the tokens that the provider and the session have had in common last. */
+  let held: string | undefined
+  /** The access token that the SDK was given last. */
+  let handed: string | undefined
+  /** A code is on its way to the token endpoint. */
+  let exchanging = false
+  /** Ends the turn of the login that opens now. */
+  let opened = () => {}
+
+  async function send(input: Parameters<Fetch>[0], init?: RequestInit): Promise<Response> {
+    const response = await (own ?? globalThis.fetch)(input, init)
+    if (response.status === 401 && addressOf(input).origin === origin)
+      metadata = parse(String(METADATA.exec(response.headers.get('www-authenticate') ?? '')?.[1])) ?? metadata
+    return response
+  }
+
+  /** What the provider keeps, where that is a login that the session does not know. */
+  async function kept(): Promise<OAuthTokens | undefined> {
+    const saved = (await app.tokens()) as OAuthTokens | undefined
+    if (!saved?.access_token || markOf(saved) === held) return undefined
+    held = markOf(saved)
+    // When it was received is not known: a lifetime says nothing.
+    return { ...saved, expires_in: undefined }
+  }
+
+  async function refresh({ tokens, signal }: RefreshContext): Promise<RefreshResult> {
+    // Where the provider is the store, other processes have theirs there.
+    const other = store ? undefined : await kept()
+    if (other) return other
+    let fresh: OAuthTokens | undefined
+    let sent = false
+    let answer: Response | undefined
+    let failure: unknown
+    const noted =
+      <Args extends unknown[], Result>(work: (...args: Args) => Result) =>
+      async (...args: Args): Promise<Awaited<Result>> => {
+        try {
+          return await work(...args)
+        } catch (error) {
+          failure = error
+          throw error
+        }
+      }
+    const job = overlay(app, {
+      tokens: () =>
+        tokens && { ...tokens, access_token: tokens.accessToken, refresh_token: tokens.refreshToken },
+      async saveTokens(next: OAuthTokens) {
+        fresh = next
+        held = markOf(next)
+        if (!store) await app.saveTokens(next)
+      },
+      discoveryState: async () => discovered ?? (await app.discoveryState?.()),
+      saveDiscoveryState(state: unknown) {
+        discovered = state
+      },
+      addClientAuthentication:
+        app.addClientAuthentication && noted((...args) => app.addClientAuthentication?.(...args)),
+      // A client that is gone is registered anew by the next login. Tokens are the session's to end.
+      invalidateCredentials: (scope: string, ...more: unknown[]) =>
+        scope === 'tokens' ? stop() : app.invalidateCredentials?.(scope, ...more),
+      // What comes after an answer is another try, or a registration.
+      clientInformation: (...args: unknown[]) => (answer ? stop() : app.clientInformation(...args)),
+      state: stop,
+    })
+    metadata ??= parse(String(tokens?.resource_metadata))
+    try {
+      await auth(job, {
+        serverUrl: new URL(href),
+        ...(metadata && { resourceMetadataUrl: metadata }),
+        fetchFn: noted(async (input, init) => {
+          sent = /grant_type=/.test(String(init?.body))
+          const response = await send(input, { ...init, signal })
+          if (sent) answer = response.clone()
+          return response
+        }),
+      })
+    } catch (error) {
+      failure ??= error
+    }
+    // The session knows best what an answer means: status, OAuth error, Retry-After.
+    if (fresh ?? answer) return (fresh ?? answer) as RefreshResult
+    discovered = undefined
+    if (failure === STOP) throw new SessionError('session_expired', say('mcp-login'))
+    // Before the token request nothing was spent.
+    throw sent ? failure : Object.assign(new Error(String(failure), { cause: failure }), { status: 503 })
+  }
+
+  const session = createSession({
+    ...rest,
+    refresh,
+    // Of a login from before us only the provider knows. What a server has refused since is not tried again.
+    tokens: async () => (store && (await store.load()) ? null : ((await kept()) ?? null)),
+    // A client that can be registered again ends with a login; any other is waited for until it is mended.
+    isTerminal: async (failure: RefreshFailure) => {
+      const gone = app.saveClientInformation && /^(invalid|unauthorized)_client$/.test(String(failure.error))
+      return (await rest.isTerminal?.(failure)) ?? (gone ? true : undefined)
+    },
+  })
+  // Else the next start would take them for a login.
+  if (!store)
+    session.observe((event) => {
+      if (event.type === 'signed-out' && event.reason === 'signed-out')
+        void app.invalidateCredentials?.('tokens')
+    })
+  const guarded = withSession(session, { origins: [origin], fetch: send })
+
+  async function current(): Promise<TokenSet | undefined> {
+    for (;;) {
+      try {
+        return await session.getTokenSet()
+      } catch (error) {
+        // Somebody has signed in here meanwhile.
+        if (isSessionError(error, 'session_changed')) continue
+        if (!isSessionError(error, 'session_expired')) throw error
+      }
+      const other = store ? undefined : await kept()
+      if (!other || session.state.status === 'signed-in') return undefined
+      await session.signIn(other)
+    }
+  }
+
+  const authProvider = overlay(app, {
+    // Without a refresh token the SDK never refreshes by itself: what remains for it is the login.
+    async tokens() {
+      const { accessToken, expiresAt, receivedAt, resource_metadata, ...said }: Partial<TokenSet> =
+        (await current()) ?? {}
+      handed = accessToken
+      return accessToken && { token_type: 'Bearer', ...said, access_token: accessToken }
+    },
+    async saveTokens(tokens: OAuthTokens, ...more: unknown[]) {
+      // What it was given, with an issuer, is no login.
+      if (!exchanging && tokens.access_token === handed && !tokens.refresh_token) return
+      exchanging = false
+      held = markOf(tokens)
+      await session.signIn({ ...tokens, resource_metadata: metadata?.href })
+      if (!store) await app.saveTokens(tokens, ...more)
+      opened()
+    },
+    async redirectToAuthorization(page: unknown) {
+      exchanging = false
+      await app.redirectToAuthorization(page)
+      opened()
+    },
+    codeVerifier() {
+      exchanging = true
+      return app.codeVerifier?.()
+    },
+    async invalidateCredentials(scope: string, ...more: unknown[]) {
+      // A code that was refused says nothing of the session: the SDK has never seen its refresh token.
+      const ours = /^(all|tokens)$/.test(scope)
+      if (ours && !exchanging) await session.signOut()
+      if (ours && exchanging) scope = scope === 'all' ? 'client' : 'verifier'
+      await app.invalidateCredentials?.(scope, ...more)
+    },
+  })
+
+  /**
+   * Logins that begin at once would each register a client, and the last verifier need not be that of the last page.
+   * Resolves with the tokens of somebody who has signed in meanwhile: another transport, another process.
+   */
+  async function alone(): Promise<TokenSet | undefined> {
+    const pass = await line()
+    const tokens = await current().catch((error) => {
+      pass()
+      throw error
+    })
+    const timer = idly(systemClock, pass, LONGEST_OPENING)
+    opened = () => {
+      systemClock.clearTimeout(timer)
+      pass()
+    }
+    if (tokens) opened()
+    return tokens
+  }
+
+  /** All that the SDK sends. Only the transport's requests carry a token, and only those are the session's. */
+  async function mcpFetch(input: Parameters<Fetch>[0], init?: RequestInit): Promise<Response> {
+    const headers = new Headers(init?.headers)
+    if (!headers.has('authorization')) {
+      const response = await send(input, init)
+      if (response.status !== 401 || addressOf(input).href !== href) return response
+      const tokens = await alone()
+      if (!tokens) return response
+      await response.body?.cancel()
+      headers.set('authorization', `Bearer ${tokens.accessToken}`)
+    }
+    try {
+      const response = await guarded(input, { ...init, headers })
+      const problem = response.status === 401 && findSessionError(response)
+      if (!problem) return response
+      await response.body?.cancel()
+      throw problem
+    } catch (error) {
+      if (!isSessionError(error, 'session_expired')) throw error
+      // It was made for the former user.
+      if (await alone()) throw new SessionError('session_changed')
+      // For the SDK the end of the session is a 401: the login is its own.
+      const where = metadata ? `, resource_metadata="${metadata.href}"` : ''
+      return new Response(null, {
+        status: 401,
+        headers: { 'www-authenticate': `Bearer error="invalid_token"${where}` },
+      })
+    }
+  }
+
+  return { authProvider, fetch: mcpFetch as Fetch, session }
+}
+
+/** Where the server's metadata is, in its challenge (RFC 9728 §5.1). */
+const METADATA = /resource_metadata *= *"?([^",\s]+)/
+
+/** Tells that from here on it would be a login. */
+const STOP = new Error('login')
+const stop = (): Promise<never> => Promise.reject(STOP)
+
+/** `provider` with other methods. Its own are called on itself: they may use private fields. */
+function overlay<Provider extends object>(provider: Provider, methods: Record<string, unknown>): Provider {
+  return new Proxy(provider, {
+    get(target, name) {
+      const value = methods[name as string] ?? target[name as keyof Provider]
+      return typeof value === 'function' && !(name in methods) ? value.bind(target) : value
+    },
+  })
+}
+
+/** A login is told from another by its refresh token, which is of no use to two. */
+const markOf = (tokens: OAuthTokens): string => tokens.refresh_token ?? tokens.access_token
+
+function addressOf(input: Parameters<Fetch>[0]): URL {
+  return new URL(input instanceof Request ? input.url : input)
+}

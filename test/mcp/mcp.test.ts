@@ -1,0 +1,316 @@
+/** The Model Context Protocol's clients on one session: each release, over both transports. */
+import { isSessionError, memoryStore, type SessionStore } from 'refresh-once'
+import type { McpSession } from 'refresh-once/mcp'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { failureOf, times } from '../setup.ts'
+import { type Connection, type Kind, type Kit, kits } from './kits.ts'
+import { AppProvider } from './provider.ts'
+import { startWorld, type World } from './world.ts'
+
+const closing: (() => unknown)[] = []
+// Clients tell of each refusal there.
+beforeEach(() => void vi.spyOn(console, 'warn').mockImplementation(() => {}))
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close()
+})
+
+interface Stage {
+  world: World
+  provider: AppProvider
+  mcp: McpSession<AppProvider>
+  /** Connects, and signs in where it has to. */
+  open(mcp?: McpSession<AppProvider>): Promise<Connection>
+  connect(mcp?: McpSession<AppProvider>): Promise<Connection>
+  finish(code?: string): Promise<void>
+  /** Another adapter, as another process or another start would have it. */
+  again(more?: { store?: SessionStore; provider?: AppProvider }): McpSession<AppProvider>
+}
+
+async function setUp(
+  kit: Kit,
+  kind: Kind,
+  {
+    provider = new AppProvider(),
+    path = kind === 'http' ? '/mcp' : '/sse',
+    lifetime = 3600,
+    ...more
+  }: { provider?: AppProvider; path?: string; lifetime?: number; store?: SessionStore } = {},
+): Promise<Stage> {
+  const world = await startWorld({ lifetime })
+  closing.push(() => world.close())
+  const url = new URL(world.origin + path)
+  const open = (own: AppProvider, options: object): McpSession<AppProvider> => {
+    const mcp = kit.session(own, url, { retries: 0, ...options })
+    closing.push(() => mcp.session.close())
+    return mcp
+  }
+  const mcp = open(provider, more)
+  const stage: Stage = {
+    world,
+    provider,
+    mcp,
+    again: ({ provider: other = provider, ...rest } = {}) => open(other, { ...more, ...rest }),
+    async connect(own = mcp) {
+      const connection = await kit.connect(url, kind, own)
+      closing.push(() => connection.close().catch(() => {}))
+      return connection
+    },
+    async finish(code) {
+      const back = await world.consent(provider.pages.at(-1))
+      if (code) back.searchParams.set('code', code)
+      await kit.finish(url, kind, mcp, back)
+    },
+    async open(own = mcp) {
+      try {
+        return await stage.connect(own)
+      } catch (error) {
+        if (!/Unauthorized|REDIRECT/i.test(`${Object(error).constructor.name} ${error}`)) throw error
+        await kit.finish(url, kind, own, await world.consent(provider.pages.at(-1)))
+        return await stage.connect(own)
+      }
+    },
+  }
+  return stage
+}
+
+/** So many calls at once; their answers, or what they failed with. */
+function calls(connection: Connection, many: number, round = 0): Promise<string[]> {
+  return Promise.all(
+    times(many, (index) => connection.call('add', { key: `${round}-${index}` }).catch((error) => `${error}`)),
+  )
+}
+const keys = (many: number, round = 0): string[] => times(many, (index) => `${round}-${index}`)
+
+/** In our way or not: a login was opened. */
+const isLogin = (error: unknown): boolean =>
+  /Unauthorized/i.test(`${Object(error).constructor.name} ${error}`)
+
+for (const kit of kits) {
+  for (const kind of ['http', 'sse'] as const) {
+    describe(`${kit.name}, over ${kind}`, () => {
+      test('a login is the SDK’s, and ten calls at each expiry are one refresh', async () => {
+        const { world, provider, open } = await setUp(kit, kind)
+        const connection = await open()
+        const pages = provider.pages.length
+        for (let round = 0; round < 3; round++) {
+          world.expire()
+          expect(await calls(connection, 10, round)).toEqual(keys(10, round))
+        }
+        expect(world.count).toMatchObject({
+          refreshes: 3,
+          reuses: 0,
+          exchanges: 1,
+          leaks: 0,
+          registrations: 1,
+        })
+        expect([...world.added.values()].filter((count) => count > 1)).toEqual([])
+        expect(provider.pages).toHaveLength(pages)
+      })
+
+      test('an expiry that was announced is no 401', async () => {
+        const { world, mcp, open } = await setUp(kit, kind, { lifetime: 1 })
+        const connection = await open()
+        const before = world.count.unauthorized
+        for (let round = 0; round < 2; round++) {
+          const { expiresAt = 0 } = mcp.session.state
+          await new Promise((resolve) => setTimeout(resolve, Math.max(expiresAt - Date.now(), 0)))
+          expect(await calls(connection, 5, round)).toEqual(keys(5, round))
+        }
+        expect(world.count).toMatchObject({ reuses: 0, unauthorized: before })
+      })
+
+      test('what the provider has kept is taken over, and renewed where it has expired', async () => {
+        const { world, provider, open, connect, again, mcp } = await setUp(kit, kind)
+        await open()
+        const pages = provider.pages.length
+        mcp.session.close()
+        world.expire()
+        const connection = await connect(again())
+        expect(await connection.call('add', { key: 'x' })).toBe('x')
+        expect(world.count).toMatchObject({ refreshes: 1, exchanges: 1 })
+        expect(provider.pages).toHaveLength(pages)
+      })
+
+      test('a store that holds the session needs no provider for it', async () => {
+        const content = new Map<string, string>()
+        const store = (): SessionStore =>
+          memoryStore({
+            storage: {
+              getItem: (key) => content.get(key) ?? null,
+              setItem: (key, value) => void content.set(key, value),
+              removeItem: (key) => void content.delete(key),
+            },
+          })
+        const { world, provider, open, connect, again, mcp } = await setUp(kit, kind, { store: store() })
+        await open()
+        mcp.session.close()
+        expect(provider.kept).toBeUndefined()
+        world.expire()
+        const connection = await connect(again({ store: store() }))
+        expect(await connection.call('add', { key: 'x' })).toBe('x')
+        expect(world.count).toMatchObject({ refreshes: 1, exchanges: 1 })
+      })
+
+      test('a refresh that is refused is one refresh, and a login', async () => {
+        const { world, provider, open, connect, finish } = await setUp(kit, kind)
+        const connection = await open()
+        world.revoke()
+        const answers = await Promise.all(
+          times(3, (index) => connection.call('add', { key: `${index}` }).catch((error: unknown) => error)),
+        )
+        expect(answers.some(isLogin)).toBe(true)
+        expect(world.count).toMatchObject({ refreshes: 1, reuses: 0 })
+        expect(provider.pages.length).toBeGreaterThan(1)
+        await finish()
+        const after = await connect()
+        expect(await after.call('add', { key: 'after' })).toBe('after')
+      })
+
+      for (const [what, fails] of [
+        ['answers 503', (world: World) => world.failing(9, 503, '{"error":"temporarily_unavailable"}')],
+        ['is behind a page', (world: World) => world.failing(9, 502, '<h1>Bad gateway</h1>', 'text/html')],
+        ['cuts connections', (world: World) => world.cutting(9)],
+      ] as const) {
+        test(`a token endpoint that ${what} opens no login, and is asked again later`, async () => {
+          const { world, provider, open, mcp } = await setUp(kit, kind)
+          const connection = await open()
+          const pages = provider.pages.length
+          world.expire()
+          fails(world)
+          const failure = await failureOf(connection.call('add', { key: 'x' }))
+          expect(isLogin(failure), String(failure)).toBe(false)
+          expect(provider.pages).toHaveLength(pages)
+          expect(mcp.session.state.status).toBe('signed-in')
+          world.failing(0, 200, '')
+          world.cutting(0)
+          await mcp.session.refresh().catch(() => {})
+          if (!isSessionError(failure)) return
+          expect(await connection.call('add', { key: 'y' })).toBe('y')
+          expect(world.count.exchanges).toBe(1)
+        })
+      }
+
+      test('a code that was refused leaves a good session alone', async () => {
+        const { world, open, finish, mcp } = await setUp(kit, kind)
+        const connection = await open()
+        await failureOf(finish('nonsense'))
+        expect(mcp.session.state.status).toBe('signed-in')
+        world.expire()
+        expect(await connection.call('add', { key: 'x' })).toBe('x')
+        expect(world.count.exchanges).toBe(1)
+      })
+
+      test('a client that the server has forgotten is registered anew, by a login', async () => {
+        const { world, open, mcp } = await setUp(kit, kind)
+        const connection = await open()
+        world.expire()
+        world.forgetClients()
+        await failureOf(connection.call('add', { key: 'x' }))
+        const after = await open(mcp)
+        expect(await after.call('add', { key: 'y' })).toBe('y')
+        expect(world.count.registrations).toBe(2)
+      })
+
+      test('five first connections register one client, and the last code is good', async () => {
+        const { world, connect, finish } = await setUp(kit, kind)
+        const first = await Promise.all(times(5, () => connect().catch((error: unknown) => error)))
+        expect(first.every(isLogin), String(first[0])).toBe(true)
+        expect(world.count.registrations).toBe(1)
+        await finish()
+        const connections = await Promise.all(times(5, () => connect()))
+        world.expire()
+        const answers = await Promise.all(
+          connections.map((one, index) => one.call('add', { key: `${index}` })),
+        )
+        expect(answers).toEqual(times(5, String))
+        expect(world.count).toMatchObject({ refreshes: 1, reuses: 0, exchanges: 1 })
+      })
+
+      test('another user at the next login: nothing of the first one’s is done in that name', async () => {
+        const { world, open, mcp } = await setUp(kit, kind)
+        const connection = await open()
+        expect(await connection.call('whoami')).toBe('Ada')
+        await mcp.session.signOut()
+        world.user = 'Bob'
+        const other = await open(mcp)
+        expect(await other.call('whoami')).toBe('Bob')
+        expect(world.users).toEqual(['Ada', 'Bob'])
+      })
+
+      test('a login that another process has finished is found where no news of it has come', async () => {
+        const content = new Map<string, string>()
+        const deaf = (): SessionStore => ({
+          ...memoryStore({
+            storage: {
+              getItem: (key) => content.get(key) ?? null,
+              setItem: (key, value) => void content.set(key, value),
+              removeItem: (key) => void content.delete(key),
+            },
+          }),
+          watch: () => () => {},
+        })
+        const { provider, open, connect, again, mcp } = await setUp(kit, kind, { store: deaf() })
+        const other = again({ store: deaf() })
+        expect(isLogin(await failureOf(connect(other)))).toBe(true)
+        await open(mcp)
+        const pages = provider.pages.length
+        const connection = await connect(other)
+        expect(await connection.call('add', { key: 'x' })).toBe('x')
+        expect(provider.pages).toHaveLength(pages)
+      })
+    })
+  }
+
+  describe(`${kit.name}: redirects`, () => {
+    test('one within the server is followed, with the token', async () => {
+      const { world, open } = await setUp(kit, 'http', { path: '/moved' })
+      const connection = await open()
+      world.expire()
+      expect(await calls(connection, 3)).toEqual(keys(3))
+      expect(world.count).toMatchObject({ refreshes: 1, reuses: 0 })
+    })
+
+    test('one to another server gets no token', async () => {
+      const { world, connect, provider, mcp } = await setUp(kit, 'http', { path: '/astray' })
+      provider.saveClientInformation({ client_id: 'x', redirect_uris: [provider.redirectUrl] })
+      await mcp.session.signIn({ access_token: 'mine', refresh_token: 'mine' })
+      await failureOf(connect())
+      expect(world.count).toMatchObject({ strays: 0, refreshes: 0 })
+    })
+  })
+}
+
+describe('step-up', () => {
+  for (const kit of kits.filter(({ name }) => !name.startsWith('@ai-sdk') && name.includes('newest'))) {
+    test(`${kit.name}: the user is asked once more, and the session goes on where he does not answer`, async () => {
+      const { world, provider, open, finish } = await setUp(kit, 'http', {
+        provider: new AppProvider('read'),
+      })
+      const connection = await open()
+      world.requires('admin')
+      await failureOf(connection.call('admin'))
+      world.expire()
+      expect(await connection.call('add', { key: 'x' })).toBe('x')
+      expect(provider.pages).toHaveLength(2)
+      expect(provider.pages[1]?.searchParams.get('scope')).toContain('admin')
+      await failureOf(connection.call('admin'))
+      await finish()
+      expect(await connection.call('admin')).toBe('admin')
+    })
+  }
+})
+
+describe('mistakes', () => {
+  const [kit] = kits
+  const provider = new AppProvider()
+  test.each([
+    ['auth', { auth: undefined }],
+    ['provider', { provider: {} }],
+    ['url', { url: 'ftp://a' }],
+    ['url', { url: '/mcp' }],
+    ['origins', { url: 'http://example.com/mcp' }],
+  ])('in %s are told when it is made', (name, more) => {
+    expect(() => kit?.session(provider, new URL('http://127.0.0.1/'), more as never)).toThrow(TypeError)
+    expect(() => kit?.session(provider, new URL('http://127.0.0.1/'), more as never)).toThrow(name)
+  })
+})

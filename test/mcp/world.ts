@@ -1,0 +1,316 @@
+/**
+ * An MCP server on loopback: Streamable HTTP and SSE behind bearer tokens. Its authorization server has a port of its own,
+ * registers clients, wants PKCE, rotates refresh tokens and revokes a family whose token is used twice, without grace.
+ */
+import { randomUUID } from 'node:crypto'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { InvalidGrantError, InvalidTokenError } from '@modelcontextprotocol/sdk/server/auth/errors.js'
+import { requireBearerAuth } from '@modelcontextprotocol/sdk/server/auth/middleware/bearerAuth.js'
+import type { OAuthServerProvider } from '@modelcontextprotocol/sdk/server/auth/provider.js'
+import { createOAuthMetadata, mcpAuthRouter } from '@modelcontextprotocol/sdk/server/auth/router.js'
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
+import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js'
+import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
+import type { OAuthClientInformationFull, OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js'
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
+import express from 'express'
+import * as z from 'zod/v4'
+
+interface Grant {
+  family: string
+  client: string
+  scopes: string[]
+  resource: URL | undefined
+  user: string
+}
+
+export interface World {
+  readonly origin: string
+  readonly issuer: string
+  /** What was asked of the authorization server, and of the MCP server. */
+  readonly count: {
+    registrations: number
+    exchanges: number
+    refreshes: number
+    reuses: number
+    unauthorized: number
+    /** Token requests that carried an access token. */
+    leaks: number
+    /** Requests that came to the other server with a token, after a redirect. */
+    strays: number
+  }
+  /** How often each key was added. */
+  readonly added: Map<string, number>
+  /** Who has called `whoami`. */
+  readonly users: string[]
+  /** Every access token is refused from now on. */
+  expire(): void
+  /** Every refresh token is refused from now on. */
+  revoke(): void
+  forgetClients(): void
+  /** Answers so many token requests like this. */
+  failing(times: number, status: number, body: string, type?: string): void
+  /** Cuts the connection of so many token requests. */
+  cutting(times: number): void
+  /** Calls of `admin` need this scope. */
+  requires(scope: string): void
+  /** Who is at the browser. */
+  user: string
+  /** The user agrees, and comes back with the code. */
+  consent(page: URL | undefined): Promise<URL>
+  close(): Promise<void>
+}
+
+export async function startWorld({ lifetime = 3600, brief = true } = {}): Promise<World> {
+  const clients = new Map<string, OAuthClientInformationFull>()
+  const codes = new Map<string, Grant & { challenge: string }>()
+  const access = new Map<string, Grant & { end: number; dead?: boolean }>()
+  const renewals = new Map<string, Grant & { used?: boolean }>()
+  const revoked = new Set<string>()
+  const count = {
+    registrations: 0,
+    exchanges: 0,
+    refreshes: 0,
+    reuses: 0,
+    unauthorized: 0,
+    leaks: 0,
+    strays: 0,
+  }
+  const added = new Map<string, number>()
+  const users: string[] = []
+  const servers: Server[] = []
+  let fault: ((response: express.Response) => void) | undefined
+  let faults = 0
+  let needed: string | undefined
+
+  const listen = async (app: express.Express): Promise<string> => {
+    const server = await new Promise<Server>((resolve) => {
+      const made = app.listen(0, '127.0.0.1', () => resolve(made))
+    })
+    servers.push(server)
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  }
+
+  function issue(grant: Grant): OAuthTokens {
+    const [token, renewal] = [randomUUID(), randomUUID()]
+    access.set(token, { ...grant, end: Date.now() + lifetime * 1000 })
+    renewals.set(renewal, { ...grant, used: false })
+    return {
+      access_token: token,
+      refresh_token: renewal,
+      token_type: 'Bearer',
+      expires_in: lifetime,
+      scope: grant.scopes.join(' '),
+    }
+  }
+
+  const provider: OAuthServerProvider = {
+    clientsStore: {
+      getClient: (id: string) => clients.get(id),
+      registerClient(client) {
+        count.registrations++
+        const full = {
+          ...client,
+          client_id: randomUUID(),
+          client_id_issued_at: 1,
+        } as OAuthClientInformationFull
+        clients.set(full.client_id, full)
+        return full
+      },
+    },
+    async authorize(client, { codeChallenge, scopes = [], resource, redirectUri, state }, response) {
+      const code = randomUUID()
+      codes.set(code, {
+        family: randomUUID(),
+        client: client.client_id,
+        challenge: codeChallenge,
+        scopes,
+        resource,
+        user: world.user,
+      })
+      const back = new URL(redirectUri)
+      back.searchParams.set('code', code)
+      if (state) back.searchParams.set('state', state)
+      response.redirect(back.href)
+    },
+    async challengeForAuthorizationCode(_, code) {
+      const found = codes.get(code)
+      if (!found) throw new InvalidGrantError('no such code')
+      return found.challenge
+    },
+    async exchangeAuthorizationCode(client, code) {
+      count.exchanges++
+      const found = codes.get(code)
+      codes.delete(code)
+      if (found?.client !== client.client_id) throw new InvalidGrantError('the code of another client')
+      const { challenge: _, ...grant } = found
+      return issue(grant)
+    },
+    async exchangeRefreshToken(client, token) {
+      count.refreshes++
+      await new Promise((resolve) => setTimeout(resolve, 10))
+      const grant = renewals.get(token)
+      if (!grant || grant.client !== client.client_id || revoked.has(grant.family))
+        throw new InvalidGrantError('unknown')
+      if (grant.used) {
+        count.reuses++
+        revoked.add(grant.family)
+        throw new InvalidGrantError('used twice')
+      }
+      grant.used = true
+      return issue({ ...grant })
+    },
+    async verifyAccessToken(token) {
+      const grant = access.get(token)
+      if (!grant || grant.dead || revoked.has(grant.family) || grant.end < Date.now())
+        throw new InvalidTokenError('expired')
+      const { client: clientId, scopes, end, user } = grant
+      return { token, clientId, scopes, expiresAt: end / 1000, extra: { user } }
+    },
+  }
+
+  const authorization = express()
+  const issuer = await listen(authorization)
+  authorization.use((request, response, next) => {
+    if (request.path !== '/token') {
+      if (request.path.startsWith('/stray') && request.headers.authorization) count.strays++
+      return request.path.startsWith('/stray') ? void response.status(401).end() : next()
+    }
+    if (/^bearer/i.test(request.headers.authorization ?? '')) count.leaks++
+    if (!fault) return next()
+    const answer = fault
+    if (--faults <= 0) fault = undefined
+    answer(response)
+  })
+  const rateLimit = false as const
+  const issuerUrl = new URL(issuer)
+  // Without the slash that the router adds: some clients compare issuers to the letter, as they must (RFC 8414 §3.3).
+  authorization.get('/.well-known/oauth-authorization-server', (_, response) => {
+    response.json({ ...createOAuthMetadata({ provider, issuerUrl }), issuer })
+  })
+  authorization.use(
+    mcpAuthRouter({
+      provider,
+      issuerUrl,
+      authorizationOptions: { rateLimit },
+      tokenOptions: { rateLimit },
+      clientRegistrationOptions: { rateLimit, clientIdGeneration: false },
+      revocationOptions: { rateLimit },
+    }),
+  )
+
+  const app = express()
+  const origin = await listen(app)
+  const metadataOf = (path: string): string => `${origin}/somewhere/metadata${path}`
+  for (const path of ['/mcp', '/sse', '/moved', '/astray']) {
+    // Whoever comes back from a login in another process has not seen where it is.
+    app.get([`/somewhere/metadata${path}`, `/.well-known/oauth-protected-resource${path}`], (_, response) => {
+      response.json({ resource: origin, authorization_servers: [issuer] })
+    })
+  }
+  const guard =
+    (path: string): express.RequestHandler =>
+    (request, response, next) => {
+      response.on('finish', () => {
+        if (response.statusCode === 401) count.unauthorized++
+      })
+      requireBearerAuth({ verifier: provider, resourceMetadataUrl: metadataOf(path) })(
+        request,
+        response,
+        (error) => {
+          if (error) return next(error)
+          const { scopes = [] } = request.auth ?? {}
+          if (!needed || scopes.includes(needed) || !JSON.stringify(request.body ?? '').includes('"admin"'))
+            return next()
+          response
+            .status(403)
+            .set(
+              'www-authenticate',
+              `Bearer error="insufficient_scope", scope="${needed}", resource_metadata="${metadataOf(path)}"`,
+            )
+            .json({ error: 'insufficient_scope' })
+        },
+      )
+    }
+  const connect = async (transport: unknown): Promise<void> => {
+    const mcp = new McpServer({ name: 'world', version: '1' })
+    const said = (text: string) => ({ content: [{ type: 'text' as const, text }] })
+    mcp.registerTool('add', { inputSchema: { key: z.string() } }, async ({ key }) => {
+      added.set(key, (added.get(key) ?? 0) + 1)
+      return said(key)
+    })
+    mcp.registerTool('admin', { inputSchema: {} }, async () => said('admin'))
+    mcp.registerTool('whoami', { inputSchema: {} }, async (_, { authInfo }) => {
+      const user = String(authInfo?.extra?.user)
+      users.push(user)
+      return said(user)
+    })
+    await mcp.connect(transport as Transport)
+  }
+  const sessions = new Map<string, StreamableHTTPServerTransport>()
+  app.all('/moved', (_, response) => response.redirect(307, '/mcp'))
+  app.all('/astray', (_, response) => response.redirect(307, `${issuer}/stray`))
+  app.all('/mcp', express.json(), guard('/mcp'), async (request, response) => {
+    // A stream that tells nothing would only keep a connection.
+    if (brief && request.method === 'GET') return void response.status(405).end()
+    let transport = sessions.get(String(request.headers['mcp-session-id']))
+    if (!transport) {
+      const made = new StreamableHTTPServerTransport({
+        sessionIdGenerator: randomUUID,
+        onsessioninitialized: (id) => void sessions.set(id, made),
+      })
+      await connect(made)
+      transport = made
+    }
+    await transport.handleRequest(request, response, request.body)
+  })
+  const streams = new Map<string, SSEServerTransport>()
+  app.get('/sse', guard('/sse'), async (_, response) => {
+    const transport = new SSEServerTransport('/messages', response)
+    streams.set(transport.sessionId, transport)
+    await connect(transport)
+  })
+  app.post('/messages', express.json(), guard('/sse'), async (request, response) => {
+    await streams.get(String(request.query.sessionId))?.handlePostMessage(request, response, request.body)
+  })
+
+  const world: World = {
+    origin,
+    issuer,
+    count,
+    added,
+    users,
+    user: 'Ada',
+    expire() {
+      for (const grant of access.values()) grant.dead = true
+    },
+    revoke() {
+      for (const { family } of renewals.values()) revoked.add(family)
+    },
+    forgetClients: () => clients.clear(),
+    failing(times, status, body, type = 'application/json') {
+      faults = times
+      fault = (response) => void response.status(status).type(type).send(body)
+    },
+    cutting(times) {
+      faults = times
+      fault = (response) => void response.socket?.destroy()
+    },
+    requires(scope) {
+      needed = scope
+    },
+    async consent(page) {
+      if (!page) throw new Error('no page was opened')
+      const response = await fetch(page, { redirect: 'manual' })
+      return new URL(response.headers.get('location') ?? 'about:blank')
+    },
+    async close() {
+      for (const server of servers) {
+        server.closeAllConnections()
+        await new Promise((resolve) => server.close(resolve))
+      }
+    },
+  }
+  return world
+}
