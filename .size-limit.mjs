@@ -17,32 +17,32 @@ export default [
     name: 'createSession + attachSession (axios external)',
     path: 'bench/size/axios.mjs',
     ignore: ['axios'],
-    limit: '17.28 kB',
+    limit: '18.22 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {
     name: 'createSession + withSession (fetch)',
     path: 'bench/size/fetch.mjs',
-    limit: '16.73 kB',
+    limit: '17.66 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {
     name: 'axios-refresh-me: all of it (axios external)',
     path: 'bench/size/axios-refresh-me.mjs',
     ignore: ['axios'],
-    limit: '17.91 kB',
+    limit: '18.83 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {
     name: 'createSession',
     path: 'bench/size/core.mjs',
-    limit: '14.14 kB',
+    limit: '15.06 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {
     name: 'createSession + browserStore',
     path: 'bench/size/browser.mjs',
-    limit: '16.19 kB',
+    limit: '17.07 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {
@@ -54,7 +54,7 @@ export default [
   {
     name: 'createSession + fileStore',
     path: 'bench/size/file.mjs',
-    limit: '18.37 kB',
+    limit: '19.35 kB',
     modifyEsbuildConfig: (config) => ({ ...asBundlersDo(config), platform: 'node' }),
   },
   {
@@ -66,7 +66,19 @@ export default [
   {
     name: 'createDpop + storedKey (session and oauth4webapi external)',
     path: 'bench/size/dpop.mjs',
-    limit: '0.95 kB',
+    limit: '0.96 kB',
+    modifyEsbuildConfig: besidesTheSession,
+  },
+  {
+    name: 'audience + shareStore (session and oauth4webapi external)',
+    path: 'bench/size/audience.mjs',
+    limit: '0.56 kB',
+    modifyEsbuildConfig: besidesTheSession,
+  },
+  {
+    name: 'stepUp (session and oauth4webapi external)',
+    path: 'bench/size/step-up.mjs',
+    limit: '0.51 kB',
     modifyEsbuildConfig: besidesTheSession,
   },
 ]

@@ -26,6 +26,7 @@ export {
   type Credentials,
   type CredentialTarget,
   type RequestPart,
+  type Sent,
   SessionRequest,
   type SessionResponse,
 } from './core/request.ts'

@@ -56,11 +56,12 @@ test('the README says of each code what to do', () => {
     refresh_failed: true,
     refresh_timeout: true,
     refresh_loop: true,
+    step_up_required: true,
     session_changed: true,
     session_closed: true,
     not_replayable: true,
   }
-  const rows = [...read('README.md').matchAll(/^\| `([a-z]+_[a-z]+)` \|.+\|.+\|$/gm)].map(([, code]) => code)
+  const rows = [...read('README.md').matchAll(/^\| `([a-z]+_[a-z_]+)` \|.+\|.+\|$/gm)].map(([, code]) => code)
   expect(rows).toEqual(Object.keys(codes))
 })
 

@@ -5,6 +5,7 @@
  * - `refresh_failed`: no new token for now (network, 5xx, a misconfigured client); the tokens are kept.
  * - `refresh_timeout`: the refresh was not answered within `deadline`; it goes on.
  * - `refresh_loop`: new tokens keep being refused; see the `budget` option.
+ * - `step_up_required`: the API wants a stronger, or a newer, authentication (RFC 9470); see `acr_values` and `max_age`.
  * - `session_changed`: somebody signed in or out, or `update` was called, while the request waited or was on its way.
  * - `session_closed`: `session.close()` was called.
  * - `not_replayable`: the body was consumed by the first send; only ever a `cause`.
@@ -14,6 +15,7 @@ export type SessionErrorCode =
   | 'refresh_failed'
   | 'refresh_timeout'
   | 'refresh_loop'
+  | 'step_up_required'
   | 'session_changed'
   | 'session_closed'
   | 'not_replayable'
@@ -24,6 +26,10 @@ export interface SessionErrorDetails {
   cause?: unknown
   /** When the next refresh may be tried, in epoch milliseconds. Only on `refresh_failed`. */
   retryAt?: number
+  /** Which authentication the API wants, the best first (RFC 9470 §3). Only on `step_up_required`. */
+  acr_values?: string | undefined
+  /** How many seconds ago it may have been at most. Only on `step_up_required`. */
+  max_age?: string | undefined
 }
 
 /**
@@ -35,6 +41,8 @@ export interface SessionErrorDetails {
 export class SessionError extends Error {
   readonly code: SessionErrorCode
   declare readonly retryAt?: number
+  declare readonly acr_values?: string
+  declare readonly max_age?: string
 
   constructor(
     code: SessionErrorCode,
@@ -48,7 +56,8 @@ export class SessionError extends Error {
   }
 }
 
-const CODES = /^(session_(expired|changed|closed)|refresh_(failed|timeout|loop)|not_replayable)$/
+const CODES =
+  /^(step_up_required|session_(expired|changed|closed)|refresh_(failed|timeout|loop)|not_replayable)$/
 
 /** Where clients, stores and query libraries keep what they were told. */
 const PLACES = 'cause response error data meta payload'.split(' ')

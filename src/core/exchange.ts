@@ -47,7 +47,7 @@ export async function exchange(parts: Parts, request: AnyRequest): Promise<unkno
       // Where the new tokens lead is not known: what was sent with others is not sent with these.
       if (request.attempts && request.line !== known.line) throw new SessionError('session_changed')
       // A token set that somebody else had fetched is no replay of ours.
-      if (verdict === 'asked' && known.record?.version.nonce === nonce) request.replays++
+      if (verdict === 'asked' && known.since?.nonce === nonce) request.replays++
       verdict = undefined
       if (answer) request.discard(answer.outcome)
       answer = undefined
@@ -62,6 +62,8 @@ export async function exchange(parts: Parts, request: AnyRequest): Promise<unkno
       // Only now it is known for certain which headers hold credentials.
       if (signing.learns && brings(parts, request)) return ignore(parts, request, 'own-credentials')
 
+      const { settings } = parts
+      if (settings.shouldRefresh) request.sentAt = settings.clock.monotonic()
       try {
         answer = { outcome: await wire.send(request, credentials, events), failed: false }
       } catch (failure) {

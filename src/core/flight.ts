@@ -7,7 +7,7 @@ import { readResult, Setback } from './outcome.ts'
 import type { Parts } from './parts.ts'
 import type { Call, Flight } from './running.ts'
 import { begin } from './sign-in.ts'
-import { compareVersions, type Lease, newEpoch, type Stored } from './store.ts'
+import { compareVersions, hasSameAccess, type Lease, newEpoch, type Stored } from './store.ts'
 import type { TokenSet } from './tokens.ts'
 
 /** Where a flight has led: to a newer record, by its own work or somebody else's, or to one that has ended. */
@@ -114,7 +114,7 @@ async function attempt(
   const record = cleared ? seen : await upToDate(parts, stored, seen)
   // The end of a former page. A login may have set a cookie since; where it has not, nothing is written down.
   const anew = !seen && record.ended === 'rejected'
-  if ((record.ended && !anew) || isAhead(record, seen)) return { record }
+  if ((record.ended && !anew) || (isAhead(record, seen) && !hasSameAccess(record, seen))) return { record }
   yieldToCooldown(parts, record, insists)
   // The cookie jar has no fence: two answers could overwrite each other in any order. And the page that has sent the
   // cookie may be gone: its successor would spend it a second time.
@@ -130,9 +130,10 @@ async function attempt(
     throw new Setback('definite', new Error(say('late')))
   }
   // Somebody signed in or out, or the session was closed, while the store was at work.
-  if (known.record !== seen || room.closed) {
+  const now = known.record
+  if ((now !== seen && !(now && hasSameAccess(now, seen))) || room.closed) {
     await lease.clear(generation).catch(() => {})
-    return { record: known.record ?? record }
+    return { record: now ?? record }
   }
   log.asked = true
   log.done = false

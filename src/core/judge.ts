@@ -3,7 +3,7 @@ import { SessionError } from './errors.ts'
 import { outlast } from './outlast.ts'
 import type { Parts } from './parts.ts'
 import { refreshOnce } from './refresh.ts'
-import type { SessionRequest } from './request.ts'
+import type { Sent, SessionRequest } from './request.ts'
 
 /**
  * What an answer means for its request.
@@ -44,10 +44,24 @@ async function examine(parts: Parts, request: SessionRequest<unknown>, outcome: 
   const response = request.responseOf(outcome)
   const { status, headers, url } = response
   const challenge = headers.get('www-authenticate') ?? ''
-  const asking = settings.shouldRefresh?.(response, outcome)
-  const asked = await (asking instanceof Object ? outlast(parts, request, 'shouldRefresh', asking) : asking)
-  if (!asked && status !== 401) return accept(parts, request, status)
-  events.note(request, { type: 'request-rejected', status, challenge })
+  const tell = () => events.note(request, { type: 'request-rejected', status, challenge })
+  // Before anybody is asked what is to be done: that may take its time, or fail.
+  if (status === 401) tell()
+  const sent: Sent = {
+    stale: request.generation !== known.generation,
+    age: settings.clock.monotonic() - request.sentAt,
+    attempt: request.attempts,
+    patience: settings.deadline,
+  }
+  const asking = settings.shouldRefresh?.(response, outcome, sent)
+  const { patience } = sent
+  const asked = await (asking instanceof Object
+    ? outlast(parts, request, 'shouldRefresh', asking, patience)
+    : asking)
+  if (status !== 401) {
+    if (!asked) return accept(parts, request, status)
+    tell()
+  }
   const remedy = asked === undefined ? remedyOf(challenge) : asked ? 'refresh' : 'none'
   if (remedy === 'none' || request.bare) return 'refused'
   if (url && !request.trusts(url)) {
@@ -61,6 +75,8 @@ async function examine(parts: Parts, request: SessionRequest<unknown>, outcome: 
   // Whatever became of the tokens meanwhile.
   if (++request.refusals > MOST_REFUSALS) return new SessionError('refresh_loop')
   if (remedy === 'nonce') return withNonce(parts, request, headers.get('dpop-nonce'))
+  // With another token it may be asked for another nonce.
+  request.resigned = false
   // Somebody has refreshed since it was sent.
   if (request.generation !== known.generation) return repeat(parts, request, 'again')
   if (request.attempts > 1) budget.refuse()
@@ -81,14 +97,15 @@ function ask(parts: Parts, request: SessionRequest<unknown>): Verdict {
   return repeat(parts, request, expired ? 'again' : 'asked')
 }
 
-/** Signed anew with the nonce that the server wants, once (RFC 9449 §9). */
+/** Signed anew with the nonce that the server wants, once with each token (RFC 9449 §9). */
 function withNonce(
   parts: Parts,
   request: SessionRequest<unknown>,
   nonce: string | null | undefined,
 ): Verdict {
-  if (!nonce || request.nonce || !parts.settings.applyToken) return 'refused'
+  if (!nonce || request.resigned || !parts.settings.applyToken) return 'refused'
   request.nonce = nonce
+  request.resigned = true
   return repeat(parts, request, 'again')
 }
 

@@ -5,7 +5,7 @@ import type { Arrival, Events, SessionNews } from './events.ts'
 import { say } from './messages.ts'
 import type { Settings } from './options.ts'
 import type { Running } from './running.ts'
-import { compareVersions, type Stored } from './store.ts'
+import { compareVersions, hasSameAccess, type Stored, type Version } from './store.ts'
 import { type TokenSet, type Validity, validityOf } from './tokens.ts'
 import type { WaitingRoom } from './waiting-room.ts'
 
@@ -32,6 +32,8 @@ interface Concerned {
 export class Known {
   readonly #concerned: Concerned
   #record: Stored | undefined
+  /** In which version the access token came. Newer ones may hold the same: another audience's was renewed. */
+  #since: Version | undefined
   #validity: Validity
   /** The store has not been read yet. */
   #reading: boolean
@@ -61,9 +63,14 @@ export class Known {
     return this.#reading
   }
 
-  /** 0 while nothing is known. */
+  /** In which version the access token came. */
+  get since(): Version | undefined {
+    return this.#since
+  }
+
+  /** Of the access token; 0 while nothing is known. */
   get generation(): number {
-    return this.#record?.version.generation ?? 0
+    return this.#since?.generation ?? 0
   }
 
   /** Names what `update` has put in the place of the sign-in's first tokens: they may be another organisation's. */
@@ -115,6 +122,11 @@ export class Known {
   /** Takes a record over, unless a newer one is known, and tells everybody. `error` is for those who wait. */
   become(next: Stored, type: Arrival, error?: SessionError): boolean {
     if (!this.#isNews(next)) return false
+    if (type === 'refresh-adopted' && hasSameAccess(next, this.#record)) {
+      // No news for those who wait for an access token; the refresh token is the one to go on with.
+      this.#record = next
+      return false
+    }
     const { settings, events, room, running, cooldown, budget } = this.#concerned
     const { tokens, ended } = next
     // Others may have cured as little as we have: theirs count as soon as one of ours is in question.
@@ -122,6 +134,7 @@ export class Known {
     if (tokens && type.startsWith('refresh') && (running.flight?.holds || others)) budget.spend()
     const news = this.#newsOf(next, type)
     this.#record = next
+    this.#since = next.version
     this.#validity = validityOf(tokens, settings, settings.clock)
     this.#reading = false
     if (ended !== 'rejected') this.#end = undefined

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from './clock.ts'
 import { say } from './messages.ts'
 import type { IsTerminal } from './outcome.ts'
-import type { Credentials, CredentialTarget, SessionResponse } from './request.ts'
+import type { Credentials, CredentialTarget, Sent, SessionResponse } from './request.ts'
 import type { SessionStore } from './store.ts'
 import type { TokenInput, TokenSet } from './tokens.ts'
 
@@ -97,10 +97,14 @@ export interface SessionOptions {
   /**
    * Looks at every response: `true` asks for a refresh and a replay, `false` for none, `undefined` leaves it
    * to the default rule (a 401 whose challenge a new token would cure). `outcome` is what the client's own promise
-   * was settled with, for example an AxiosResponse or an AxiosError.
+   * was settled with, for example an AxiosResponse or an AxiosError; `sent` says with which token it was sent, and when.
    */
   shouldRefresh?:
-    | ((response: SessionResponse, outcome: unknown) => boolean | undefined | Promise<boolean | undefined>)
+    | ((
+        response: SessionResponse,
+        outcome: unknown,
+        sent: Sent,
+      ) => boolean | undefined | Promise<boolean | undefined>)
     | undefined
   /**
    * Gets tokens that a refresh has brought when the user had signed out: nobody has them, and the server thinks them

@@ -9,12 +9,14 @@ import type { Visitor } from './waiting-room.ts'
  * and its timeout, or the deadline.
  *
  * @param name of the code
+ * @param ms in the place of the deadline
  */
 export function outlast<T>(
   { events, settings: { clock, deadline } }: Parts,
   request: Visitor,
   name: string,
   awaited: PromiseLike<T>,
+  ms: number = deadline,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     let stay: (() => void) | undefined
@@ -28,7 +30,7 @@ export function outlast<T>(
       }
     }
     const leave = end(reject)
-    const done = patience(clock, deadline, () => {
+    const done = patience(clock, ms, () => {
       events.warn(say('hangs', name))
       leave(new SessionError('refresh_timeout', say('hangs', name)))
     })

@@ -26,6 +26,22 @@ export interface CredentialTarget {
  */
 export type RequestPart = 'refresh' | 'sign-out' | 'inside'
 
+/** How a request was sent, as `shouldRefresh` gets to know it. */
+export interface Sent {
+  /** With an older access token than the session has by now: it has not been tried with this one. */
+  readonly stale: boolean
+  /** How many milliseconds ago. */
+  readonly age: number
+  /** For the how manieth time. */
+  readonly attempt: number
+  /**
+   * How many milliseconds the request waits for what `shouldRefresh` promises, unless it is aborted or its own time is up.
+   * Who asks a person sets it to more, before the first await.
+   * @default the `deadline`
+   */
+  patience: number
+}
+
 /** A response, as `shouldRefresh` gets to see it. */
 export interface SessionResponse {
   readonly status: number
@@ -51,6 +67,8 @@ export abstract class SessionRequest<Reply> implements Visitor {
   generation = 0
   /** Which update its tokens came of, or of which they are descendants. */
   line: number | undefined = undefined
+  /** When it was sent last, by the monotonic clock; only where `shouldRefresh` may want to know. */
+  sentAt = 0
   attempts = 0
   replays = 0
   /** Its token has expired before it was answered, once. */
@@ -64,6 +82,8 @@ export abstract class SessionRequest<Reply> implements Visitor {
   /** The session has taken it off the wire in order to send it again. */
   recalled = false
   nonce: string | undefined = undefined
+  /** For that nonce, with the token that it was sent with last. */
+  resigned = false
   /** Counts up within one session; only where somebody observes. */
   id = 0
 

@@ -89,7 +89,16 @@ export interface Session {
    * Nothing that was sent with the former tokens is sent again with these, whatever its method: where it is answered 401
    * that is its outcome, with `session_changed` as the reason. What was not sent yet goes out with the new ones.
    */
-  update(tokens: TokenInput): Promise<void>
+  update(
+    tokens: TokenInput,
+    options?: {
+      /**
+       * Whether that may be sent again: the tokens are for the same purpose, and only better, as those of a step-up.
+       * @default false
+       */
+      replay?: boolean
+    },
+  ): Promise<void>
   /**
    * Ends the session, here at once and durably when it resolves. A refresh that is running is not aborted, but
    * nobody gets its result, and the next user does not wait for it, unless the refresh token is a cookie.
@@ -238,7 +247,7 @@ export function createSession(options: SessionOptions): Session {
       if (known.record?.ended) throw known.expired
     },
 
-    async update(tokens) {
+    async update(tokens, { replay } = {}) {
       ensureOpen(parts)
       if (running.inside) throw new TypeError(say('inside', 'update'))
       // What is wrong with them is said at once.
@@ -256,7 +265,7 @@ export function createSession(options: SessionOptions): Session {
         const next = readTokens(tokens, clock, cookie, true, { previous: record.tokens })
         return store.save({
           version: { epoch, generation, nonce },
-          tokens: { ...next, updateGeneration: generation },
+          tokens: replay ? next : { ...next, updateGeneration: generation },
         })
       })
       known.become(saved, 'updated')
@@ -335,8 +344,8 @@ function assemble(options: SessionOptions): Parts {
   const room = new WaitingRoom(clock, settings.deadline, redaction)
   const cooldown = new Cooldown(clock)
   const budget = new Budget(clock, settings.budget)
-  const current = () => stateOf(known.record, known.reading, running.flight !== undefined)
-  const events: Events = new Events(clock, redaction, stateOf(undefined, reading, false), current)
+  const current = () => stateOf(known.record, known.generation, known.reading, running.flight !== undefined)
+  const events: Events = new Events(clock, redaction, stateOf(undefined, 0, reading, false), current)
   const store = options.store
     ? new CheckedStore(options.store, events, settings)
     : inProcessStore(clock, settings.lease)

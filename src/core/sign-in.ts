@@ -30,7 +30,8 @@ export async function replace(parts: Parts, content: Content, look?: boolean): P
   }
   running.outdate(saved.version.epoch)
   const found = await looking
-  return (found && (!before || compareVersions(found.version, before.version) > 0) ? found : before)?.tokens
+  const newer = found?.tokens && (!before || compareVersions(found.version, before.version) > 0)
+  return (newer ? found : before)?.tokens
 }
 
 /**

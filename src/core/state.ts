@@ -21,11 +21,16 @@ export interface SessionState {
 }
 
 /** The state that follows from what is known: nothing else is ever said about a session. */
-export function stateOf(record: Stored | undefined, reading: boolean, refreshing: boolean): SessionState {
+export function stateOf(
+  record: Stored | undefined,
+  generation: number,
+  reading: boolean,
+  refreshing: boolean,
+): SessionState {
   return Object.freeze({
     status: reading ? 'restoring' : record?.ended ? 'signed-out' : record?.tokens ? 'signed-in' : 'unknown',
     refreshing,
-    generation: record?.version.generation ?? 0,
+    generation,
     signIn: record?.tokens && record.version.epoch,
     expiresAt: record?.tokens?.expiresAt,
   })

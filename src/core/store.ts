@@ -113,6 +113,21 @@ export function isNews(stored: Stored, known: Stored | undefined): boolean {
   return difference > 0 || (!difference && stored.ended !== known?.ended)
 }
 
+/**
+ * Whether two records hold one access token: then only the rest has changed, for example the refresh token, because
+ * another audience's access token was renewed. Servers may give the same one again: that was received at another time.
+ */
+export function hasSameAccess({ version, tokens }: Stored, other: Stored | undefined): boolean {
+  const { accessToken, receivedAt } = tokens ?? {}
+  return (
+    version.epoch === other?.version.epoch &&
+    accessToken === other.tokens?.accessToken &&
+    receivedAt === other.tokens?.receivedAt &&
+    // In cookie mode nobody knows it.
+    (accessToken ? true : accessToken === '' && !receivedAt)
+  )
+}
+
 /** As {@link newEpoch} makes them: a time that has a next one, and what `newNonce` adds. */
 const EPOCH = /^(?!9{15})\d{15}[\d.e-]*$/
 

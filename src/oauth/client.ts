@@ -113,7 +113,7 @@ export function createClient(options: OAuthClientOptions): OAuthClient {
     } catch (cause) {
       discovery = undefined
       // The status says that no refresh token was sent: whatever that answer was, it is no refusal.
-      const error = new Error(say('discovery', String(issuer), (cause as Error).message))
+      const error = new Error(say('discovery', at as string, (cause as Error).message))
       throw Object.assign(error, { status: 503 })
     }
   }

@@ -35,6 +35,8 @@ const REMEMBERED = 100
 export function createDpop({ key = () => oauth.generateKeyPair('ES256') }: DpopOptions = {}): Dpop {
   const nonces = new Map<string, string>()
   let making: Promise<oauth.DPoPHandle> | undefined
+  /** The nonce that a session has told last. */
+  let told: string | undefined
   /** Seconds by which the servers are ahead. */
   let skew = 0
 
@@ -76,7 +78,9 @@ export function createDpop({ key = () => oauth.generateKeyPair('ES256') }: DpopO
     async applyToken({ accessToken, token_type }, { method, url, nonce }) {
       // A server that does not know DPoP gives tokens that are not bound.
       if (/^bearer$/i.test(String(token_type))) return { headers: { Authorization: `Bearer ${accessToken}` } }
-      if (nonce) learn(url, nonce)
+      // A session tells it again after a refresh: by then it may be an old one.
+      if (nonce && nonce !== told) learn(url, nonce)
+      told = nonce
       let signed = new Headers()
       // There is no proof to be had without its request: this is one that nobody sends.
       await oauth.protectedResourceRequest(accessToken, method, new URL(url), undefined, undefined, {

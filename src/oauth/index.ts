@@ -1,4 +1,6 @@
+export { type AudienceOptions, audience, shareStore } from './audience.ts'
 export type { OAuthClientOptions, Target } from './client.ts'
 export { createDpop, type Dpop, type DpopOptions } from './dpop.ts'
 export { clientCredentialsGrant, type Grant, type RefreshTokenGrant, refreshTokenGrant } from './grants.ts'
+export { type StepUpChallenge, type StepUpOptions, stepUp } from './step-up.ts'
 export { type StoredKeyOptions, storedKey } from './stored-key.ts'

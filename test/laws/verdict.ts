@@ -64,6 +64,8 @@ function isJustified(
       return happened.renewed + happened.updated >= 5 || sends.filter(({ end }) => end === 401).length > 5
     case 'session_changed':
       return context.view.changedSince(stamp) || (happened.updated > 0 && sends.length > 0)
+    case 'step_up_required':
+      return false
     case 'session_closed':
       return context.closed
     case 'not_replayable':

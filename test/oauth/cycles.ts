@@ -1,9 +1,21 @@
 import axios from 'axios'
-import type { Session } from 'refresh-once'
+import type { Clock, Session } from 'refresh-once'
 import { attachSession } from 'refresh-once/axios'
 import { withSession } from 'refresh-once/fetch'
-import { times } from '../setup.ts'
+import { times, withoutJitter } from '../setup.ts'
 import type { Server } from './server.ts'
+
+/** A clock that goes ahead when told. */
+export function movable(): { clock: Clock; pass: (ms?: number) => void } {
+  const own = withoutJitter()
+  let ahead = 0
+  return {
+    clock: { ...own, now: () => own.now() + ahead, monotonic: () => own.monotonic() + ahead },
+    pass: (ms = 3_600_000) => {
+      ahead += ms
+    },
+  }
+}
 
 /**
  * So many times the access token comes to its end, by turns seen (its time is over) and unseen (it is revoked), and each

@@ -1,6 +1,5 @@
 import * as oauth from 'oauth4webapi'
 import {
-  type Clock,
   createSession,
   findSessionError,
   memoryStore,
@@ -12,22 +11,10 @@ import { withSession } from 'refresh-once/fetch'
 import { clientCredentialsGrant, type OAuthClientOptions, refreshTokenGrant } from 'refresh-once/oauth'
 import { describe, expect, test, vi } from 'vitest'
 import { deferred, failureOf, open, times, watch, withoutJitter } from '../setup.ts'
-import { expire } from './cycles.ts'
+import { expire, movable } from './cycles.ts'
 import { type Fault, type Server, serving } from './server.ts'
 
 const start = serving()
-
-/** A clock that goes ahead when told. */
-function movable(): { clock: Clock; pass: (ms?: number) => void } {
-  const own = withoutJitter()
-  let ahead = 0
-  return {
-    clock: { ...own, now: () => own.now() + ahead, monotonic: () => own.monotonic() + ahead },
-    pass: (ms = 3_600_000) => {
-      ahead += ms
-    },
-  }
-}
 
 /** A session of `app`, as most people have it. */
 function signedIn(

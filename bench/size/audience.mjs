@@ -1,0 +1,1 @@
+export { audience, shareStore } from '../../dist/production/oauth.js'

@@ -1,0 +1,1 @@
+export { stepUp } from '../../dist/production/oauth.js'
