@@ -1,6 +1,7 @@
 export { type Challenge, parseChallenges } from './core/challenge.ts'
 export type { Clock } from './core/clock.ts'
 export {
+  type CausedBySession,
   findSessionError,
   isSessionError,
   SessionError,

@@ -38,17 +38,13 @@ export interface SessionErrorDetails {
  * Throw `new SessionError('session_expired', 'no refresh token')` inside `refresh` to say that there is
  * nothing to refresh with.
  */
-export class SessionError extends Error {
-  readonly code: SessionErrorCode
+export class SessionError<Code extends SessionErrorCode = SessionErrorCode> extends Error {
+  readonly code: Code
   declare readonly retryAt?: number
   declare readonly acr_values?: string
   declare readonly max_age?: string
 
-  constructor(
-    code: SessionErrorCode,
-    message: string = code,
-    { cause, ...details }: SessionErrorDetails = {},
-  ) {
+  constructor(code: Code, message: string = code, { cause, ...details }: SessionErrorDetails = {}) {
     super(message, cause ? { cause } : undefined)
     this.name = 'SessionError'
     this.code = code
@@ -68,8 +64,18 @@ const PLACES = 'cause response error data meta payload'.split(' ')
  *
  * Also when it was made in another realm or by another copy of this package, or is the plain object that a
  * serialisation has left of it. Where that dropped the code (Comlink), `code` is `undefined`.
+ *
+ * @param code finds it only where it is this one
  */
-export function findSessionError(error: unknown): SessionError | undefined {
+export function findSessionError<Code extends SessionErrorCode = SessionErrorCode>(
+  error: unknown,
+  code?: Code,
+): SessionError<Code> | undefined {
+  const found = nearest(error)
+  return code === undefined || found?.code === code ? (found as SessionError<Code> | undefined) : undefined
+}
+
+function nearest(error: unknown): SessionError | undefined {
   // What is added to a set is visited, too: the nearest first, each once.
   const seen = new Set([error])
   for (const object of seen) {
@@ -94,13 +100,27 @@ export function findSessionError(error: unknown): SessionError | undefined {
   return undefined
 }
 
+/** Nothing has it: or other errors, too, would be of that type, and nothing were left of those that are not ours. */
+declare const behind: unique symbol
+
+/** What was caused by a session error: an error of a client, or a response that is a 401. Its `code` is its own. */
+export interface CausedBySession {
+  readonly name?: string
+  readonly message?: string
+  readonly code?: string | undefined
+  readonly cause?: unknown
+  readonly [behind]: true
+}
+
 /**
- * Whether `error` is a session error or was caused by one.
+ * Whether `error` is a session error or was caused by one. `findSessionError` gives it.
  *
  * @example
  * if (isSessionError(error, 'session_expired')) location.assign('/login')
  */
-export function isSessionError(error: unknown, code?: SessionErrorCode): boolean {
-  const found = findSessionError(error)
-  return found !== undefined && (code === undefined || found.code === code)
+export function isSessionError<Code extends SessionErrorCode = SessionErrorCode>(
+  error: unknown,
+  code?: Code,
+): error is SessionError<Code> | CausedBySession {
+  return findSessionError(error, code) !== undefined
 }

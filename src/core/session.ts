@@ -50,8 +50,14 @@ export interface UseOptions {
   minValidity?: number
 }
 
-/** One user's signed-in state. Any number of HTTP clients share it. */
-export interface Session {
+/** `Symbol.dispose`, where the types of the platform know it. */
+type Dispose = SymbolConstructor extends { readonly dispose: infer Key extends symbol } ? Key : never
+
+/** `close()`, where the runtime knows `using`. */
+type UsedUp = { [Key in Dispose]?: () => void }
+
+/** One user's signed-in state. Any number of HTTP clients share it. `using` closes it, where the runtime has that. */
+export interface Session extends UsedUp {
   /** A frozen snapshot, the same object until something changes; never a token. */
   readonly state: SessionState
   /**
@@ -128,8 +134,6 @@ export interface Session {
   readonly busy: boolean
   /** Ends all waiting with `session_closed`. The user stays signed in. */
   close(): void
-  /** `close()`, where the runtime knows `using`. */
-  [Symbol.dispose]?(): void
 }
 
 /**

@@ -1,0 +1,117 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+
+const root = new URL('../../', import.meta.url).pathname
+
+/** A project of an app with this package as it is installed, and none of the types that come with Node. */
+const app = mkdtempSync(join(tmpdir(), 'refresh-once-types-'))
+
+beforeAll(() => {
+  const packed = join(app, 'node_modules/refresh-once')
+  mkdirSync(packed, { recursive: true })
+  // The declarations, made from the source as it is.
+  const build = [
+    '-p',
+    join(root, 'tsconfig.build.json'),
+    '--emitDeclarationOnly',
+    '--outDir',
+    join(packed, 'dist'),
+  ]
+  execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...build], { cwd: root })
+  cpSync(join(root, 'package.json'), join(packed, 'package.json'))
+  symlinkSync(join(root, 'node_modules/axios'), join(app, 'node_modules/axios'))
+  for (const name of [
+    'sign-out',
+    'errors',
+    'observe',
+    'fetch',
+    'axios',
+    'several-instances',
+    'tabs',
+    'storage',
+    'cookie-mode',
+    'skip-login',
+    'business-codes',
+    'apply-token',
+    'websocket',
+  ])
+    cpSync(join(root, `examples/${name}.ts`), join(app, `${name}.ts`))
+  writeFileSync(join(app, 'package.json'), '{ "type": "module" }')
+  for (const [name, text] of Object.entries(PROGRAMS)) writeFileSync(join(app, name), text)
+}, 120_000)
+
+afterAll(() => rmSync(app, { recursive: true, force: true }))
+
+const PROGRAMS: Record<string, string> = {
+  'narrowing.ts': `
+import { findSessionError, isSessionError, type SessionErrorCode } from 'refresh-once'
+export function tell(error: unknown): SessionErrorCode | undefined {
+  if (isSessionError(error, 'session_expired')) {
+    const message: string | undefined = error.message
+    const code: string | undefined = error.code
+    return message && code ? 'session_expired' : undefined
+  }
+  const failed = findSessionError(error, 'refresh_failed')
+  if (failed) {
+    const code: 'refresh_failed' = failed.code
+    const at: number | undefined = failed.retryAt
+    return at ? code : undefined
+  }
+  return findSessionError(error)?.code
+}
+/** What is no session error is still an error. */
+export const other = (error: Error): string => (isSessionError(error) ? String(error.cause) : error.message)
+`,
+  'config.ts': `
+import axios from 'axios'
+import { createAuth } from './attached.ts'
+createAuth()
+export const answer = axios.get('/x', { session: false })
+export const upload = axios.post('/x', '', { session: { replay: false, body: () => '' } })
+`,
+  'attached.ts': `
+import axios from 'axios'
+import { createSession } from 'refresh-once'
+import { attachSession } from 'refresh-once/axios'
+import { withSession } from 'refresh-once/fetch'
+export function createAuth() {
+  const session = createSession({
+    tokens: { refreshToken: 'r' },
+    refresh: ({ signal }) => fetch('/refresh', { method: 'POST', signal }),
+  })
+  void session.signIn()
+  void session.signIn(new Response())
+  attachSession(axios, session, { insecureOrigins: ['http://backend:3000'] })
+  const authFetch = withSession(session)
+  void authFetch('/x', { session: false })
+  return [session.state.signIn, session.close()]
+}
+`,
+}
+
+const RESOLUTIONS = [
+  { module: 'nodenext', moduleResolution: 'nodenext' },
+  { module: 'esnext', moduleResolution: 'bundler' },
+]
+
+for (const compiler of ['typescript-oldest', 'typescript'])
+  for (const resolution of RESOLUTIONS)
+    test(`${compiler}, ${resolution.moduleResolution}: strict, with all libraries checked, without the types of Node`, () => {
+      const compilerOptions = {
+        ...resolution,
+        strict: true,
+        noEmit: true,
+        skipLibCheck: false,
+        allowImportingTsExtensions: true,
+        target: 'es2022',
+        lib: ['es2022', 'dom', 'dom.iterable'],
+        types: [],
+      }
+      writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }))
+      const tsc = join(root, 'node_modules', compiler, 'bin/tsc')
+      const { stdout } = spawnSync(process.execPath, [tsc, '-p', app], { encoding: 'utf8' })
+      expect(stdout).toBe('')
+    }, 120_000)
