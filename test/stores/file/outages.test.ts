@@ -145,6 +145,18 @@ test('a folder that goes while the answer is on its way: it is saved in a new on
   expect(await context().getAccessToken()).toBe(await session.getAccessToken())
   expect(seen.of('degraded')).toEqual([])
   expect(server.count).toMatchObject({ refreshRequests: 1, reuses: 0 })
+
+  // Nor does it take anybody who listens.
+  const deaf = fileStore({ path })
+  const record = await deaf.load()
+  deaf.close()
+  if (!record) throw new Error('there is no record')
+  await deaf.exclusive(async (lease) => {
+    const generation = await lease.begin()
+    rmSync(path, { recursive: true, maxRetries: 5, retryDelay: 20 })
+    await deaf.save({ ...record, version: { ...record.version, generation } })
+  })
+  expect((await fileStore({ path }).load())?.version.generation).toBe(record.version.generation + 1)
 })
 
 describe('what is none of ours', () => {

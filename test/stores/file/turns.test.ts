@@ -13,6 +13,8 @@ import { newFolder } from './folder.ts'
 
 const folder = newFolder()
 const TTL = 5_000
+/** Long before it is over. */
+const SOON = 500
 let path: string
 let names = 0
 beforeEach(() => {
@@ -69,8 +71,13 @@ describe('the turn of one who is not heard of', () => {
     least: number,
     most: number,
   ][] = [
-    ['has died passes on at once', async () => ({ pid: await deadPid() }), 0, 0],
-    ['has died, and whose number another process has now, passes on at once', () => ({ start: '1' }), 0, 0],
+    ['has died passes on at once', async () => ({ pid: await deadPid() }), 0, SOON],
+    [
+      'has died, and whose number another process has now, passes on at once',
+      () => ({ start: '1' }),
+      0,
+      SOON,
+    ],
     ['lives passes on when he has been silent for as long as he said', () => ({}), TTL - 200, TTL + 500],
     [
       'is in another container passes on at the time that is written',
@@ -82,7 +89,7 @@ describe('the turn of one who is not heard of', () => {
       'was there before the machine was started anew, a day ago, passes on at once',
       ({ clock }) => ({ place: 'an earlier boot', until: clock.now() - 86_400_000 }),
       0,
-      0,
+      SOON,
     ],
     [
       'is elsewhere, with a clock that is four hours ahead, passes on after he has been silent',

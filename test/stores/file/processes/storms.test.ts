@@ -9,7 +9,7 @@ import { seed, sizes, soaking } from './soaking.ts'
 /** Processes, expiries, calls; `npm run soak -- file` asks for more. */
 const [processes = 8, cycles = 5, calls = 5] = sizes(process.env.SOAK_STORM)
 /** Processes, rounds. */
-const [hitProcesses = 4, rounds = 8] = sizes(process.env.SOAK_HITS)
+const [hitProcesses = 4, rounds = 5] = sizes(process.env.SOAK_HITS)
 const TTL = 2_000
 
 test(`${processes} processes share one login for ${cycles} expiries, ${calls} calls each: one refresh each`, {
