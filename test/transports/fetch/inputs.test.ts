@@ -410,8 +410,6 @@ describe('the session member of init', () => {
       server.expireAccessTokens()
       const answer = api(at('/api/items'))
       if (!skips) {
-        await seen.until('request-held')
-        await time.advance(10_000)
         await seen.until('refresh-failed')
         expect(seen.of('refresh-failed')[0]?.message).toContain(`POST ${at('/refresh')}`)
       }
