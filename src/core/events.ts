@@ -79,6 +79,11 @@ export type SessionNews =
       readonly message: string
       readonly retryAt: number | undefined
     }
+  /**
+   * The session itself will end (see the option `endingNotice`), and the server has said when: `endsAt`, in epoch
+   * milliseconds. Only a sign-in, or a refresh that brings a later end, helps. Told once for each end.
+   */
+  | { readonly type: 'session-ending'; readonly endsAt: number }
   | { readonly type: 'signed-out'; readonly reason: 'signed-out' | 'rejected' }
   /** Something no longer holds, for example the persistence of tokens. */
   | { readonly type: 'degraded'; readonly reason: string }

@@ -90,8 +90,18 @@ export interface SessionOptions {
   recallAfter?: number | undefined
   /** How often a request is sent again after a 401 of its own. @default 1 */
   replays?: number | undefined
-  /** Refreshes before the token expires even when there are no requests. @default false */
+  /**
+   * Refreshes before the access token expires, and before the refresh token does where its end is known, even when there
+   * are no requests.
+   * @default false
+   */
   keepFresh?: boolean | undefined
+  /**
+   * How long before the session itself ends (its refresh token expires, where the server has told when) observers get
+   * `session-ending`: people must be able to ask for more time (WCAG 2.2.1). At most half of the time that the session had.
+   * @default 300_000
+   */
+  endingNotice?: number | undefined
   /** Requests that the session leaves alone, for example the login: `(url) => url.endsWith('/login')`. */
   skip?: ((url: string, method: string) => boolean) | undefined
   /**
@@ -128,7 +138,10 @@ export interface SessionOptions {
 
 /** The options that have a default which does not depend on anything. */
 type Defaults = Required<
-  Pick<SessionOptions, 'deadline' | 'lease' | 'retries' | 'recallAfter' | 'replays' | 'clock'>
+  Pick<
+    SessionOptions,
+    'deadline' | 'lease' | 'retries' | 'recallAfter' | 'replays' | 'endingNotice' | 'clock'
+  >
 >
 
 /** The options, with their defaults. */
@@ -140,10 +153,11 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
   retries: 2,
   recallAfter: 250,
   replays: 1,
+  endingNotice: 300_000,
   clock: systemClock,
 }
 
-const NUMBERS = /^(refreshAhead|leeway|deadline|lease|retries|recallAfter|replays)$/
+const NUMBERS = /^(refreshAhead|leeway|deadline|lease|retries|recallAfter|replays|endingNotice)$/
 
 /** @throws TypeError that names the option, and what it is */
 export function settingsOf(options: SessionOptions): Settings {

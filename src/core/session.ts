@@ -8,7 +8,6 @@ import { Events, type RefreshReason, type SessionEvent } from './events.ts'
 import { exchange } from './exchange.ts'
 import { gate, whoIsSignedIn } from './gate.ts'
 import { inProcessStore } from './in-process-store.ts'
-import { keepFresh } from './keep-fresh.ts'
 import { Known } from './known.ts'
 import { Look } from './look.ts'
 import { say } from './messages.ts'
@@ -26,6 +25,7 @@ import { type SessionState, stateOf } from './state.ts'
 import { type Lease, newNonce } from './store.ts'
 import { readTokens, type TokenInput, type TokenSet } from './tokens.ts'
 import { type Visitor, WaitingRoom } from './waiting-room.ts'
+import { watchEnds } from './watch-ends.ts'
 import { Wire } from './wire.ts'
 
 /** What an HTTP client needs of a session. */
@@ -154,7 +154,7 @@ export function createSession(options: SessionOptions): Session {
     (stored) => void (isOpen(parts, stored) || known.become(stored, 'refresh-adopted')),
     (reason) => events.emit({ type: 'degraded', reason: redaction.text(reason) }),
   )
-  const stop = options.keepFresh ? keepFresh(parts) : undefined
+  const ends = watchEnds(parts)
   if (known.reading) void restore(parts)
   else begin(parts, beginning)
 
@@ -218,7 +218,11 @@ export function createSession(options: SessionOptions): Session {
       part: () => running.part,
     },
     subscribe: (listener) => events.subscribe(listener),
-    observe: (listener) => events.observe(listener),
+    observe(listener) {
+      const stop = events.observe(listener)
+      ends.arm()
+      return stop
+    },
 
     getAccessToken: async (options) => (await usable('getAccessToken', options)).accessToken,
 
@@ -301,7 +305,7 @@ export function createSession(options: SessionOptions): Session {
       room.close()
       running.giveUp()
       unwatch()
-      stop?.()
+      ends.stop()
       saving.close()
       if (running.flight) {
         running.end()

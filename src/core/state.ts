@@ -18,6 +18,11 @@ export interface SessionState {
   readonly signIn?: string | undefined
   /** When the access token expires, in epoch milliseconds, where that is known. */
   readonly expiresAt?: number | undefined
+  /**
+   * When the session itself ends, in epoch milliseconds, where the server has told: its refresh token expires. A refresh
+   * may bring a later one.
+   */
+  readonly sessionEndsAt?: number | undefined
 }
 
 /** The state that follows from what is known: nothing else is ever said about a session. */
@@ -33,5 +38,6 @@ export function stateOf(
     generation,
     signIn: record?.tokens && record.version.epoch,
     expiresAt: record?.tokens?.expiresAt,
+    sessionEndsAt: record?.tokens?.refreshExpiresAt,
   })
 }
