@@ -16,6 +16,8 @@ export function isOurs(notBefore: number): boolean {
 export class Cooldown {
   readonly #clock: Clock
   #failure: SessionError | undefined
+  /** Nobody has answered. */
+  #lost = false
   /** How many refreshes in a row have failed. */
   #failures = 0
   /** Its end by the monotonic clock, which cannot be set back. */
@@ -38,17 +40,25 @@ export class Cooldown {
     return notBefore - this.#clock.now()
   }
 
+  /** Ends the pause, where nobody was reached: there may be a network again. How many have failed is not forgotten. */
+  lift(): boolean {
+    const lifted = this.#lost && this.error !== undefined
+    if (lifted) this.#until = 0
+    return lifted
+  }
+
   /** When a cooldown that begins now will end, in epoch milliseconds. */
   get next(): number {
     return Math.floor(this.#clock.now()) + Math.min(1000 * 2 ** this.#failures, LONGEST_COOLDOWN) - 0.5
   }
 
   /** A refresh has failed. What asked nobody counts nothing, and makes no pause longer. */
-  begin(error: SessionError, asked: boolean): void {
+  begin(error: SessionError, asked: boolean, lost: boolean): void {
     const { retryAt = 0 } = error
     if (asked) this.#failures++
     else if (this.error) return
     this.#failure = error
+    this.#lost = lost
     this.#until = this.#clock.monotonic() + retryAt - this.#clock.now()
     this.#told = Math.max(retryAt, this.#told)
   }

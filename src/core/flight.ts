@@ -22,6 +22,8 @@ export interface Failure {
   error: SessionError
   /** The user's `refresh` was called. */
   asked: boolean
+  /** Nobody has answered. */
+  lost: boolean
 }
 
 /** What a flight has come to so far. */
@@ -82,6 +84,7 @@ export async function fly(parts: Parts, flight: Flight): Promise<Landing | Failu
       return {
         error: new SessionError('refresh_failed', message, { cause, retryAt: Math.ceil(retryAt) }),
         asked,
+        lost: kind !== 'final' && !setback.answered,
       }
     }
     if (later) await sleep(clock, delay, needless)

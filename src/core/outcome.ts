@@ -27,13 +27,23 @@ export class Setback {
   readonly untold: boolean
   /** What else is known of the cause. */
   readonly remark: string
+  /** Somebody was reached, and has said something. */
+  readonly answered: boolean
 
-  constructor(kind: SetbackKind, cause: unknown, notBefore = 0, untold = false, remark = '') {
+  constructor(
+    kind: SetbackKind,
+    cause: unknown,
+    notBefore = 0,
+    untold = false,
+    remark = '',
+    answered = false,
+  ) {
     this.kind = kind
     this.cause = cause
     this.notBefore = notBefore
     this.untold = untold
     this.remark = remark
+    this.answered = answered
   }
 
   /** Not `instanceof`: what was thrown may be a proxy that does not want to be asked. */
@@ -185,6 +195,7 @@ export async function readResult(
     retryAt(answer, clock),
     untold,
     untold ? UNTOLD : unsaid ? `: ${innermost}` : '',
+    status !== undefined,
   )
 }
 

@@ -55,11 +55,15 @@ function arrive(
 }
 
 /** There are no new tokens for now. */
-function fail({ running, cooldown, events, room }: Parts, mine: Flight, { error, asked }: Failure): void {
+function fail(
+  { running, cooldown, events, room }: Parts,
+  mine: Flight,
+  { error, asked, lost }: Failure,
+): void {
   mine.home = true
   if (running.flight !== mine) return
   running.end()
-  cooldown.begin(error, asked)
+  cooldown.begin(error, asked, lost)
   const { code, message, retryAt } = error
   events.emit({ type: 'refresh-failed', code, message, retryAt })
   room.empty(error)

@@ -124,6 +124,15 @@ export interface Session extends UsedUp {
    * already nothing is refreshed: ten sockets that are closed late cost one refresh.
    */
   refresh(options?: { signal?: AbortSignal | undefined; unless?: string | undefined }): Promise<void>
+  /**
+   * Says that the network may be back, or that the app is active again: where the last refresh has reached nobody, its
+   * cooldown ends, and it is tried again at once. Otherwise nothing happens. In pages that is done by itself, at `online`
+   * and when they are seen again.
+   *
+   * @example
+   * AppState.addEventListener('change', (state) => state === 'active' && session.resume()) // React Native
+   */
+  resume(): void
   /** Calls `listener` when the state has changed; fits useSyncExternalStore. Returns the function that ends it. */
   subscribe(listener: (state: SessionState) => void): () => void
   /** Calls `listener` with everything that happens. Returns the function that ends it. */
@@ -146,7 +155,7 @@ export interface Session extends UsedUp {
  */
 export function createSession(options: SessionOptions): Session {
   const parts = assemble(options)
-  const { known, room, running, saving, events, redaction, store, settings, cookie, nonce } = parts
+  const { known, room, running, cooldown, saving, events, redaction, store, settings, cookie, nonce } = parts
   const { clock, recall = typeof document === 'object' ? 'safe' : 'none' } = settings
   const beginning = parts.beginning.read(parts)
   const told = (reason: string) => events.warn(reason)
@@ -208,6 +217,12 @@ export function createSession(options: SessionOptions): Session {
     events.warn(message)
     return new SessionError('refresh_timeout', message)
   }
+
+  function resume(): void {
+    if (!room.closed && cooldown.lift()) refreshOnce(parts, 'forced', true)
+  }
+
+  const stopResuming = typeof document === 'object' ? whenPageReturns(resume) : undefined
 
   const verbs: Omit<Session, keyof View> = {
     transport: {
@@ -300,8 +315,11 @@ export function createSession(options: SessionOptions): Session {
       })
     },
 
+    resume,
+
     close() {
       if (room.closed) return
+      stopResuming?.()
       room.close()
       running.giveUp()
       unwatch()
@@ -383,6 +401,17 @@ function assemble(options: SessionOptions): Parts {
 
 function ensureOpen({ room }: Parts): void {
   if (room.closed) throw new SessionError('session_closed')
+}
+
+/** Calls `listener` when there is a network again, or the page is seen again. Returns the function that ends it. */
+function whenPageReturns(listener: () => void): () => void {
+  const look = () => document.hidden || listener()
+  globalThis.addEventListener?.('online', look)
+  document.addEventListener?.('visibilitychange', look)
+  return () => {
+    globalThis.removeEventListener?.('online', look)
+    document.removeEventListener?.('visibilitychange', look)
+  }
 }
 
 /** A call of the session's own methods that waits. */
