@@ -105,13 +105,17 @@ const place = mkdtempSync(join(tmpdir(), 'newcomer-'))
 const rows = []
 try {
   const tarball = await pack()
-  for (const app of apps) rows.push(await tryOut(app, tarball))
+  for (const app of apps) {
+    const row = await tryOut(app, tarball)
+    console.log(
+      `${row.problem ? 'FAILED' : 'ok'}  ${app.name}, ${row.seconds} s${row.problem ? `: ${row.problem}` : ''}`,
+    )
+    rows.push(row)
+  }
+  if (apps.length === APPS.length) writeTable(rows)
 } finally {
   rmSync(place, { recursive: true, force: true })
 }
-for (const { app, problem } of rows)
-  console.log(`${problem ? 'FAILED' : 'ok'}  ${app}${problem ? `: ${problem}` : ''}`)
-if (apps.length === APPS.length) writeTable(rows)
 if (rows.some(({ problem }) => problem)) process.exitCode = 1
 
 async function pack() {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { OLDEST_REACT } from '../scripts/runtimes.mjs'
 
@@ -56,6 +56,17 @@ test('the package says where it comes from', () => {
   expect({ homepage, bugs }).toEqual({ homepage: `${page}#readme`, bugs: `${page}/issues` })
 })
 
-test('it has the examples, without their tests', () => {
-  expect(manifest.files).toEqual(expect.arrayContaining(['dist', 'examples', '!examples/**/*.test.*']))
+test('it has the examples, without their tests, and they need nothing that it has not', () => {
+  expect(manifest.files).toEqual(
+    expect.arrayContaining(['dist', 'examples', '!examples/**/*.test.*', '!examples/**/stage.ts']),
+  )
+  const folder = new URL('../examples/', import.meta.url)
+  const packed = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
+    (name) => /\.tsx?$/.test(name) && !/\.test\.|(?:^|\/)stage\.ts$/.test(name),
+  )
+  const needy = packed.filter((name) =>
+    /from '(?:\.\.\/)+(?:test|src)\//.test(readFileSync(new URL(name, folder), 'utf8')),
+  )
+  expect(packed).toContain('axios.ts')
+  expect(needy).toEqual([])
 })
