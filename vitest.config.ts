@@ -10,7 +10,11 @@ const testTimeout = 30_000
 const withRedis = ['test/stores/redis/**/*.test.ts', 'examples/redis.test.ts', 'examples/bff/*.test.ts']
 
 /** Processes that share files; they run what is built. */
-const withProcesses = ['test/stores/file/processes/**/*.test.ts', 'examples/cli/**/*.test.ts']
+const withProcesses = [
+  'test/mcp/processes/**/*.test.ts',
+  'test/stores/file/processes/**/*.test.ts',
+  'examples/cli/**/*.test.ts',
+]
 
 export default defineConfig({
   test: {

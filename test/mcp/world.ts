@@ -53,6 +53,8 @@ export interface World {
   failing(times: number, status: number, body: string, type?: string): void
   /** Cuts the connection of so many token requests. */
   cutting(times: number): void
+  /** The next token request is told, by the name of its process, and never answered. */
+  holding(told: (name: string) => void): void
   /** Calls of `admin` need this scope. */
   requires(scope: string): void
   /** Who is at the browser. */
@@ -296,6 +298,10 @@ export async function startWorld({ lifetime = 3600, brief = true } = {}): Promis
     cutting(times) {
       faults = times
       fault = (response) => void response.socket?.destroy()
+    },
+    holding(told) {
+      faults = 1
+      fault = (response) => told(String(response.req.headers['x-worker']))
     },
     requires(scope) {
       needed = scope
