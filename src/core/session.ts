@@ -405,12 +405,14 @@ function ensureOpen({ room }: Parts): void {
 
 /** Calls `listener` when there is a network again, or the page is seen again. Returns the function that ends it. */
 function whenPageReturns(listener: () => void): () => void {
-  const look = () => document.hidden || listener()
-  globalThis.addEventListener?.('online', look)
-  document.addEventListener?.('visibilitychange', look)
+  // Kept: tests take the page away before they close a session.
+  const page = document
+  const look = () => page.hidden || listener()
+  globalThis.addEventListener?.('online', listener)
+  page.addEventListener?.('visibilitychange', look)
   return () => {
-    globalThis.removeEventListener?.('online', look)
-    document.removeEventListener?.('visibilitychange', look)
+    globalThis.removeEventListener?.('online', listener)
+    page.removeEventListener?.('visibilitychange', look)
   }
 }
 
