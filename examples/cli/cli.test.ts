@@ -2,8 +2,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
+import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import ts from 'typescript'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { createOidcServer, type OidcServer } from '../../test/oidc-server.ts'
@@ -12,6 +17,9 @@ const here = fileURLToPath(new URL('.', import.meta.url))
 let built: string
 let home: string
 let server: OidcServer
+let tools: Server
+/** Calls of the tool that were answered. */
+let toolCalls = 0
 const children = new Set<ChildProcess>()
 
 /** Within the repository, so that the tool finds its packages. */
@@ -49,7 +57,31 @@ beforeEach(async () => {
     ],
   })
 })
+beforeEach(async () => {
+  toolCalls = 0
+  tools = createServer(async (request, response) => {
+    const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1]
+    const user = token && (await server.accountOf(token))
+    if (!user) {
+      response.writeHead(401, { 'www-authenticate': 'Bearer error="invalid_token"' }).end()
+      return
+    }
+    // Without sessions of its own: one server for each request.
+    const mcp = new McpServer({ name: 'tools', version: '1' })
+    mcp.registerTool('whoami', {}, async () => {
+      toolCalls++
+      return { content: [{ type: 'text', text: user }] }
+    })
+    const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true })
+    await mcp.connect(transport as Transport)
+    await transport.handleRequest(request, response)
+  }).listen(0, '127.0.0.1')
+  await once(tools, 'listening')
+})
+
 afterEach(async () => {
+  tools.closeAllConnections()
+  tools.close()
   for (const child of children) child.kill('SIGKILL')
   await server.close()
   vi.restoreAllMocks()
@@ -70,6 +102,7 @@ function run(...args: string[]): Run {
       XDG_CONFIG_HOME: join(home, 'config'),
       MY_CLI_ISSUER: server.url,
       MY_CLI_API: server.url,
+      MY_CLI_TOOLS: `http://127.0.0.1:${(tools.address() as AddressInfo).port}/mcp`,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -173,7 +206,7 @@ test('login on another device', async () => {
   expect(await run('call', '/me', '3').ended).toMatchObject({ code: 0, output: '200\n200\n200\n' })
 })
 
-test('terminals and the workers of an agent host share one refresh at each expiry', async () => {
+test('terminals and the workers of an agent host, which call tools of an MCP server, share one refresh at each expiry', async () => {
   await login()
   for (let cycle = 1; cycle <= 3; cycle++) {
     await expire()
@@ -185,6 +218,7 @@ test('terminals and the workers of an agent host share one refresh at each expir
       [0, ''],
     ])
     expect(ends[2]?.output).toContain('3 of 3 workers did their work')
+    expect(toolCalls).toBe(cycle * 3 * 5)
     expect([server.refreshes, server.tokenRequests, server.reuses]).toEqual([cycle, cycle + 1, 0])
   }
 })

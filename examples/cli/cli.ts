@@ -2,6 +2,7 @@ import { findSessionError } from 'refresh-once'
 import { runWorkers } from './host.ts'
 import { loginInBrowser, loginOnOtherDevice } from './login.ts'
 import { call, grant, session } from './session.ts'
+import { callTool } from './worker.ts'
 
 const commands: Record<string, (...args: string[]) => Promise<unknown>> = {
   async login(how) {
@@ -22,6 +23,10 @@ const commands: Record<string, (...args: string[]) => Promise<unknown>> = {
       console.log(response.status)
       if (!response.ok) process.exitCode = 1
     }
+  },
+
+  async tool(name = 'whoami', times = '1') {
+    for (const text of await callTool(name, Number(times))) console.log(text)
   },
 
   async workers(count = '3', calls = '5') {

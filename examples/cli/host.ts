@@ -5,7 +5,11 @@ import { fileURLToPath } from 'node:url'
 export async function runWorkers(count: number, calls: number): Promise<number> {
   const codes = await Promise.all(
     Array.from({ length: count }, () => {
-      const worker = fork(fileURLToPath(new URL('cli.js', import.meta.url)), ['call', '/me', String(calls)])
+      const worker = fork(fileURLToPath(new URL('cli.js', import.meta.url)), [
+        'tool',
+        'whoami',
+        String(calls),
+      ])
       return new Promise<number>((resolve) => worker.once('exit', (code) => resolve(code ?? 1)))
     }),
   )

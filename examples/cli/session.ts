@@ -9,6 +9,8 @@ import { refreshTokenGrant } from 'refresh-once/oauth'
 export const issuer: string = process.env.MY_CLI_ISSUER ?? 'https://id.example.com'
 export const clientId = 'my-cli'
 const api = process.env.MY_CLI_API ?? 'https://api.example.com'
+/** An MCP server that takes the same tokens. */
+export const tools = new URL(process.env.MY_CLI_TOOLS ?? 'https://tools.example.com/mcp')
 
 export const grant = refreshTokenGrant({ issuer, clientId })
 
@@ -19,7 +21,7 @@ export const session = createSession({
   tokens: null,
 })
 
-const fetchApi = withSession(session, { origins: [api] })
+export const fetchApi = withSession(session, { origins: [api, tools.origin] })
 
 /** Rejects with `session_expired` where nobody is signed in: without that, a request goes out bare. */
 export async function call(path: string): Promise<Response> {
