@@ -27,6 +27,7 @@ import {
 ensurePackages()
 const {
   SOAK_RUNS = '100000',
+  SOAK_EXPIRIES = '100',
   SOAK_FLEET = '8x500x20',
   SOAK_BLOWS = '6x60x20',
   SOAK_POOL = '10000',
@@ -39,6 +40,12 @@ const {
 const seed = process.env.SOAK_SEED ?? String(randomInt(2 ** 31))
 
 const all = {
+  oauth: () =>
+    soak('oauth', {
+      args: ['--project', 'newest', 'test/oauth'],
+      env: { SOAK_EXPIRIES },
+      header: [`expiries  ${SOAK_EXPIRIES}, 20 requests each, without and with proofs of possession`],
+    }),
   laws: () =>
     soak('laws', {
       args: ['--project', 'newest', 'test/laws'],
