@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type AuthServer, createTestClock } from 'refresh-once/testing'
 import { expect, test } from 'vitest'
@@ -70,6 +71,7 @@ for (const grace of [0, 10_000]) {
     }
     expect(unexplained(server.log, crew.journal(), crew.blows)).toEqual([])
     if (grace) expect(ended).toBe(0)
+    expect(readdirSync(crew.path).filter((name) => name.endsWith('.unreadable'))).toEqual([])
     const line = `${hitProcesses} processes, ${rounds} rounds, ${crew.blows.length} blows, ${grace / 1000} s of grace, seed ${seed}: ${server.count.refreshes} refreshes, ${server.count.reuses} reuses, all explained; ${ended} sessions ended`
     if (soaking) console.log(line)
   })
