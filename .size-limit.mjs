@@ -46,6 +46,12 @@ export default [
     modifyEsbuildConfig: asBundlersDo,
   },
   {
+    name: 'createSession + withSession + mcpSession',
+    path: 'bench/size/mcp.mjs',
+    limit: '19.50 kB',
+    modifyEsbuildConfig: asBundlersDo,
+  },
+  {
     name: 'createSession + fileStore',
     path: 'bench/size/file.mjs',
     limit: '19.13 kB',

@@ -97,6 +97,8 @@ export function mcpSession<Provider extends object>(
   let discovered: unknown
   /** Marks the tokens that the provider and the session have had in common last. */
   let held: string | undefined
+  /** What the provider is told to keep. */
+  let writing: unknown
   /** The access token that the SDK was given last. */
   let handed: string | undefined
   /** A code is on its way to the token endpoint. */
@@ -113,8 +115,11 @@ export function mcpSession<Provider extends object>(
 
   /** What the provider keeps, where that is a login that the session does not know. */
   async function kept(): Promise<OAuthTokens | undefined> {
+    await writing
+    const before = held
     const saved = (await app.tokens()) as OAuthTokens | undefined
-    if (!saved?.access_token || markOf(saved) === held) return undefined
+    // Or somebody has written since: what was read is the former login.
+    if (!saved?.access_token || markOf(saved) === held || held !== before) return undefined
     held = markOf(saved)
     // When it was received is not known: a lifetime says nothing.
     return { ...saved, expires_in: undefined }
@@ -144,7 +149,8 @@ export function mcpSession<Provider extends object>(
       async saveTokens(next: OAuthTokens) {
         fresh = next
         held = markOf(next)
-        if (!store) await app.saveTokens(next)
+        if (!store) writing = app.saveTokens(next)
+        await writing
       },
       discoveryState: async () => discovered ?? (await app.discoveryState?.()),
       saveDiscoveryState(state: unknown) {
@@ -165,9 +171,10 @@ export function mcpSession<Provider extends object>(
         serverUrl: new URL(href),
         ...(metadata && { resourceMetadataUrl: metadata }),
         fetchFn: noted(async (input, init) => {
-          sent = /grant_type=/.test(String(init?.body))
+          const asks = /grant_type=/.test(String(init?.body))
+          sent ||= asks
           const response = await send(input, { ...init, signal })
-          if (sent) answer = response.clone()
+          if (asks) answer = response.clone()
           return response
         }),
       })
@@ -197,7 +204,7 @@ export function mcpSession<Provider extends object>(
   if (!store)
     session.observe((event) => {
       if (event.type === 'signed-out' && event.reason === 'signed-out')
-        void app.invalidateCredentials?.('tokens')
+        (async () => app.invalidateCredentials?.('tokens'))().catch(() => {})
     })
   const guarded = withSession(session, { origins: [origin], fetch: send })
 
@@ -211,7 +218,7 @@ export function mcpSession<Provider extends object>(
         if (!isSessionError(error, 'session_expired')) throw error
       }
       const other = store ? undefined : await kept()
-      if (!other || session.state.status === 'signed-in') return undefined
+      if (!other) return undefined
       await session.signIn(other)
     }
   }
@@ -229,8 +236,9 @@ export function mcpSession<Provider extends object>(
       if (!exchanging && tokens.access_token === handed && !tokens.refresh_token) return
       exchanging = false
       held = markOf(tokens)
+      if (!store) writing = app.saveTokens(tokens, ...more)
       await session.signIn({ ...tokens, resource_metadata: metadata?.href })
-      if (!store) await app.saveTokens(tokens, ...more)
+      await writing
       opened()
     },
     async redirectToAuthorization(page: unknown) {
@@ -312,10 +320,12 @@ const stop = (): Promise<never> => Promise.reject(STOP)
 
 /** `provider` with other methods. Its own are called on itself: they may use private fields. */
 function overlay<Provider extends object>(provider: Provider, methods: Record<string, unknown>): Provider {
-  return new Proxy(provider, {
-    get(target, name) {
-      const value = methods[name as string] ?? target[name as keyof Provider]
-      return typeof value === 'function' && !(name in methods) ? value.bind(target) : value
+  // Not of the provider itself: of one that is frozen a Proxy may tell nothing else.
+  return new Proxy(Object.create(provider) as Provider, {
+    get(_, name) {
+      if (Object.hasOwn(methods, name)) return methods[name as string]
+      const value = provider[name as keyof Provider]
+      return typeof value === 'function' ? value.bind(provider) : value
     },
   })
 }

@@ -227,10 +227,12 @@ for (const kit of kits) {
       })
 
       test('another user at the next login: nothing of the first one’s is done in that name', async () => {
-        const { world, open, mcp } = await setUp(kit, kind)
+        const { world, provider, open, mcp } = await setUp(kit, kind)
         const connection = await open()
         expect(await connection.call('whoami')).toBe('Ada')
         await mcp.session.signOut()
+        // Else the next start would sign Ada in again.
+        expect(provider.kept).toBeUndefined()
         world.user = 'Bob'
         const other = await open(mcp)
         expect(await other.call('whoami')).toBe('Bob')
@@ -298,6 +300,48 @@ describe('step-up', () => {
       expect(await connection.call('admin')).toBe('admin')
     })
   }
+})
+
+describe('a provider', () => {
+  const [kit] = kits as [Kit]
+  const tokens = { access_token: 'a', refresh_token: 'r', token_type: 'Bearer' }
+
+  test('may be frozen', async () => {
+    const kept = {
+      tokens: () => tokens,
+      saveTokens() {},
+      clientInformation() {},
+      redirectUrl: 'http://127.0.0.1:1/',
+    }
+    const mcp = kit.session(Object.freeze(kept) as never, new URL('http://127.0.0.1:1/mcp'))
+    closing.push(() => mcp.session.close())
+    expect(mcp.authProvider.redirectUrl).toBe('http://127.0.0.1:1/')
+    expect(await mcp.authProvider.tokens()).toMatchObject({ access_token: 'a' })
+    expect(await mcp.authProvider.tokens()).not.toHaveProperty('refresh_token')
+  })
+
+  test('that is slow to keep a login does not bring back the former one', async () => {
+    const provider = new AppProvider()
+    const mcp = kit.session(provider, new URL('http://127.0.0.1:1/mcp'))
+    closing.push(() => mcp.session.close())
+    await mcp.session.signIn({ access_token: 'first', refresh_token: 'first' })
+    await mcp.session.signOut()
+    let written = (): void => {}
+    provider.saveTokens = (next: object) =>
+      new Promise<void>((resolve) => {
+        written = () => {
+          provider.kept = next as never
+          resolve()
+        }
+      }) as never
+    provider.kept = { access_token: 'old', refresh_token: 'old' }
+    const reading = mcp.authProvider.tokens()
+    const saved = mcp.authProvider.saveTokens(tokens)
+    await new Promise((resolve) => setImmediate(resolve))
+    written()
+    await Promise.all([saved, reading])
+    expect(await mcp.session.getAccessToken()).toBe('a')
+  })
 })
 
 describe('mistakes', () => {
