@@ -1,5 +1,6 @@
 import { remedyOf } from './challenge.ts'
 import { SessionError } from './errors.ts'
+import { say } from './messages.ts'
 import { outlast } from './outlast.ts'
 import type { Parts } from './parts.ts'
 import { refreshOnce } from './refresh.ts'
@@ -73,7 +74,7 @@ async function examine(parts: Parts, request: SessionRequest<unknown>, outcome: 
   // The session ended while it was on its way: it is not replayed as nobody.
   if (known.record?.ended) return known.expired
   // Whatever became of the tokens meanwhile.
-  if (++request.refusals > MOST_REFUSALS) return new SessionError('refresh_loop')
+  if (++request.refusals > MOST_REFUSALS) return new SessionError('refresh_loop', say('loop'))
   if (remedy === 'nonce') return withNonce(parts, request, headers.get('dpop-nonce'))
   // With another token it may be asked for another nonce.
   request.resigned = false
@@ -92,7 +93,7 @@ function ask(parts: Parts, request: SessionRequest<unknown>): Verdict {
   request.outlasted ||= expired
   if (isRepeatable(parts, request) && request.replays >= settings.replays && !expired) return 'refused'
   if (cooldown.error) return cooldown.error
-  if (!running.flight && budget.exhausted) return new SessionError('refresh_loop')
+  if (!running.flight && budget.exhausted) return new SessionError('refresh_loop', say('loop'))
   refreshOnce(parts, 'rejected')
   return repeat(parts, request, expired ? 'again' : 'asked')
 }
@@ -110,7 +111,7 @@ function withNonce(
 }
 
 function repeat(parts: Parts, request: SessionRequest<unknown>, verdict: 'again' | 'asked'): Verdict {
-  return isRepeatable(parts, request) ? verdict : new SessionError('not_replayable')
+  return isRepeatable(parts, request) ? verdict : new SessionError('not_replayable', say('gone'))
 }
 
 function isRepeatable({ settings }: Parts, request: SessionRequest<unknown>): boolean {

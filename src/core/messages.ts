@@ -23,6 +23,9 @@ export const messages = {
   unanswered: (): string => 'not answered before the lease ended',
   lease: (): string => 'the lease has ended',
   rejected: (): string => 'the refresh was refused',
+  loop: (): string =>
+    'new access tokens are refused as well: look at the API, its clock and its audience; see `budget`',
+  gone: (): string => 'its body cannot be sent again: see `session: { body }`',
   deadline: (request: string, deadline: number, part: string = 'it'): string =>
     `${request} waited ${deadline} ms for a refresh. Is ${part} part of the refresh? Then give it its signal, or session: false`,
   'signed-out': (): string => 'nobody is signed in',
@@ -35,6 +38,10 @@ export const messages = {
     `${factory}: ${name} cannot be ${String(value)}`,
   cookie: (method: string): string => `${method}: in cookie mode nobody knows the access token`,
   inside: (verb: string): string => `${verb}: inside \`refresh\` it would wait for itself: return the tokens`,
+  unknown: (factory: string, name: string): string => `${factory}: there is no option ${name}`,
+  shape: (missing: string): string =>
+    `createSession: store has no ${missing}. Is it a storage? Then use memoryStore({ storage })`,
+  instance: (): string => 'attachSession: expected an axios instance, then a session',
   inner: (request: string): string =>
     `${request}: inside \`refresh\` it would wait for the refresh: give it its signal, or session: false`,
   update: (): string => 'update: nobody is signed in; use signIn',

@@ -159,6 +159,14 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
 
 const NUMBERS = /^(refreshAhead|leeway|deadline|lease|retries|recallAfter|replays|endingNotice)$/
 
+const NAMES =
+  /^(refresh(Ahead)?|mode|tokens|store|leeway|deadline|lease|retries|budget|recall(After)?|replays|keepFresh|skip|shouldRefresh|isTerminal|applyToken|clock)$/
+
+/** Milliseconds. */
+const FASTEST = 10
+
+const STORE = ['load', 'save', 'exclusive', 'watch', 'close'] as const
+
 /** @throws TypeError that names the option, and what it is */
 export function settingsOf(options: SessionOptions): Settings {
   if (typeof options?.refresh !== 'function') throw new TypeError(say('refresh', 'createSession'))
@@ -166,8 +174,11 @@ export function settingsOf(options: SessionOptions): Settings {
   const settings: Record<string, unknown> = Object.assign({}, DEFAULTS)
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue
+    if (!NAMES.test(name)) throw new TypeError(say('unknown', 'createSession', name))
     if (
       (NUMBERS.test(name) && !(typeof value === 'number' && value >= 0)) ||
+      // No network is that fast: seconds are meant.
+      (/^(deadline|lease)$/.test(name) && Number(value) > 0 && Number(value) < FASTEST) ||
       (name === 'mode' && !/^(token|cookie)$/.test(String(value))) ||
       (name === 'recall' && !/^(safe|none)$/.test(String(value)))
     ) {
@@ -175,5 +186,8 @@ export function settingsOf(options: SessionOptions): Settings {
     }
     settings[name] = value
   }
+  const { store } = options
+  const missing = STORE.filter((verb) => store && typeof store[verb] !== 'function')
+  if (missing.length) throw new TypeError(say('shape', missing.join(', ')))
   return settings as unknown as Settings
 }

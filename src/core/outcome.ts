@@ -159,7 +159,9 @@ export async function readResult(
   if (ours) throw new Setback(ours.code === 'session_expired' ? 'rejected' : 'final', ours)
   const answer = await readAnswer(source, threw)
   const { status, body, error } = answer
-  let problem = `the refresh was answered with ${status} ${error ?? ''}`
+  let problem = `the refresh was answered with ${status} ${error ?? ''}`.trim()
+  const place = pathOf(answer.url)
+  if (place) problem += `: ${place}`
   if (!threw && !Object(body).error && !Object(source).error && /^(2|undefined)/.test(String(status))) {
     try {
       return tokensIn(status ? (body ?? {}) : body, clock, cookie, {
@@ -208,12 +210,27 @@ function tokensIn(body: unknown, clock: Clock, cookie: boolean, aids: ReadingAid
 
 /** Says of an answer without a token what it is, but for values: one of them may be a token under another name. */
 function whatCame({ body, status, url, header }: RefreshAnswer): string {
-  const names = body instanceof Object && Object.keys(body).join()
+  const names = body instanceof Object && membersOf(body)
+  const type = header('content-type')
   return names
     ? `: ${names}`
     : status
-      ? `: ${header('content-type')} of ${String(url ?? '').split(/[?#]/)[0]}`
+      ? `: ${type} of ${pathOf(url)}${/html/.test(type) ? '. Is the path right?' : ''}`
       : ''
+}
+
+/** Names, and those one level deeper: `data.accessToken` says more than `data`. */
+function membersOf(body: object): string {
+  return Object.entries(body)
+    .map(([name, value]) =>
+      Object(value) === value && !Array.isArray(value) ? `${name}.{${Object.keys(value)}}` : name,
+    )
+    .join()
+}
+
+/** Without what may be secret. */
+function pathOf(url: unknown): string {
+  return String(url ?? '').split(/[?#]/, 1)[0] ?? ''
 }
 
 /** When Retry-After lets us try again: after seconds, or at a date of the server's own clock where it tells it. */

@@ -10,6 +10,7 @@ import axios, {
 } from 'axios'
 import type { SessionError } from '../core/errors.ts'
 import type { IgnoreReason } from '../core/events.ts'
+import { say } from '../core/messages.ts'
 import { allowList, type OriginOptions } from '../core/origins.ts'
 import { type Credentials, type RequestPart, SessionRequest, type SessionResponse } from '../core/request.ts'
 import type { Session } from '../core/session.ts'
@@ -78,6 +79,7 @@ export function attachSession(
   options: AttachOptions = {},
 ): () => void {
   const { transmit = (config, adapter) => adapter(config) } = options
+  if (!instance?.interceptors?.request || !session?.transport) throw new TypeError(say('instance'))
   const allows = allowList(
     options,
     () => parse(instance.defaults.baseURL ?? '/', globalThis.location?.href)?.origin,

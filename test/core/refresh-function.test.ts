@@ -63,12 +63,12 @@ describe('what a refresh may return', () => {
     [
       'an envelope around the tokens',
       async () => json(200, { code: 0, data: { accessToken: 'x' } }),
-      /code, ?data/,
+      /code, ?data\.\{accessToken\}/,
     ],
     [
       'a page',
       async () => page('https://app.test/login?secret=1'),
-      /text\/html of https:\/\/app\.test\/login$/,
+      /text\/html of https:\/\/app\.test\/login\. Is the path right\?$/,
     ],
   ]
   for (const [name, refresh, message] of bad) {
