@@ -17,32 +17,32 @@ export default [
     name: 'createSession + attachSession (axios external)',
     path: 'bench/size/axios.mjs',
     ignore: ['axios'],
-    limit: '18.03 kB',
+    limit: '18.71 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {
     name: 'createSession + withSession (fetch)',
     path: 'bench/size/fetch.mjs',
-    limit: '17.42 kB',
+    limit: '18.22 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {
     name: 'axios-refresh-me: all of it (axios external)',
     path: 'bench/size/axios-refresh-me.mjs',
     ignore: ['axios'],
-    limit: '18.62 kB',
+    limit: '19.34 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {
     name: 'createSession',
     path: 'bench/size/core.mjs',
-    limit: '14.88 kB',
+    limit: '15.49 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {
     name: 'createSession + browserStore',
     path: 'bench/size/browser.mjs',
-    limit: '16.81 kB',
+    limit: '17.49 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {
@@ -54,7 +54,7 @@ export default [
   {
     name: 'createSession + fileStore',
     path: 'bench/size/file.mjs',
-    limit: '19.13 kB',
+    limit: '19.70 kB',
     modifyEsbuildConfig: (config) => ({ ...asBundlersDo(config), platform: 'node' }),
   },
   {

@@ -52,6 +52,12 @@ const all = {
       env: { SOAK_RUNS },
       header: [`runs  at least ${SOAK_RUNS}, over all laws`],
     }),
+  fuzz: () =>
+    soak('fuzz', {
+      args: ['--project', 'newest', 'test/fuzz'],
+      env: { SOAK_RUNS },
+      header: [`runs  of ${SOAK_RUNS} in all, shared by the properties`],
+    }),
   model: soakModel,
   file: () =>
     soak('file', {

@@ -132,6 +132,8 @@ export function hasSameAccess({ version, tokens }: Stored, other: Stored | undef
 const EPOCH = /^(?!9{15})\d{15}[\d.e-]*$/
 
 const isText = (value: unknown): value is string => typeof value === 'string'
+const isEnd = (value: unknown) => value === undefined || value === null || Number.isFinite(value)
+
 /** Whether it can be a generation. */
 export const isCount = (value: unknown): value is number =>
   Number.isInteger(value) && Number(value) < LIMIT && Number(value) >= 0
@@ -148,7 +150,8 @@ export function storedOf(found: unknown): Stored | undefined {
     EPOCH.test(epoch) &&
     isCount(generation) &&
     isText(nonce) &&
-    (tokens === undefined || isText(tokens?.accessToken)) &&
+    (tokens === undefined ||
+      (isText(tokens?.accessToken) && isEnd(tokens.expiresAt) && isEnd(tokens.receivedAt))) &&
     [undefined, 'signed-out', 'rejected'].includes(ended)
   )
     return {

@@ -371,6 +371,13 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
       }
       if (sent !== config) sent.headers = this.#undressed(sent.headers)
     }
+    // To see when an answer begins to arrive, Node's adapter lets it through a pipe, which has a word of its own for one
+    // that breaks off.
+    if ('onDownloadProgress' in callers && !callers.onDownloadProgress && isCutOff(outcome)) {
+      const { ERR_BAD_RESPONSE: code } = AxiosError
+      Object.assign(outcome, { name: 'AxiosError', message: 'stream has been aborted', code })
+      delete outcome.cause
+    }
     // A recall, or a broken connection: nobody reads on.
     if (!this.statusOf(outcome)) letGo(this.#made)
     // The caller knows the whole timeout, not what was left of it.
@@ -479,6 +486,10 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
       signal?.removeEventListener?.('abort', abort)
     }
   }
+}
+
+function isCutOff(outcome: unknown): outcome is AxiosError {
+  return outcome instanceof AxiosError && outcome.code === 'ECONNRESET' && outcome.message === 'aborted'
 }
 
 function hasUserinfo(url = ''): boolean {

@@ -97,6 +97,8 @@ class FetchRequest extends SessionRequest<Response> {
   /** `init` as it was at the call: fetch, too, looks at it only then. */
   readonly #members: Members
   readonly #headers: Headers | undefined
+  /** As the caller has written them, where that is no `Headers`: there names keep their capitals. */
+  readonly #plain: Plain | undefined
   readonly #body: (() => unknown) | undefined
   /** A copy of the caller's `Request`, whose body can be read once. */
   #spare: Request | undefined = undefined
@@ -122,6 +124,7 @@ class FetchRequest extends SessionRequest<Response> {
     this.#init = told ? (members as RequestInit) : init
     this.#members = members
     this.#headers = headers && new Headers(headers)
+    this.#plain = plainOf(headers)
     this.#body = make
     this.url = url?.href ?? String(input)
     this.method = (members.method ?? request?.method ?? 'GET').toUpperCase()
@@ -189,12 +192,14 @@ class FetchRequest extends SessionRequest<Response> {
   #send(credentials: Credentials = {}): Promise<Response> {
     const members = this.#members
     const request = requestIn(this.#input)
-    const headers = new Headers(this.#headers)
     const set = credentials.headers
-    for (const name in set) {
-      const value = set[name]
-      if (value === undefined) headers.delete(name)
-      else headers.set(name, value)
+    const headers = this.#plain ? withPlain(this.#plain, set) : new Headers(this.#headers)
+    if (headers instanceof Headers) {
+      for (const name in set) {
+        const value = set[name]
+        if (value === undefined) headers.delete(name)
+        else headers.set(name, value)
+      }
     }
     const init: Members = { ...members, headers }
     if (this.#body) {
@@ -310,6 +315,26 @@ class FetchRequest extends SessionRequest<Response> {
 /** Not `instanceof`: there are polyfills, and other realms. A URL has no `url`. */
 function requestIn(input: Input): Request | undefined {
   return (input as Partial<Request>).url ? (input as Request) : undefined
+}
+
+/** Headers as a list, or by their names. */
+type Plain = [name: string, value: string][] | Record<string, string>
+
+/** A copy: their owner may change them while the request is held. */
+function plainOf(headers: RequestInit['headers']): Plain | undefined {
+  if (Array.isArray(headers)) return headers.map((pair) => [...pair] as [string, string])
+  return headers && typeof headers.get !== 'function' && !(Symbol.iterator in headers)
+    ? { ...(headers as Record<string, string>) }
+    : undefined
+}
+
+/** Those headers with others in their place. */
+function withPlain(plain: Plain, set: Credentials['headers'] = {}): Plain {
+  const names = Object.keys(set).map((name) => name.toLowerCase())
+  const all = Array.isArray(plain) ? plain : Object.entries(plain)
+  const left = all.filter(([name]) => !names.includes(name.toLowerCase()))
+  for (const [name, value] of Object.entries(set)) if (value !== undefined) left.push([name, value])
+  return Array.isArray(plain) ? left : Object.fromEntries(left)
 }
 
 function isResponse(outcome: unknown): outcome is Response {

@@ -40,7 +40,13 @@ export async function follow(
   init: RequestInit,
   set: Credentials['headers'],
 ): Promise<Response> {
-  const headers = new Headers(init.headers)
+  const { headers: given = {} } = init
+  // As they are written: some keep the capitals of names.
+  let headers: [string, string][] =
+    Symbol.iterator in given ? Array.from(given as Iterable<[string, string]>) : Object.entries(given)
+  const drop = (names: string[]) => {
+    headers = headers.filter(([name]) => !names.includes(name.toLowerCase()))
+  }
   for (let hops = 0; ; hops++) {
     const { status } = response
     const location = /^30[12378]$/.test(`${status}`) && response.headers.get('location')
@@ -49,14 +55,14 @@ export async function follow(
     const next = parse(location, url)
     if (!next || hops > 19 || (status > 303 && isOneShot(init.body))) throw new TypeError('redirect')
     if (next.origin !== parse(url)?.origin)
-      for (const name of ['authorization', 'cookie', ...Object.keys(set ?? {})]) headers.delete(name)
+      drop(['authorization', 'cookie', ...Object.keys(set ?? {}).map((name) => name.toLowerCase())])
     if (
       status < 304 &&
       !/^(GET|HEAD)$/i.test(init.method ?? 'GET') &&
       (status > 302 || /^POST$/i.test(`${init.method}`))
     ) {
       init = { ...init, method: 'GET', body: null }
-      for (const name of ['content-type', 'content-length', 'content-encoding']) headers.delete(name)
+      drop(['content-type', 'content-length', 'content-encoding'])
     }
     url = next.href
     response = await send(url, { ...init, headers })
