@@ -32,10 +32,16 @@ export function judge(
 }
 
 /** An answer, whatever its status, shows that the token is good. */
-function accept({ budget, known, cookie }: Parts, request: SessionRequest<unknown>, status: number): Verdict {
+function accept(
+  { budget, known, cookie, stubborn }: Parts,
+  request: SessionRequest<unknown>,
+  status: number,
+): Verdict {
   if (cookie && status && status < 400) known.meet()
-  if (status && budget.inQuestion && request.generation === known.generation && !request.bare)
-    budget.restore(request.attempts > 1)
+  if (status && request.generation === known.generation && !request.bare) {
+    stubborn.accept(request, known.record)
+    if (budget.inQuestion) budget.restore(request.attempts > 1)
+  }
   return 'accepted'
 }
 
@@ -86,12 +92,17 @@ async function examine(parts: Parts, request: SessionRequest<unknown>, outcome: 
 
 /** The newest token was refused: asks for another one. */
 function ask(parts: Parts, request: SessionRequest<unknown>): Verdict {
-  const { known, running, cooldown, budget, settings } = parts
+  const { known, running, cooldown, budget, stubborn, settings } = parts
+  const { record } = known
   // A token that has expired since then is no replay of ours that failed: once, or what takes longer than tokens live
   // would be sent for ever.
   const expired = known.validity.left() <= known.validity.hard && !request.outlasted
   request.outlasted ||= expired
-  if (isRepeatable(parts, request) && request.replays >= settings.replays && !expired) return 'refused'
+  if (isRepeatable(parts, request) && request.replays >= settings.replays && !expired) {
+    stubborn.suspect(request, record)
+    return 'refused'
+  }
+  if (!expired && stubborn.has(request, record)) return 'refused'
   if (cooldown.error) return cooldown.error
   if (!running.flight && budget.exhausted) return new SessionError('refresh_loop', say('loop'))
   refreshOnce(parts, 'rejected')

@@ -10,6 +10,7 @@ import type { Running } from './running.ts'
 import type { Saving } from './saving.ts'
 import type { Signing } from './signing.ts'
 import type { SessionStore } from './store.ts'
+import type { Stubborn } from './stubborn.ts'
 import type { WaitingRoom } from './waiting-room.ts'
 import type { Wire } from './wire.ts'
 
@@ -32,6 +33,8 @@ export interface Parts {
   readonly cooldown: Cooldown
   /** How many may cure nothing. */
   readonly budget: Budget
+  /** Which endpoints refuse whatever they get. */
+  readonly stubborn: Stubborn
   /** What the options say of the beginning. */
   readonly beginning: Beginning
   /** The record. */

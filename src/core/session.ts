@@ -23,6 +23,7 @@ import { ask, begin, isOpen, replace, restore, tokensIn } from './sign-in.ts'
 import { Signing } from './signing.ts'
 import { type SessionState, stateOf } from './state.ts'
 import { type Lease, newNonce } from './store.ts'
+import { Stubborn } from './stubborn.ts'
 import { readTokens, type TokenInput, type TokenSet } from './tokens.ts'
 import { type Visitor, WaitingRoom } from './waiting-room.ts'
 import { watchEnds } from './watch-ends.ts'
@@ -390,6 +391,7 @@ function assemble(options: SessionOptions): Parts {
     running,
     cooldown,
     budget,
+    stubborn: new Stubborn(),
     beginning,
     known,
     look: options.store && new Look(store, settings, known, room, nonce),
