@@ -47,7 +47,8 @@ export class Signing {
     request.generation = generation
     request.line = this.#known.line
     request.bare = !tokens && (!this.#cookie || record?.ended !== undefined)
-    if (!tokens || this.#cookie) return this.#withoutStale(request)
+    // In cookie mode the cookie is the token: what `applyToken` adds is another thing, a CSRF token for example.
+    if (!tokens || (this.#cookie && !this.#applyToken)) return this.#withoutStale(request)
     return this.credentialsOf(tokens, request)
   }
 
@@ -73,7 +74,7 @@ export class Signing {
   /** Only `applyToken` tells which headers hold credentials. */
   #learn(credentials: Credentials): Credentials {
     sendable(credentials)
-    this.#names = Object.keys(credentials.headers ?? {}).map((name) => name.toLowerCase())
+    if (!this.#cookie) this.#names = Object.keys(credentials.headers ?? {}).map((name) => name.toLowerCase())
     return credentials
   }
 
