@@ -160,7 +160,7 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
 const NUMBERS = /^(refreshAhead|leeway|deadline|lease|retries|recallAfter|replays|endingNotice)$/
 
 const NAMES =
-  /^(refresh(Ahead)?|mode|tokens|store|leeway|deadline|lease|retries|budget|recall(After)?|replays|keepFresh|skip|shouldRefresh|isTerminal|applyToken|clock)$/
+  /^(refresh(Ahead)?|mode|tokens|store|leeway|deadline|lease|retries|budget|recall(After)?|replays|keepFresh|endingNotice|skip|shouldRefresh|isTerminal|revoke|applyToken|clock)$/
 
 /** Milliseconds. */
 const FASTEST = 10
