@@ -10,13 +10,19 @@ import { readTokens, type TokenSet } from './tokens.ts'
  * Begins a new epoch: here at once, durable when it resolves.
  *
  * @param look whether somebody wants to know which tokens are replaced
+ * @param former what is known to be stored, though it is not believed
  * @returns the newest of them: another context may have newer ones, or this one none yet
  */
-export async function replace(parts: Parts, content: Content, look?: boolean): Promise<Stored['tokens']> {
+export async function replace(
+  parts: Parts,
+  content: Content,
+  look?: boolean,
+  former?: Stored,
+): Promise<Stored['tokens']> {
   const { known, room, running, store, nonce } = parts
   if (room.closed) throw new SessionError('session_closed')
   const before = known.record
-  const next = { version: newVersion(parts, before), ...content }
+  const next = { version: newVersion(parts, before ?? former), ...content }
   known.become(next, 'signed-in')
   const looking = look ? store.load().catch(() => undefined) : undefined
   if (looking && !before) await looking
@@ -47,8 +53,9 @@ export async function restore(parts: Parts): Promise<void> {
   const { known, store, beginning, events } = parts
   let read = true
   let content: Content | undefined
+  let stored: Stored | undefined
   try {
-    const stored = await store.load()
+    stored = await store.load()
     if (stored && !isOpen(parts, stored)) known.become(stored, 'restored')
   } catch {
     read = false
@@ -61,19 +68,20 @@ export async function restore(parts: Parts): Promise<void> {
     events.emit({ type: 'degraded', reason: say('tokens') })
   }
   // It may hold a session: that nobody is signed in is for a store to say that was read.
-  begin(parts, read || !content?.ended ? content : undefined, read)
+  begin(parts, read || !content?.ended ? content : undefined, read, stored)
 }
 
 /**
  * Begins with the options, where no store has anything to tell.
  *
  * @param read whether there is none, or it was read: what could not be read is not written over
+ * @param stored what was read, and is not believed
  */
-export function begin(parts: Parts, beginning: Content | undefined, read = true): void {
+export function begin(parts: Parts, beginning: Content | undefined, read = true, stored?: Stored): void {
   const { known } = parts
   if (known.record) return
   if (!beginning) known.nothing()
-  else if (beginning.tokens && read) void replace(parts, beginning).catch(() => {})
+  else if (beginning.tokens && read) void replace(parts, beginning, false, stored).catch(() => {})
   // Not saved: whoever signs in elsewhere at this moment comes after us.
   else known.become({ version: newVersion(parts, undefined, 0), ...beginning }, 'restored')
 }

@@ -1,6 +1,6 @@
 import { memoryStore, type Session, type SessionOptions } from 'refresh-once'
 import { describe, expect, test } from 'vitest'
-import { failureOf, open, startServer, watch } from '../setup.ts'
+import { failureOf, open, startServer, watch, withoutJitter } from '../setup.ts'
 import { syncStorage } from './storage.ts'
 
 /** A browser with one app: what it keeps, and the server that its cookie belongs to. */
@@ -163,6 +163,23 @@ describe('a login that leads elsewhere and comes back with a cookie', () => {
     expect(await token(wrong.session)).toBe('session_expired')
     const right = await app.start({ tokens: { accessToken: 'a', refreshToken: 'good', expiresAt: 1 } })
     expect(await token(right.session)).toBe('good-2')
+  })
+
+  test('nor is it by a clock that has stood still, or was set back since', async () => {
+    for (const later of [0, 0, 0, 0, 0, -60_000]) {
+      const app = browser()
+      const clock = { ...withoutJitter(), random: Math.random, now: () => 1_700_000_000_000 }
+      const wrong = await app.start({
+        clock,
+        tokens: { accessToken: 'a', refreshToken: 'bad', expiresAt: 1 },
+      })
+      expect(await token(wrong.session)).toBe('session_expired')
+      const right = await app.start({
+        clock: { ...clock, now: () => clock.now() + later },
+        tokens: { accessToken: 'a', refreshToken: 'good', expiresAt: 1 },
+      })
+      expect(await token(right.session)).toBe('good-2')
+    }
   })
 })
 
