@@ -1,33 +1,21 @@
 import { leaveWith } from './abortable.ts'
-import { Beginning } from './beginning.ts'
-import { Budget } from './budget.ts'
-import { CheckedStore } from './checked-store.ts'
-import { Cooldown } from './cooldown.ts'
+import { assemble } from './assemble.ts'
 import { SessionError } from './errors.ts'
-import { Events, type RefreshReason, type SessionEvent } from './events.ts'
+import type { RefreshReason, SessionEvent } from './events.ts'
 import { exchange } from './exchange.ts'
 import { gate, whoIsSignedIn } from './gate.ts'
-import { inProcessStore } from './in-process-store.ts'
-import { Known } from './known.ts'
-import { Look } from './look.ts'
 import { say } from './messages.ts'
-import { type FirstTokens, type RefreshResult, type SessionOptions, settingsOf } from './options.ts'
+import type { FirstTokens, RefreshResult, SessionOptions } from './options.ts'
 import type { Parts } from './parts.ts'
 import { inTime } from './patience.ts'
-import { Redaction } from './redaction.ts'
 import { refreshOnce } from './refresh.ts'
 import type { RequestPart, SessionRequest } from './request.ts'
-import { Running } from './running.ts'
-import { Saving } from './saving.ts'
 import { ask, begin, isOpen, replace, restore, tokensIn } from './sign-in.ts'
-import { Signing } from './signing.ts'
-import { type SessionState, stateOf } from './state.ts'
-import { type Lease, newNonce } from './store.ts'
-import { Stubborn } from './stubborn.ts'
+import type { SessionState } from './state.ts'
+import type { Lease } from './store.ts'
 import { readTokens, type TokenInput, type TokenSet } from './tokens.ts'
-import { type Visitor, WaitingRoom } from './waiting-room.ts'
+import type { Visitor } from './waiting-room.ts'
 import { watchEnds } from './watch-ends.ts'
-import { Wire } from './wire.ts'
 
 /** What an HTTP client needs of a session. */
 export interface SessionTransport {
@@ -356,48 +344,6 @@ class View {
   get busy(): boolean {
     const { running, saving, room } = this.#parts
     return Boolean(running.flight || saving.pending || room.size)
-  }
-}
-
-/** Makes the parts. Each gets those that it needs to know, which are made before it. */
-function assemble(options: SessionOptions): Parts {
-  const settings = settingsOf(options)
-  const { clock } = settings
-  const cookie = options.mode === 'cookie'
-  const beginning = new Beginning(options.tokens)
-  const reading = options.store !== undefined || beginning.open
-  const running = new Running(clock)
-  const redaction: Redaction = new Redaction(() => known.held)
-  const room = new WaitingRoom(clock, settings.deadline, redaction)
-  const cooldown = new Cooldown(clock)
-  const budget = new Budget(clock, settings.budget)
-  const current = () => stateOf(known.record, known.generation, known.reading, running.flight !== undefined)
-  const events: Events = new Events(clock, redaction, stateOf(undefined, 0, reading, false), current)
-  const store = options.store
-    ? new CheckedStore(options.store, events, settings)
-    : inProcessStore(clock, settings.lease)
-  const known: Known = new Known({ settings, events, room, running, cooldown, budget }, reading)
-  const saving = new Saving(store, clock, known, events)
-  const signing = new Signing(settings, cookie, known)
-  const nonce = newNonce(clock)
-  return {
-    settings,
-    cookie,
-    store,
-    nonce,
-    events,
-    redaction,
-    room,
-    running,
-    cooldown,
-    budget,
-    stubborn: new Stubborn(),
-    beginning,
-    known,
-    look: options.store && new Look(store, settings, known, room, nonce),
-    saving,
-    signing,
-    wire: new Wire(),
   }
 }
 
