@@ -20,6 +20,42 @@ test.each<[string, object, RegExp]>([
   expect(() => createSession({ refresh, ...options } as SessionOptions)).toThrow(TypeError)
 })
 
+test('every option that there is, is one', () => {
+  const options: Record<keyof SessionOptions, true> = {
+    refresh: true,
+    mode: true,
+    tokens: true,
+    store: true,
+    refreshAhead: true,
+    leeway: true,
+    deadline: true,
+    lease: true,
+    retries: true,
+    budget: true,
+    recall: true,
+    recallAfter: true,
+    replays: true,
+    keepFresh: true,
+    endingNotice: true,
+    skip: true,
+    shouldRefresh: true,
+    revoke: true,
+    isTerminal: true,
+    applyToken: true,
+    clock: true,
+  }
+  for (const name of Object.keys(options)) {
+    const attempt = () => createSession({ refresh, [name]: null } as unknown as SessionOptions).close()
+    let message = ''
+    try {
+      attempt()
+    } catch (error) {
+      message = String(error)
+    }
+    expect(message).not.toContain('there is no option')
+  }
+})
+
 test('swapped or missing arguments of attachSession: a TypeError that says which come', () => {
   const session = open({ refresh })
   for (const given of [

@@ -122,7 +122,7 @@ test('a folder that was deleted, or made anew, is no sign-out for those who are 
   const sessions = [await signedIn(), context(), context()]
   await Promise.all(sessions.map((session) => session.getAccessToken()))
   for (let cycle = 1; cycle <= 3; cycle++) {
-    rmSync(path, { recursive: true, maxRetries: 5, retryDelay: 20 })
+    rmSync(path, { recursive: true, maxRetries: 20, retryDelay: 20 })
     if (cycle === 2) mkdirSync(path)
     server.expireAccessTokens()
     // One after the other: nobody knows of anybody, until something is there again.
@@ -139,7 +139,7 @@ test('a folder that goes while the answer is on its way: it is saved in a new on
   const gate = server.hold('/token')
   const refreshing = session.refresh()
   await gate.untilArrived()
-  rmSync(path, { recursive: true, maxRetries: 5, retryDelay: 20 })
+  rmSync(path, { recursive: true, maxRetries: 20, retryDelay: 20 })
   gate.release()
   await refreshing
   expect(await context().getAccessToken()).toBe(await session.getAccessToken())
@@ -153,7 +153,7 @@ test('a folder that goes while the answer is on its way: it is saved in a new on
   if (!record) throw new Error('there is no record')
   await deaf.exclusive(async (lease) => {
     const generation = await lease.begin()
-    rmSync(path, { recursive: true, maxRetries: 5, retryDelay: 20 })
+    rmSync(path, { recursive: true, maxRetries: 20, retryDelay: 20 })
     await deaf.save({ ...record, version: { ...record.version, generation } })
   })
   expect((await fileStore({ path }).load())?.version.generation).toBe(record.version.generation + 1)
