@@ -1,7 +1,7 @@
 /**
  * `npm test`: everything. A failed step does not stop the ones after it, so that one run tells all there is to tell.
  * The steps come one after another, but for the tests in browsers: these wait most of their time, and run beside those
- * that need other programs. The last line is the sum of checks and tests.
+ * that need other programs or processes. The last line is the sum of checks and tests.
  */
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
@@ -51,8 +51,6 @@ const inBoth = await tests('tests', [
 ])
 if (inBoth.length === 0) fail('tests: none met the oldest axios')
 printBranchCoverage()
-
-tests('processes', ['--project', 'processes'])
 
 heading('programs')
 const chromium = await program('browser tests', ensureChromium)
@@ -110,6 +108,7 @@ async function testsBesideThem() {
   if (redis && !chromium) notRun.push('tests of the backend-for-frontend (no Chromium)')
   if (chromium || installed.length > 0)
     await tests('runtimes', ['--project', 'runtimes'], { CHROMIUM_PATH: chromium ?? '' })
+  await tests('processes', ['--project', 'processes'])
 }
 
 function check(name, work) {
