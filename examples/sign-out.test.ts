@@ -6,7 +6,12 @@ const page = await openPage()
 const { server, cookies } = page
 const { api, session } = await import('./axios.ts')
 const shown: string[] = []
-followSignOut(session, (reason) => shown.push(reason))
+/** Whether the server had been told when the login was shown. */
+const told: boolean[] = []
+followSignOut(session, (reason) => {
+  shown.push(reason)
+  told.push(server.log.some(({ kind }) => kind === 'logout'))
+})
 
 afterAll(async () => {
   session.close()
@@ -32,7 +37,7 @@ test('the server is told when no refresh is running any more: no late cookie rev
   await done
   expect(server.log.at(-1)?.kind).toBe('logout')
   expect([...cookies.keys()]).toEqual([])
-  expect(shown).toEqual(['signed-out'])
+  expect([shown, told]).toEqual([['signed-out'], [true]])
 })
 
 test('a refresh that the server refuses ends it as well', async () => {

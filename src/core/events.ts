@@ -149,12 +149,12 @@ export class Events {
     return this.#subscribers.add(listener)
   }
 
-  /** Something has happened to the session. */
-  emit(news: SessionNews): void {
+  /** Something has happened to the session; without `news`, only those who subscribe to the state hear of it. */
+  emit(news?: SessionNews): void {
     const state = this.#current()
     const changed = JSON.stringify(state) !== JSON.stringify(this.#state)
     if (changed) this.#state = state
-    if (this.observed)
+    if (news && this.observed)
       this.#observers.tell({ ...this.#told(news), at: this.#clock.now(), state: this.#state })
     if (changed) this.#subscribers.tell(state)
   }

@@ -43,6 +43,8 @@ export class Known {
   #end: SessionError | undefined
   /** Tokens that were ours: the first, of which apps set one as a default header, and the newest. */
   #held: readonly Held[] = []
+  /** A sign-out of which only `state` tells yet. */
+  #untold: SessionNews | undefined
 
   constructor(concerned: Concerned, reading: boolean) {
     this.#concerned = concerned
@@ -119,8 +121,20 @@ export class Known {
     room.empty()
   }
 
-  /** Takes a record over, unless a newer one is known, and tells everybody. `error` is for those who wait. */
-  become(next: Stored, type: Arrival, error?: SessionError): boolean {
+  /** Tells those who observe of the sign-out that they have not heard of. */
+  tell(): void {
+    const news = this.#untold
+    this.#untold = undefined
+    if (news) this.#concerned.events.emit(news)
+  }
+
+  /**
+   * Takes a record over, unless a newer one is known, and tells everybody.
+   *
+   * @param error for those who wait
+   * @param leaves of its end those who observe hear by `tell`
+   */
+  become(next: Stored, type: Arrival, error?: SessionError, leaves?: boolean): boolean {
     if (!this.#isNews(next)) return false
     if (type === 'refresh-adopted' && hasSameAccess(next, this.#record)) {
       // No news for those who wait for an access token; the refresh token is the one to go on with.
@@ -129,6 +143,8 @@ export class Known {
     }
     const { settings, events, room, running, cooldown, budget } = this.#concerned
     const { tokens, ended } = next
+    // First the end, then the next sign-in.
+    if (!ended) this.tell()
     // Others may have cured as little as we have: theirs count as soon as one of ours is in question.
     const others = type === 'refresh-adopted' && budget.inQuestion
     if (tokens && type.startsWith('refresh') && (running.flight?.holds || others)) budget.spend()
@@ -143,7 +159,9 @@ export class Known {
     running.end()
     // Unless it is only about to be saved: another context would send the refresh token that is on its way.
     if (type !== 'signed-in') running.outdate(next.version.epoch)
-    events.emit(news)
+    const later = leaves && ended
+    if (later) this.#untold = news
+    events.emit(later ? undefined : news)
     room.empty(error)
     return true
   }

@@ -7,7 +7,7 @@ import { gate, whoIsSignedIn } from './gate.ts'
 import { say } from './messages.ts'
 import type { FirstTokens, RefreshResult, SessionOptions } from './options.ts'
 import type { Parts } from './parts.ts'
-import { inTime } from './patience.ts'
+import { inTime, patience } from './patience.ts'
 import { refreshOnce } from './refresh.ts'
 import type { RequestPart, SessionRequest } from './request.ts'
 import { ask, begin, isOpen, replace, restore, tokensIn } from './sign-in.ts'
@@ -101,6 +101,10 @@ export interface Session extends UsedUp {
    * `server` runs while no refresh can, so that no late Set-Cookie revives the session. It is given the tokens that end,
    * to revoke them (RFC 7009). A guarded request that it makes before its first await, or with the `signal` that it is
    * given, carries them.
+   *
+   * `state` changes at once. With `server` the event `signed-out` comes when that has settled, at the latest a `deadline`
+   * after it was called, or before the next sign-in: an app that goes to another page on it does not cut the logout off.
+   * So whoever navigates does it on the event, or when this resolves, and not by `subscribe`.
    */
   signOut(options?: {
     server?: (ended: { tokens: TokenSet | undefined; signal: AbortSignal }) => unknown
@@ -288,20 +292,27 @@ export function createSession(options: SessionOptions): Session {
     async signOut({ server } = {}) {
       // Then it has been answered: no cookie is to come.
       const { inside } = running
-      const tokens = await replace(parts, { ended: 'signed-out' }, Boolean(server))
-      if (!server) return
-      if (inside) running.outdate(String(known.epoch), true)
-      let begun = false
-      const logout = async () => {
-        begun = true
-        const left = () => running.leave(tokens, server)
-        await inTime(clock, settings.lease, left, () => hung('server'))
+      const tell = () => known.tell()
+      let stop: (() => void) | undefined
+      try {
+        const tokens = await replace(parts, { ended: 'signed-out' }, Boolean(server))
+        if (!server) return
+        if (inside) running.outdate(String(known.epoch), true)
+        const logout = async () => {
+          // Whoever hears of it may go to another page, and cut it off.
+          stop = patience(clock, settings.deadline, tell)
+          const left = () => running.leave(tokens, server)
+          await inTime(clock, settings.lease, left, () => hung('server'))
+        }
+        // A turn that is not to be had keeps nobody from signing out.
+        await inTurn('signOut', logout).catch((error) => {
+          if (stop) throw error
+          return logout()
+        })
+      } finally {
+        stop?.()
+        tell()
       }
-      // A turn that is not to be had keeps nobody from signing out.
-      await inTurn('signOut', logout).catch((error) => {
-        if (begun) throw error
-        return logout()
-      })
     },
 
     resume,

@@ -9,29 +9,31 @@ import { readTokens, type TokenSet } from './tokens.ts'
 /**
  * Begins a new epoch: here at once, durable when it resolves.
  *
- * @param look whether somebody wants to know which tokens are replaced
+ * @param leaves the server will be told of it: those who observe hear of it then, and somebody wants to know which tokens
+ *   are replaced
  * @param former what is known to be stored, though it is not believed
  * @returns the newest of them: another context may have newer ones, or this one none yet
  */
 export async function replace(
   parts: Parts,
   content: Content,
-  look?: boolean,
+  leaves?: boolean,
   former?: Stored,
 ): Promise<Stored['tokens']> {
   const { known, room, running, store, nonce } = parts
   if (room.closed) throw new SessionError('session_closed')
   const before = known.record
   const next = { version: newVersion(parts, before ?? former), ...content }
-  known.become(next, 'signed-in')
-  const looking = look ? store.load().catch(() => undefined) : undefined
+  const begin = (record: Stored) => known.become(record, 'signed-in', undefined, leaves)
+  begin(next)
+  const looking = leaves ? store.load().catch(() => undefined) : undefined
   if (looking && !before) await looking
   let saved = await store.save(next)
-  if (before || known.record !== next || saved.version.nonce === nonce) known.become(saved, 'signed-in')
+  if (before || known.record !== next || saved.version.nonce === nonce) begin(saved)
   else {
     // The store had not been read yet, and knows an epoch that our clock has not come to.
     const later = { version: newVersion(parts, saved), ...content }
-    known.become(later, 'signed-in')
+    begin(later)
     saved = await store.save(later)
   }
   running.outdate(saved.version.epoch)

@@ -268,6 +268,96 @@ describe('signOut', () => {
     expect(g.session.state.status).toBe('signed-out')
   })
 
+  describe('with a `server`', () => {
+    /** What is told, in its order: the status, the event, what `server` does. */
+    function follow(session: Session): string[] {
+      const told: string[] = []
+      session.subscribe(({ status }) => told.push(status))
+      session.observe(({ type }) => type.startsWith('signed') && told.push(`event ${type}`))
+      return told
+    }
+
+    for (const fails of [false, true])
+      test(`the event comes when it has ${fails ? 'failed' : 'settled'}: whoever leaves the page cuts nothing off`, async () => {
+        const g = given({ tokens: 'mine' })
+        const told = follow(g.session)
+        const answer = deferred<void>()
+        const server = () => {
+          told.push('server')
+          return answer.promise
+        }
+        const left = g.session.signOut({ server })
+        const outcome = left.catch((error) => error)
+        expect(told).toEqual(['signed-out'])
+        await g.time.advance(0)
+        expect(told).toEqual(['signed-out', 'server'])
+        if (fails) answer.reject(new Error('no network'))
+        else answer.resolve()
+        expect(Boolean(await outcome)).toBe(fails)
+        expect(told).toEqual(['signed-out', 'server', 'event signed-out'])
+      })
+
+    test('the event comes at the deadline where it does not answer, and once', async () => {
+      const g = given({ tokens: 'mine', deadline: 2_000, lease: 10_000 })
+      const told = follow(g.session)
+      const left = failureOf(g.session.signOut({ server: () => new Promise(() => {}) }))
+      await g.time.advance(1_999)
+      expect(told).toEqual(['signed-out'])
+      await g.time.advance(1)
+      expect(told).toEqual(['signed-out', 'event signed-out'])
+      await g.time.advance(8_000)
+      await left
+      expect(told).toEqual(['signed-out', 'event signed-out'])
+    })
+
+    test('the deadline counts from its call: a refresh that is waited for first leaves it its time', async () => {
+      const g = given({ refresh: () => new Promise(() => {}), deadline: 2_000, lease: 10_000 })
+      await g.session.signIn({ accessToken: 'mine' })
+      const refreshing = failureOf(g.session.refresh())
+      await g.time.advance(0)
+      const told = follow(g.session)
+      const answer = deferred<void>()
+      const left = g.session.signOut({ server: () => answer.promise })
+      await g.time.advance(3_000)
+      expect(told).toEqual(['signed-out'])
+      answer.resolve()
+      await left
+      expect(told).toEqual(['signed-out', 'event signed-out'])
+      await refreshing
+    })
+
+    test('the next sign-in is told after it, and never before', async () => {
+      const g = given({ tokens: 'mine' })
+      const told = follow(g.session)
+      const answer = deferred<void>()
+      const left = g.session.signOut({ server: () => answer.promise })
+      await g.session.signIn('next')
+      answer.resolve()
+      await left
+      expect(told).toEqual(['signed-out', 'event signed-out', 'event signed-in', 'signed-in'])
+    })
+
+    test('a second click waits as the first one', async () => {
+      const g = given({ tokens: 'mine' })
+      const told = follow(g.session)
+      const answer = deferred<void>()
+      const server = () => answer.promise
+      const both = [g.session.signOut({ server }), g.session.signOut({ server })]
+      await g.time.advance(0)
+      expect(told).toEqual(['signed-out'])
+      answer.resolve()
+      await Promise.all(both)
+      expect(told).toEqual(['signed-out', 'event signed-out'])
+    })
+
+    test('without one the event comes at once', () => {
+      const g = given({ tokens: 'mine' })
+      const told = follow(g.session)
+      void g.session.signOut()
+      expect(told).toEqual(['event signed-out', 'signed-out'])
+    })
+  })
+
   test('a `server` that never answers holds up nobody beyond its lease', async () => {
     const g = given({ tokens: 'mine', lease: 1_000 })
     let asked = 0
