@@ -75,7 +75,7 @@ export function refreshTokenGrant(options: OAuthClientOptions): RefreshTokenGran
     }
   }
 
-  return { ...grantOf(client, options), refresh: (context) => exchange(context, options), exchange }
+  return grantOf(client, options, { refresh: (context) => exchange(context, options) }, { exchange })
 }
 
 /**
@@ -92,24 +92,33 @@ export function refreshTokenGrant(options: OAuthClientOptions): RefreshTokenGran
  */
 export function clientCredentialsGrant(options: OAuthClientOptions): Grant {
   const client = createClient(options)
-  return {
-    ...grantOf(client, options),
-    refresh: ({ signal }) => client.request(undefined, options, signal),
-    isTerminal: () => false,
-  }
+  const refresh: Grant['refresh'] = ({ signal }) => client.request(undefined, options, signal)
+  return grantOf(client, options, { refresh, isTerminal: () => false }, {})
 }
 
-/** What grants have in common. */
-function grantOf({ revoke, server }: OAuthClient, { dpop }: OAuthClientOptions): Omit<Grant, 'refresh'> {
-  return {
-    async revoke({ tokens }) {
+/**
+ * A grant, with what grants have in common.
+ *
+ * @param besides what is no option of a session: whoever spreads the grant into one leaves it behind
+ */
+function grantOf<Besides>(
+  { revoke, server }: OAuthClient,
+  { dpop }: OAuthClientOptions,
+  own: Pick<Grant, 'refresh' | 'isTerminal'>,
+  besides: Besides,
+): Grant & Besides {
+  const grant = {
+    ...own,
+    async revoke({ tokens }: { tokens: TokenSet | undefined }) {
       const token = tokens?.refreshToken ?? tokens?.accessToken
       if (token) await revoke(token)
     },
-    server,
     applyToken: dpop?.applyToken,
     shouldRefresh: dpop?.shouldRefresh,
   }
+  const others = { server, ...besides }
+  for (const [name, value] of Object.entries(others)) Object.defineProperty(grant, name, { value })
+  return grant as typeof grant & typeof others
 }
 
 /** Whom an ID token is about. Undefined where it is none; two are read alike, whatever characters are in it. */
