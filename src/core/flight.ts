@@ -41,6 +41,9 @@ const MARGIN = 1000
 /** A cooldown longer than this, in milliseconds, is a clock that was set back. */
 const LONGEST_WAIT = 300_000
 
+/** Whoever has the tokens can tell whether they are dead. */
+const ELSEWHERE = ': the tab that has the tokens does not answer'
+
 /** Milliseconds that double with every retry; the actual delay is anything up to it (full jitter). */
 const BACKOFF = 500
 
@@ -157,7 +160,7 @@ async function attempt(
     if (notBefore) await coolDown(parts, log.record, notBefore)
     if (kind !== 'rejected') throw setback
     return {
-      record: cleared ? { version: record.version, ended: 'rejected' } : await end(parts, record),
+      record: cleared ? { version: record.version, ended: 'rejected' } : await end(parts, record, setback),
       cause: redaction.error(cause, remark),
     }
   }
@@ -198,21 +201,22 @@ function yieldToOthers({ running, settings: { clock, lease } }: Parts, record: S
 }
 
 /** The refresh token was refused: the session has ended, unless somebody has, or may have, newer ones. */
-async function end(parts: Parts, refused: Stored): Promise<Stored> {
+async function end(parts: Parts, refused: Stored, { cause }: Setback): Promise<Stored> {
   const { store, events } = parts
   const stored = (await store.load().catch(() => undefined)) ?? refused
   if (isAhead(stored, refused)) return stored
   yieldToOthers(parts, stored)
   const ended: Stored = { version: refused.version, ended: 'rejected' }
   // Nobody was signed in: that is found out anew by the next page, which may have a cookie.
-  if (!refused.tokens) return ended
-  try {
-    // Unless a late answer or an update has come since the look: then that is what the store keeps.
-    return await store.save(ended)
-  } catch {
+  if (!refused.tokens && (refused.ended || !refused.version.generation)) return ended
+  // Unless a late answer or an update has come since the look: then that is what the store keeps.
+  const saved = await store.save(ended).catch(() => {
     events.emit({ type: 'degraded', reason: say('end') })
     return ended
-  }
+  })
+  // It was refused without the tokens of the record, and they may still be good.
+  if (!saved.ended && !isAhead(saved, refused)) throw new Setback('final', cause, 0, false, ELSEWHERE, true)
+  return saved
 }
 
 /**

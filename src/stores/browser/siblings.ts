@@ -14,6 +14,8 @@ export interface Message {
   readonly ping?: unknown
   /** He does. */
   readonly pong?: unknown
+  /** Who says it. */
+  readonly from?: string
 }
 
 export interface SiblingsOptions {
@@ -34,6 +36,8 @@ export interface Siblings {
   post(message: Message): void
   /** Asks for something, which is `found` now or within `ms` milliseconds; an only tab does not wait. */
   ask<T>(question: Message, ms: number, found: () => T): Promise<T>
+  /** Whether somebody is there who has said nothing since tokens were asked for: a tab that is frozen. */
+  isSilent(): Promise<boolean>
   close(): void
 }
 
@@ -47,6 +51,8 @@ export function createSiblings({ name, clock, locks, shared, hear, look }: Sibli
   const here = `${name}/here:`
   const own = here + newNonce(clock)
   const life = new AbortController()
+  /** Who has said something since tokens were asked for. */
+  const heard = new Set<unknown>()
   let stay: AbortController | undefined
   let channel: BroadcastChannel | undefined
 
@@ -55,7 +61,10 @@ export function createSiblings({ name, clock, locks, shared, hear, look }: Sibli
     const { signal } = stay
     try {
       channel = new BroadcastChannel(name)
-      channel.onmessage = ({ data }) => hear(Object(data))
+      channel.onmessage = ({ data }) => {
+        heard.add(Object(data).from)
+        hear(Object(data))
+      }
     } catch {
       // Nobody is heard: whoever needs to know looks.
     }
@@ -79,17 +88,34 @@ export function createSiblings({ name, clock, locks, shared, hear, look }: Sibli
     try {
       // A turn that ends after the store was closed still says what it has saved.
       const through = channel ?? new BroadcastChannel(name)
-      through.postMessage(message)
+      through.postMessage({ ...message, from: own })
       if (!channel) through.close()
     } catch {
       // Nobody is told.
     }
   }
 
-  /** Whether it is certain that nobody else is there. */
-  async function isAlone(): Promise<boolean | undefined> {
+  /** Who else is there; undefined where nobody can know. */
+  async function others(): Promise<LockInfo[] | undefined> {
     const { held } = (await locks?.query().catch(() => undefined)) || {}
-    return held && !held.some((lock) => lock.name !== own && lock.name?.startsWith(here))
+    return held?.filter(({ name }) => name !== own && name?.startsWith(here))
+  }
+
+  async function ask<T>(question: Message, ms: number, found: () => T): Promise<T> {
+    const answers = channel
+    if (!found() && answers && (await others())?.length !== 0) {
+      const answered = new AbortController()
+      if (question.ask) heard.clear()
+      let done = () => {}
+      await new Promise<void>((resolve) => {
+        done = patience(clock, ms, resolve)
+        answers.addEventListener('message', () => found() && resolve(), answered)
+        post(question)
+      })
+      answered.abort()
+      done()
+    }
+    return found()
   }
 
   if (shared) enter()
@@ -107,21 +133,8 @@ export function createSiblings({ name, clock, locks, shared, hear, look }: Sibli
 
   return {
     post,
-    async ask(question, ms, found) {
-      const answers = channel
-      if (!found() && answers && !(await isAlone())) {
-        const answered = new AbortController()
-        let done = () => {}
-        await new Promise<void>((resolve) => {
-          done = patience(clock, ms, resolve)
-          answers.addEventListener('message', () => found() && resolve(), answered)
-          post(question)
-        })
-        answered.abort()
-        done()
-      }
-      return found()
-    },
+    ask,
+    isSilent: async () => Boolean((await others())?.some(({ name }) => !heard.has(name))),
     close() {
       life.abort()
       leave()

@@ -163,7 +163,8 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
       offers = [...offers.slice(1 - OFFERS), essenceOf(offer)]
       if (broken) believe()
     }
-    if (ask && known) siblings.post({ offer: known })
+    // Who has none answers, too: whoever asks knows then that he is no tab that is frozen.
+    if (ask) siblings.post({ offer: known })
     // By a timer: Chromium hands messages to a page that is frozen, but its timers stand still.
     if (ping && working) clock.setTimeout(() => siblings.post({ pong: ping }), 0)
   }
@@ -210,11 +211,20 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
     async save(next) {
       const put = async (next: Stored) =>
         complete(await update((stored) => (stored ? join(stored, next) : next)))
-      siblings.post({ offer: essenceOf(next) })
-      let stored = await put(next)
+      // Who was refused without the tokens of the record does not know that they are dead.
+      const blind =
+        memory && next.ended === 'rejected' && !(known && compareVersions(next.version, known.version) === 0)
+      if (!blind) siblings.post({ offer: essenceOf(next) })
+      let stored = blind ? ((await read()) ?? next) : await put(next)
       const { version } = stored
-      // The former tokens were refused, and nobody has the newest: with them the session has ended.
-      if (next.ended && isMissing(stored) && next.version.epoch === version.epoch)
+      // The former tokens were refused, and nobody has the newest: with them the session has ended. Somebody who is
+      // frozen may have them.
+      if (
+        next.ended &&
+        isMissing(stored) &&
+        next.version.epoch === version.epoch &&
+        !(await siblings.isSilent())
+      )
         stored = await put({ ...next, version })
       siblings.post({ saved: true })
       return learn(stored)

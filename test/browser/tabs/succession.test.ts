@@ -140,4 +140,24 @@ inEachEngine('a tab refreshes, and', (set) => {
     expect(await holder.call('request', 1)).toEqual([{ status: 200, user: 'alice', generation: 2 }])
     expect(server.count, server.explain()).toMatchObject({ refreshes: 1, refreshRequests: 2, reuses: 0 })
   })
+
+  for (const former of [false, true])
+    test(`has all the tokens, and cannot answer: one with ${former ? 'the former' : 'none'} is refused, and ends nobody's session`, async () => {
+      const { server, open } = await set({ grace: 0 })
+      const start = { ...brief, asksWithAny: true }
+      const holder = await open(start)
+      await holder.call('signIn', server.mint('alice'))
+      const earlier = former && (await open(start))
+      if (earlier) await earlier.call('untilGeneration', 1)
+      await holder.call('suffer', 'nobody hears')
+      if (earlier) await holder.call('refresh')
+      // Chromium hands messages to a page that is frozen.
+      await holder.freeze()
+      const other = earlier || (await open(start))
+      expect(await other.call('refresh')).toBe('refresh_failed')
+      expect(await other.call('state')).not.toMatchObject({ status: 'signed-out' })
+      await holder.resume()
+      expect(await holder.call('state')).toMatchObject({ status: 'signed-in' })
+      expect(await (await open(start)).call('state')).not.toMatchObject({ status: 'signed-out' })
+    })
 })

@@ -23,6 +23,8 @@ export interface Start {
   keepalive?: boolean
   /** Whether the next turn of this page waits for `go` before it reserves; it tells `waiting` then. */
   waitBeforeBegin?: boolean
+  /** Whether it asks with a token that nobody has given out, where it has none. */
+  asksWithAny?: boolean
   /** Whether the test's journal says which refresh tokens were sent, and what was saved. */
   journal?: boolean
   session?: Pick<
@@ -43,14 +45,15 @@ let go = (): void => {}
 export const sessionActions = {
   start({ name = 'app', persist, lease, keepalive = false, ...more }: Start): void {
     server = more.server
-    const { journal = false, waitBeforeBegin = false } = more
+    const { journal = false, waitBeforeBegin = false, asksWithAny = false } = more
     const cookie = more.session?.mode === 'cookie'
     const store = browserStore({ name, ...(persist && { persist }), ...(lease && { lease }) })
     session = createSession({
       async refresh({ tokens, signal }) {
         signal.addEventListener('abort', () => tell({ type: 'given-up' }))
         const body = new URLSearchParams({ grant_type: 'refresh_token' })
-        if (tokens?.refreshToken) body.set('refresh_token', tokens.refreshToken)
+        const token = tokens?.refreshToken ?? (asksWithAny && 'none')
+        if (token) body.set('refresh_token', token)
         if (journal) await note({ what: 'sent', token: await fingerprint(tokens?.refreshToken ?? '') })
         const url = cookie ? `${server}/refresh?cookie` : `${server}/token`
         const credentials = cookie ? 'include' : 'omit'
