@@ -9,8 +9,8 @@ test('the console tells of each request, and of the refresh between its two send
   const session = signIn(server)
   const api = axios.create({ baseURL: server.url })
   attachSession(api, session)
-  const debug = vi.spyOn(console, 'debug').mockImplementation(() => {})
-  onTestFinished(() => debug.mockRestore())
+  const info = vi.spyOn(console, 'info').mockImplementation(() => {})
+  onTestFinished(() => info.mockRestore())
 
   const silence = narrate(session)
   server.expireAccessTokens()
@@ -18,13 +18,14 @@ test('the console tells of each request, and of the refresh between its two send
   silence()
   await api.get('/api/items')
 
-  const request = `GET ${server.url}/api/items`
-  expect(debug.mock.calls).toEqual([
-    ['request-sent', request, ''],
-    ['request-rejected', request, ''],
-    ['refresh-started', '', 'rejected'],
-    ['refresh-succeeded', '', ''],
-    ['request-replayed', request, ''],
-    ['request-settled', request, ''],
+  const request = `#1 GET ${server.url}/api/items`
+  const lines = info.mock.calls.map(([line]) => line.replace(/^refresh-once: /, ''))
+  expect(lines).toEqual([
+    `request-sent ${request}`,
+    expect.stringMatching(`^request-rejected ${request}, 401`),
+    'refresh-started, rejected',
+    'refresh-succeeded, signed-in',
+    `request-replayed ${request}`,
+    `request-settled ${request}, 200`,
   ])
 })

@@ -35,5 +35,6 @@ export { createSession, type Session, type SessionTransport, type UseOptions } f
 export type { SessionState } from './core/state.ts'
 export type { Lease, SessionStore, Stored, Version } from './core/store.ts'
 export type { TokenInput, TokenSet } from './core/tokens.ts'
+export { type LineLogger, logTo } from './log.ts'
 export { type KeyValueStorage, type MemoryStoreOptions, memoryStore } from './stores/memory.ts'
 export { type TokenSource, tokenSource } from './token-source.ts'
