@@ -159,11 +159,15 @@ export class Events {
     if (changed) this.#subscribers.tell(state)
   }
 
-  /** Says once in the life of a session that something does not hold. */
-  warn(reason: string): void {
+  /**
+   * Says once in the life of a session that something does not hold.
+   *
+   * @param kind of which one is enough
+   */
+  warn(reason: string, kind: string = reason): void {
     this.#warned ??= new Set()
-    if (this.#warned.has(reason)) return
-    this.#warned.add(reason)
+    if (this.#warned.has(kind)) return
+    this.#warned.add(kind)
     this.emit({ type: 'degraded', reason })
   }
 

@@ -7,6 +7,7 @@ import { outlast } from './outlast.ts'
 import type { Parts } from './parts.ts'
 import type { SessionRequest } from './request.ts'
 import type { TokenSet } from './tokens.ts'
+import { parse } from './url.ts'
 import type { Answered } from './wire.ts'
 
 /** A session serves requests of every client at once. */
@@ -124,6 +125,13 @@ async function ignore(
   events.note(request, { type: 'request-ignored', reason })
   const tokens = reason === 'sign-out' && ending(parts, request)
   const sent = request.transmit(tokens ? await signing.credentialsOf(tokens, request) : undefined)
+  if (reason === 'foreign-origin' && events.observed) {
+    const look = (outcome: unknown) => {
+      if (request.statusOf(outcome) === 401)
+        events.warn(say('stranger', String(parse(request.url)?.origin)), reason)
+    }
+    sent.then(look, look)
+  }
   if (!tokens) return sent
   const land = (outcome: unknown) => request.land(outcome)
   sent.then(land, land)

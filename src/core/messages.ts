@@ -42,6 +42,7 @@ export const messages = {
   shape: (missing: string): string =>
     `createSession: store has no ${missing}. Is it a storage? Then use memoryStore({ storage })`,
   instance: (): string => 'attachSession: expected an axios instance, then a session',
+  second: (): string => 'attachSession: another session is attached here: detach that one first',
   inner: (request: string): string =>
     `${request}: inside \`refresh\` it would wait for the refresh: give it its signal, or session: false`,
   update: (): string => 'update: nobody is signed in; use signIn',
@@ -76,6 +77,8 @@ export const messages = {
   subject: (): string => 'the new tokens are about another user',
 
   // What no longer holds
+  stranger: (origin: string): string =>
+    `${origin} has answered 401, and gets no token: if it is your API, name it in origins`,
   narrowed: (scope: string): string => `the scope is narrower than asked for: ${scope}`,
   untold: (): string => '`refresh` tells no refusal from a failure: return the response itself, ok or not',
   unsaved: (): string => 'the new tokens were not saved',

@@ -45,6 +45,11 @@ interface Guard extends AxiosAdapter {
   own?: unknown
 }
 
+/** Interceptors, as all versions of axios have them, and their types do not tell. */
+interface Chain {
+  forEach(look: (interceptor: { fulfilled?: { session?: Session } | null }) => void): void
+}
+
 /** What all requests of one attachment share. */
 interface Attachment {
   instance: AxiosInstance
@@ -66,7 +71,8 @@ interface Attachment {
  * to `origins`, nowhere else.
  *
  * @returns the function that detaches it; requests on their way are served to their end
- * @throws TypeError where an origin, or the base URL, is plain http to another machine. Requests reject with one where
+ * @throws TypeError where an origin, or the base URL, is plain http to another machine, and where another session is
+ * attached: the same one may be attached again. Requests reject with one where
  * nothing says who may get the token.
  *
  * @example
@@ -79,7 +85,12 @@ export function attachSession(
   options: AttachOptions = {},
 ): () => void {
   const { transmit = (config, adapter) => adapter(config) } = options
-  if (!instance?.interceptors?.request || !session?.transport) throw new TypeError(say('instance'))
+  if (!instance?.interceptors?.request || !session?.transport)
+    throw new TypeError(say('instance'))
+    // Each would take the other's requests for somebody else's.
+  ;(instance.interceptors.request as Partial<Chain>).forEach?.(({ fulfilled }) => {
+    if (fulfilled?.session && fulfilled.session !== session) throw new TypeError(say('second'))
+  })
   const allows = allowList(
     options,
     () => parse(instance.defaults.baseURL ?? '/', globalThis.location?.href)?.origin,
@@ -119,26 +130,23 @@ export function attachSession(
     guard = Object.assign(made, { own, session })
     return guard
   }
-  const interceptor = instance.interceptors.request.use(
-    (config) => {
-      const own = config.adapter ?? instance.defaults.adapter
-      // What has been cancelled already never comes to its adapter.
-      if ((own as Guard).session === session || config.signal?.aborted || config.cancelToken?.reason)
-        return config
-      config.adapter = guardOf(own)
+  const guarded = (config: Config) => {
+    const own = config.adapter ?? instance.defaults.adapter
+    // What has been cancelled already never comes to its adapter.
+    if ((own as Guard).session === session || config.signal?.aborted || config.cancelToken?.reason)
       return config
+    config.adapter = guardOf(own)
+    return config
+  }
+  const interceptor = instance.interceptors.request.use(Object.assign(guarded, { session }), null, {
+    synchronous: true,
+    // Called at once, while other people's interceptors are still to come: only now is it seen that `refresh` calls.
+    runWhen(config) {
+      const part = config.session !== false && session.transport.part()
+      if (part) config.session = Object.assign({}, config.session, { part })
+      return true
     },
-    null,
-    {
-      synchronous: true,
-      // Called at once, while other people's interceptors are still to come: only now is it seen that `refresh` calls.
-      runWhen(config) {
-        const part = config.session !== false && session.transport.part()
-        if (part) config.session = Object.assign({}, config.session, { part })
-        return true
-      },
-    },
-  )
+  })
   return () => instance.interceptors.request.eject(interceptor)
 }
 

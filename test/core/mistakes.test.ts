@@ -1,10 +1,16 @@
-import type { AxiosInstance } from 'axios'
+import axios, { type AxiosInstance, type AxiosResponse, type InternalAxiosRequestConfig } from 'axios'
 import { createSession, type SessionOptions } from 'refresh-once'
 import { attachSession } from 'refresh-once/axios'
+import { withSession } from 'refresh-once/fetch'
 import { expect, test } from 'vitest'
-import { failureOf, open } from '../setup.ts'
+import { failureOf, open, watch } from '../setup.ts'
 
 const refresh = (): string => 'new'
+
+/** An answer that tells which token has come. */
+function answerTo(config: InternalAxiosRequestConfig): AxiosResponse {
+  return { data: config.headers.get('Authorization'), status: 200, statusText: '', headers: {}, config }
+}
 
 test.each<[string, object, RegExp]>([
   [
@@ -64,6 +70,63 @@ test('swapped or missing arguments of attachSession: a TypeError that says which
     [{}, session],
   ] as unknown as [AxiosInstance, never][])
     expect(() => attachSession(...given)).toThrow(/an axios instance, then a session/)
+})
+
+test('a second session on one instance: a TypeError at once; the same one, or another after the first was detached, is none', async () => {
+  const api = axios.create({ baseURL: 'https://api.test', adapter: async (config) => answerTo(config) })
+  const detach = attachSession(api, open({ refresh: () => 'first' }))
+  const second = open({ refresh: () => 'second' })
+  expect(() => attachSession(api, second)).toThrow(/another session is attached.*detach/)
+  expect(() => attachSession(api, second)).toThrow(TypeError)
+  expect((await api.get('/x')).data).toBe('Bearer first')
+  // Another instance is another matter.
+  attachSession(axios.create(), second)
+  detach()
+  attachSession(api, second)
+  attachSession(api, second)
+  expect((await api.get('/x')).data).toBe('Bearer second')
+})
+
+test('seconds for expiresAt are seconds: nothing is refreshed at once, and the end is where it was said', async () => {
+  let refreshes = 0
+  const end = Math.floor(Date.now() / 1000) + 3_600
+  const session = open({
+    tokens: { accessToken: 'mine', expiresAt: end },
+    refresh: () => {
+      refreshes++
+      return { accessToken: 'next', expiresAt: end + 1 }
+    },
+  })
+  expect([await session.getAccessToken(), session.state.expiresAt]).toEqual(['mine', end * 1000])
+  await session.refresh()
+  expect([await session.getAccessToken(), refreshes]).toEqual(['next', 1])
+  // Of one that has just come, by our clock.
+  expect(Math.abs(Number(session.state.expiresAt) - (end + 1) * 1000)).toBeLessThan(60_000)
+})
+
+test('the 401 of an address that gets no token is explained, once, to those who observe', async () => {
+  const session = open({ refresh, tokens: 'mine' })
+  const send = async (status: number): Promise<Response> => new Response(null, { status })
+  let status = 200
+  const api = withSession(session, { origins: ['https://api.test'], fetch: () => send(status) })
+  const client = axios.create({
+    baseURL: 'https://api.test',
+    validateStatus: null,
+    adapter: async (config) => ({ ...answerTo(config), status }),
+  })
+  attachSession(client, session)
+  const seen = watch(session)
+  const reasons = (): unknown[] => seen.of('degraded').map(({ reason }) => reason)
+  await api('https://other.test/x?secret=1')
+  expect(reasons()).toEqual([])
+  status = 401
+  for (const url of ['https://other.test/x?secret=1', 'https://third.test/']) {
+    expect((await client.get(url)).status).toBe(401)
+    expect((await api(url)).status).toBe(401)
+  }
+  expect(reasons()).toEqual([
+    'https://other.test has answered 401, and gets no token: if it is your API, name it in origins',
+  ])
 })
 
 test('a refresh at an address that is not there names it, without its query', async () => {
