@@ -221,12 +221,20 @@ class FetchRequest extends SessionRequest<Response> {
     if (!this.recallable) return sent()
     const recall = newController()
     this.#recall = recall
-    init.signal = either(this.signal, recall)
-    return sent().then((response) => {
+    init.signal = recall.signal
+    const stay = abortTogether(this.signal, recall)
+    // What throws at once rejects like any other.
+    const answer = (async () => sent())()
+    const landed = (response: Response) => {
+      stayFor(response.body, stay)
       if (!recall.signal.aborted) return response
       // The recall came between the headers and us: nobody could read the body.
       this.discard(response)
       throw reasonOf(recall.signal)
+    }
+    return answer.then(landed, (error) => {
+      stay?.()
+      throw error
     })
   }
 
@@ -348,16 +356,22 @@ function membersOf(init: object): Members {
   return members
 }
 
-/** A signal that aborts with the caller's, and with ours. */
-function either(callers: AbortSignal | undefined, ours: Aborter): AbortSignal {
-  if (!callers) return ours.signal
-  try {
-    // That of its own kind: the global one may be a polyfill's.
-    return (ours.signal.constructor as typeof AbortSignal).any([callers, ours.signal])
-  } catch {}
-  // For good: the caller's abort also ends the reading of the body.
-  leaveWith(callers, (reason) => ours.abort(reason))
-  return ours.signal
+/** The caller's abort is ours, until that is undone. */
+function abortTogether(callers: AbortSignal | undefined, ours: Aborter): (() => void) | undefined {
+  return leaveTogether(callers, (reason) => ours.abort(reason))
+}
+
+/** Of bodies that nobody can read any more. Runtimes without it listen for good. */
+const unread = globalThis.FinalizationRegistry && new FinalizationRegistry<() => void>((undo) => undo())
+
+/**
+ * The caller's abort also ends the reading of a body, and nobody can tell when that is over without reading it himself:
+ * it is listened to as long as there is the body.
+ */
+function stayFor(body: unknown, undo: (() => void) | undefined): void {
+  if (!undo) return
+  if (body && typeof body === 'object') unread?.register(body, undo)
+  else undo()
 }
 
 /** Who waits with a signal. */

@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { SessionRequestInit } from 'refresh-once/fetch'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { deferred, failureOf, newClock, type TurnedClock, times, watch } from '../../setup.ts'
 import { landed, onWire } from '../wire.ts'
 import { type Stage, stage } from './stage.ts'
@@ -13,13 +13,6 @@ const REASON = new Error('the user left')
 const ways: Record<string, (url: string, init: SessionRequestInit) => Parameters<Stage['api']>> = {
   'in init': (url, init) => [url, init],
   'in a Request': (url, init) => [new Request(url, init)],
-}
-
-/** An older runtime, without AbortSignal.any. */
-function withoutAny(): void {
-  const { any } = AbortSignal
-  Reflect.deleteProperty(AbortSignal, 'any')
-  onTestFinished(() => void Object.assign(AbortSignal, { any }))
 }
 
 describe.each(Object.entries(ways))("the caller's signal, %s", (_, way) => {
@@ -73,13 +66,8 @@ describe.each(Object.entries(ways))("the caller's signal, %s", (_, way) => {
     expect(server.count.refreshes).toBe(1)
   })
 
-  describe.each(['none', 'safe', 'safe, without AbortSignal.any'] as const)('recall: %s', (kind) => {
-    const recall = kind === 'none' ? 'none' : 'safe'
-
-    async function given(): Promise<Stage> {
-      if (kind !== 'none' && kind !== 'safe') withoutAny()
-      return stage({ session: { recall } })
-    }
+  describe.each(['none', 'safe'] as const)('recall: %s', (recall) => {
+    const given = (): Promise<Stage> => stage({ session: { recall } })
 
     test('aborts a request on the wire', async () => {
       const { server, api, at } = await given()
@@ -172,6 +160,42 @@ test('when a held request has been served, nothing of ours listens to its signal
   expect(getEventListeners(signal, 'abort').length).toBeLessThanOrEqual(
     getEventListeners(bare, 'abort').length,
   )
+})
+
+/** What a signal keeps for those who wait with it: listeners, and signals that `AbortSignal.any` made of it. */
+function waiting(signal: AbortSignal): number {
+  const sets = Object.getOwnPropertySymbols(signal).map((name) => Reflect.get(signal, name)?.size ?? 0)
+  return Math.max(...sets) + getEventListeners(signal, 'abort').length
+}
+
+test.each([
+  ['is read', 'GET'],
+  ['is left', 'GET'],
+  ['is none', 'HEAD'],
+  ['does not come', 'GET'],
+])('recall leaves nothing behind on a signal that lives on, where the body %s', async (what, method) => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc')
+  const { server, api, at } = await stage({ session: { recall: 'safe' } })
+  const { signal } = new AbortController()
+  const call = () => api(at('/api/items'), { method, signal })
+  if (what === 'does not come') {
+    await call()
+    await server.close()
+  }
+  const send = async () => {
+    const answer = await call().catch(() => undefined)
+    if (what === 'is read') await answer?.text()
+  }
+  for (let sent = 0; sent < 20; sent++) await send()
+  // Connections keep the last answer that they had.
+  if (what !== 'does not come') await api(at('/api/items'))
+  // Finalizers run some time after the garbage has been collected.
+  for (let turns = 0; turns < 50 && waiting(signal); turns++) {
+    collect()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(waiting(signal)).toBe(0)
 })
 
 describe('AbortSignal.timeout', () => {
