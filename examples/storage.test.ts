@@ -82,3 +82,17 @@ describe.each(kinds)('tokens in %s', (_, storage) => {
     expect(await storage.getItem('my-app')).not.toContain(token)
   })
 })
+
+test('a duplicated tab has a copy of sessionStorage: both send the same refresh token, which a server takes for theft', async () => {
+  const own = synchronous()
+  const first = start(own)
+  await first.session.signIn(server.mint('carol'))
+  const copy = synchronous()
+  await copy.setItem('my-app', String(await own.getItem('my-app')))
+  const second = start(copy)
+  server.expireAccessTokens()
+  const reuses = server.count.reuses
+  expect((await first.api.get('/api/items')).status).toBe(200)
+  expect((await second.api.get('/api/items').catch((error) => error)).response.status).toBe(401)
+  expect(server.count.reuses - reuses).toBe(1)
+})
