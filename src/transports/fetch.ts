@@ -24,7 +24,11 @@ export type SessionFetch = typeof fetch & ((input: Input, init?: SessionRequestI
 
 /** Options of {@link withSession}. */
 export interface FetchOptions extends OriginOptions {
-  /** What sends the requests. @default the global fetch, looked up at each call */
+  /**
+   * What sends the requests. It is given `init`, with the token, beside a URL or a Request, and has to honour it: what
+   * takes a `Request` alone is given one, by `(input, init) => own(new Request(input, init))`.
+   * @default the global fetch, looked up at each call
+   */
   fetch?: typeof fetch
 }
 

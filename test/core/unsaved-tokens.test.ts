@@ -140,3 +140,30 @@ test('a sign-out is not undone by tokens that are saved late', async () => {
   expect(await g.store.load()).toMatchObject({ ended: 'signed-out' })
   expect(g.session.state.status).toBe('signed-out')
 })
+
+test.each(['save', 'every call'])(
+  'a store that refuses %s is not asked the faster, the shorter those wait who need it',
+  async (what) => {
+    const counts = []
+    for (const deadline of [20, 200, 10_000]) {
+      const time = newClock()
+      const memory = memoryStore({ clock: time.clock })
+      let refused = 0
+      const refuse = async (): Promise<never> => {
+        refused++
+        throw new Error('no space left')
+      }
+      const store = { ...memory, save: refuse, ...(what !== 'save' && { load: refuse, exclusive: refuse }) }
+      const refresh = () => ({ accessToken: 'new', expiresIn: 1 })
+      const tokens = { accessToken: 'old', refreshToken: 'r', expiresAt: 1 }
+      const session = open({ refresh, store, tokens, deadline, clock: time.clock })
+      for (let ms = 0; ms < 5_000; ms += 5) {
+        session.getAccessToken().catch(() => {})
+        await time.advance(5)
+      }
+      counts.push(refused)
+      session.close()
+    }
+    expect(Math.max(...counts)).toBeLessThan(30)
+  },
+)

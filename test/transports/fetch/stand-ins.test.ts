@@ -218,3 +218,24 @@ describe('the URL of React Native without its polyfill', () => {
     expect(make).toThrow(/react-native-url-polyfill/)
   })
 })
+
+describe('a fetch that takes a Request alone, as documented', () => {
+  test.each(['none', 'safe'] as const)(
+    'gets the token and is called once for each send (recall: %s)',
+    async (recall) => {
+      const own = (request: Request): Promise<Response> => fetch(request)
+      const { server, api, at } = await stage({
+        fetch: { fetch: (input, init) => own(new Request(input, init)) },
+        session: { recall },
+      })
+      const init = { method: 'PUT', body: 'some' }
+      expect((await api(at('/api/items'))).status).toBe(200)
+      expect((await api(new Request(at('/api/items')))).status).toBe(200)
+      expect(await (await api(new Request(at('/api/echo'), init))).json()).toMatchObject({ bodyLength: 4 })
+      expect(server.count).toMatchObject({ api: 3, refreshRequests: 0 })
+      server.expireAccessTokens()
+      expect(await (await api(at('/api/echo'), init)).json()).toMatchObject({ bodyLength: 4 })
+      expect(server.count).toMatchObject({ api: 5, refreshes: 1 })
+    },
+  )
+})
