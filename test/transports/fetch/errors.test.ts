@@ -240,6 +240,34 @@ describe('`shouldRefresh`', () => {
     expect(seen[0]).toBe(answer)
   })
 
+  // A login page behind a redirect: where one may look at it, as in Node, and where not, as in browsers.
+  test.each([
+    [307, 'that one may look at', (response: Response) => response],
+    [
+      302,
+      'that nobody may look at',
+      ({ status, headers }: Response) =>
+        status === 307
+          ? Object.defineProperties(Response.error(), { type: { value: 'opaqueredirect' } })
+          : new Response(null, { status, headers }),
+    ],
+  ])('is asked about a redirect, as %i, %s, where the caller follows none', async (code, _, seenAs) => {
+    const asked: number[] = []
+    const { server, api, at } = await stage({
+      fetch: { fetch: async (...all) => seenAs(await fetch(...all)) },
+      session: {
+        shouldRefresh({ status }) {
+          asked.push(status)
+          return status === code || undefined
+        },
+      },
+    })
+    server.fault('redirect', { on: '/api/items', location: '/login' })
+    expect((await api(at('/api/items'), { redirect: 'manual' })).status).toBe(200)
+    expect(asked).toEqual([code, 200])
+    expect(server.count).toMatchObject({ refreshes: 1, reuses: 0 })
+  })
+
   test('`false` leaves a 401 to the caller, and a body that is no JSON is undefined', async () => {
     const seen: unknown[] = []
     const { server, api, at } = await stage({
