@@ -17,6 +17,7 @@ import { newNonce } from './store.ts'
 import { Stubborn } from './stubborn.ts'
 import { WaitingRoom } from './waiting-room.ts'
 import { Wire } from './wire.ts'
+import { Young } from './young.ts'
 
 /** Makes the parts. Each gets those that it needs to know, which are made before it. */
 export function assemble(options: SessionOptions): Parts {
@@ -51,6 +52,7 @@ export function assemble(options: SessionOptions): Parts {
     cooldown,
     budget,
     stubborn: new Stubborn(),
+    young: new Young(),
     beginning,
     known,
     look: options.store && new Look(store, settings, known, room, nonce),

@@ -20,7 +20,7 @@ export type Verdict = 'accepted' | 'refused' | 'again' | 'asked' | SessionError
 /** A request that was answered so often that its token is no good is not sent once more. */
 const MOST_REFUSALS = 5
 
-/** Settles nothing: it may start a refresh, and waits for none. */
+/** Settles nothing: it may start a refresh, and waits for none, but for a token to grow older. */
 export function judge(
   parts: Parts,
   request: SessionRequest<unknown>,
@@ -32,14 +32,12 @@ export function judge(
 }
 
 /** An answer, whatever its status, shows that the token is good. */
-function accept(
-  { budget, known, cookie, stubborn }: Parts,
-  request: SessionRequest<unknown>,
-  status: number,
-): Verdict {
+function accept(parts: Parts, request: SessionRequest<unknown>, status: number): Verdict {
+  const { budget, known, cookie, stubborn, young } = parts
   if (cookie && status && status < 400) known.meet()
   if (status && request.generation === known.generation && !request.bare) {
     stubborn.accept(request, known.record)
+    young.accept(known, parts.room, parts.running)
     if (budget.inQuestion) budget.restore(request.attempts > 1)
   }
   return 'accepted'
@@ -47,7 +45,7 @@ function accept(
 
 /** The API may not like our token: finds out whether it does, and whether that can be cured. */
 async function examine(parts: Parts, request: SessionRequest<unknown>, outcome: unknown): Promise<Verdict> {
-  const { known, events, budget, settings } = parts
+  const { known, events, budget, settings, young } = parts
   const response = request.responseOf(outcome)
   const { status, headers, url } = response
   const challenge = headers.get('www-authenticate') ?? ''
@@ -79,13 +77,18 @@ async function examine(parts: Parts, request: SessionRequest<unknown>, outcome: 
   if (request.epoch && request.epoch !== known.epoch) return new SessionError('session_changed')
   // The session ended while it was on its way: it is not replayed as nobody.
   if (known.record?.ended) return known.expired
+  const current = request.generation === known.generation
+  if (current && asked === undefined && remedy === 'refresh' && isRepeatable(parts, request)) {
+    const nap = young.nap(request, challenge, known, parts.room, settings)
+    if (nap) return nap.then(() => 'again')
+  }
   // Whatever became of the tokens meanwhile.
   if (++request.refusals > MOST_REFUSALS) return new SessionError('refresh_loop', say('loop'))
   if (remedy === 'nonce') return withNonce(parts, request, headers.get('dpop-nonce'))
   // With another token it may be asked for another nonce.
   request.resigned = false
   // Somebody has refreshed since it was sent.
-  if (request.generation !== known.generation) return repeat(parts, request, 'again')
+  if (!current) return repeat(parts, request, 'again')
   if (request.attempts > 1) budget.refuse()
   return ask(parts, request)
 }

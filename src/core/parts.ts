@@ -13,6 +13,7 @@ import type { SessionStore } from './store.ts'
 import type { Stubborn } from './stubborn.ts'
 import type { WaitingRoom } from './waiting-room.ts'
 import type { Wire } from './wire.ts'
+import type { Young } from './young.ts'
 
 /** What a session is made of. Each part owns its piece of state, and is the only one that changes it. */
 export interface Parts {
@@ -35,6 +36,8 @@ export interface Parts {
   readonly budget: Budget
   /** Which endpoints refuse whatever they get. */
   readonly stubborn: Stubborn
+  /** Which token is so new that it may be refused for that. */
+  readonly young: Young
   /** What the options say of the beginning. */
   readonly beginning: Beginning
   /** The record. */

@@ -1,0 +1,279 @@
+import { findSessionError, type SessionOptions } from 'refresh-once'
+import { type SessionFetch, withSession } from 'refresh-once/fetch'
+import { describe, expect, test } from 'vitest'
+import { failureOf, newClock, open, times, watch } from '../setup.ts'
+
+const API = 'https://api.example.com'
+
+/** Milliseconds by which its clock is behind. */
+const BEHIND = 3_000
+
+const EARLY = 'Bearer error="invalid_token", error_description="The token is not valid yet"'
+
+interface WorldOptions {
+  behind?: number
+  challenge?: string
+  /** What it refuses whatever it gets. */
+  locked?: string
+  /** Milliseconds that a token lives. */
+  life?: number
+  session?: Partial<SessionOptions>
+}
+
+/** An API whose clock is behind that of the authorization server, and a session whose token is over soon. */
+function world({
+  behind = BEHIND,
+  challenge = EARLY,
+  locked,
+  life = 60_000,
+  session: own,
+}: WorldOptions = {}) {
+  const time = newClock()
+  const { now } = time.clock
+  const issued = new Map<string, number>()
+  const sent: { token: string; path: string; status: number }[] = []
+  const revoked = new Set<string>()
+  let refreshes = 0
+  const issue = () => {
+    const accessToken = `token-${issued.size}`
+    issued.set(accessToken, now())
+    return { accessToken, refreshToken: 'r', expiresIn: life / 1000 }
+  }
+  const first = issue()
+  const session = open({
+    clock: time.clock,
+    tokens: { ...first, expiresAt: now() + life },
+    refresh: () => {
+      refreshes++
+      return issue()
+    },
+    ...own,
+  })
+  const wire: typeof fetch = async (input, init) => {
+    init?.signal?.throwIfAborted()
+    const token = new Headers(init?.headers).get('authorization')?.slice(7) ?? ''
+    const path = new URL(String(input)).pathname
+    const from = Number(issued.get(token))
+    const there = now() - behind
+    const good = from <= there && there < from + life && !revoked.has(token) && path !== locked
+    const status = good || path === '/punctual' ? 200 : 401
+    sent.push({ token, path, status })
+    return new Response(null, {
+      status,
+      headers: status === 401 ? { 'www-authenticate': challenge } : {},
+    })
+  }
+  const api: SessionFetch = withSession(session, { origins: [API], fetch: wire })
+  return {
+    time,
+    session,
+    sent,
+    revoked,
+    issue,
+    refreshes: () => refreshes,
+    get: async (path = '/items', init?: RequestInit) => api(API + path, init),
+    /** Its first token is over, and the next one has come. */
+    renewed: async () => {
+      await time.advance(life)
+      await session.getAccessToken()
+    },
+  }
+}
+
+/** Turns the clock until it has settled. */
+async function turned<T>({ time }: ReturnType<typeof world>, awaited: Promise<T>): Promise<T> {
+  let settled = false
+  const end = () => {
+    settled = true
+  }
+  awaited.then(end, end)
+  for (let n = 0; n < 400; n++) {
+    await time.advance(settled ? 0 : 50)
+    if (settled) break
+  }
+  return awaited
+}
+
+describe('an API whose clock is behind', () => {
+  test('accepts a token that has just come a little later: no other one is fetched, and no call fails', async () => {
+    const there = world()
+    await there.renewed()
+    const start = there.time.clock.monotonic()
+    expect((await turned(there, there.get())).status).toBe(200)
+    expect(there.time.clock.monotonic() - start).toBeLessThan(5_000)
+    expect(there.refreshes()).toBe(1)
+    expect(new Set(there.sent.map(({ token }) => token))).toEqual(new Set(['token-1']))
+  })
+
+  test('accepts one of a sign-in a little later', async () => {
+    const there = world()
+    await there.session.signIn(there.issue())
+    expect((await turned(there, there.get())).status).toBe(200)
+    expect(there.refreshes()).toBe(0)
+  })
+
+  test('is asked a few times by each request, however many there are', async () => {
+    const there = world()
+    await there.renewed()
+    const all = await turned(there, Promise.all(times(20, () => there.get())))
+    expect(all.map(({ status }) => status)).toEqual(times(20, () => 200))
+    expect(there.refreshes()).toBe(1)
+    expect(there.sent.length).toBeLessThanOrEqual(20 * 4)
+  })
+
+  test('is asked again at once when somebody else has accepted the token, and others are not kept waiting', async () => {
+    const there = world({ behind: 400 })
+    await there.renewed()
+    const waiting = there.get()
+    await there.time.advance(400)
+    expect((await there.get('/punctual')).status).toBe(200)
+    expect((await waiting).status).toBe(200)
+    expect(there.refreshes()).toBe(1)
+  })
+
+  test('that is far behind gets another token in the end, as before', async () => {
+    const there = world({ behind: 50_000 })
+    await there.renewed()
+    expect((await turned(there, there.get())).status).toBe(401)
+    expect(there.refreshes()).toBe(2)
+  })
+})
+
+test.each([
+  'The token is not valid before 05/01/2030 10:00:00',
+  'Jwt used before 2030-01-01T00:00:00Z',
+  'jwt not active',
+  '"nbf" claim timestamp check failed',
+  'The token is not yet valid (iat)',
+  'Jwt issued at future',
+  'Token used too early',
+])('libraries have words of their own for that: %s', async (words) => {
+  const there = world({
+    challenge: `Bearer error="invalid_token", error_description="${words.replaceAll('"', '')}"`,
+  })
+  await there.renewed()
+  expect((await turned(there, there.get())).status).toBe(200)
+  expect(there.refreshes()).toBe(1)
+})
+
+test('a token that was fetched for a refusal is given the time, too: no call fails', async () => {
+  const there = world({ life: 3_600_000 })
+  await there.time.advance(10_000)
+  there.revoked.add('token-0')
+  expect((await turned(there, there.get())).status).toBe(200)
+  expect(there.refreshes()).toBe(1)
+})
+
+describe('nobody waits for a token to grow older', () => {
+  test('that is old: one that was revoked is replaced at once', async () => {
+    const there = world({ behind: 0, life: 3_600_000 })
+    await there.renewed()
+    await there.time.advance(10_000)
+    there.revoked.add('token-1')
+    expect((await there.get()).status).toBe(200)
+    expect(there.refreshes()).toBe(2)
+  })
+
+  test('that the first tokens of the options hold: nobody knows since when', async () => {
+    const there = world({ behind: 0 })
+    there.revoked.add('token-0')
+    expect((await there.get()).status).toBe(200)
+    expect(there.refreshes()).toBe(1)
+  })
+
+  test.each([
+    '',
+    'Bearer',
+    'Bearer error="invalid_token"',
+    'Bearer error="invalid_token", error_description="The access token expired"',
+    'Bearer error="invalid_token", error_description="Token has been revoked"',
+  ])('of which the API does not say that it is too new: %s', async (challenge) => {
+    const there = world({ behind: 0, challenge })
+    await there.renewed()
+    there.revoked.add('token-1')
+    expect((await there.get()).status).toBe(200)
+    expect(there.refreshes()).toBe(2)
+  })
+
+  test('where the app itself has asked for another one', async () => {
+    const there = world({ behind: 0, session: { shouldRefresh: ({ status }) => status === 401 } })
+    await there.renewed()
+    there.revoked.add('token-1')
+    expect((await there.get()).status).toBe(200)
+    expect(there.refreshes()).toBe(2)
+  })
+
+  test('with a body that can be sent once', async () => {
+    const there = world()
+    await there.renewed()
+    const body = new ReadableStream({ start: (controller) => controller.close() })
+    const init = { method: 'POST', body, duplex: 'half' } as RequestInit
+    const answer = await there.get('/items', init)
+    expect([answer.status, findSessionError(answer)?.code]).toEqual([401, 'not_replayable'])
+    expect(there.sent).toHaveLength(1)
+  })
+
+  test('with a deadline that is shorter than that', async () => {
+    const there = world({ session: { deadline: 500 } })
+    await there.renewed()
+    expect((await there.get()).status).toBe(401)
+  })
+})
+
+test('an endpoint that always refuses costs the waiting once for a token, and none for those fetched for it', async () => {
+  const there = world({ behind: 0, locked: '/locked', life: 3_600_000 })
+  await there.renewed()
+  expect((await turned(there, there.get('/locked'))).status).toBe(401)
+  expect(there.refreshes()).toBe(2)
+  const before = there.sent.length
+  // With the clock at rest: there is nothing to wait for.
+  for (let n = 0; n < 3; n++) expect((await there.get('/locked')).status).toBe(401)
+  expect(there.sent.length - before).toBeLessThanOrEqual(6)
+})
+
+describe('whoever waits for it may leave at once', () => {
+  test('by an abort', async () => {
+    const there = world()
+    await there.renewed()
+    const controller = new AbortController()
+    const failure = failureOf(there.get('/items', { signal: controller.signal }))
+    await there.time.advance(100)
+    controller.abort()
+    expect(await failure).toMatchObject({ name: 'AbortError' })
+    expect(there.sent).toHaveLength(1)
+  })
+
+  test.each(['signOut', 'close'] as const)('when the session ends: %s', async (verb) => {
+    const there = world()
+    await there.renewed()
+    const answer = there.get()
+    await there.time.advance(100)
+    await there.session[verb]()
+    expect((await answer).status).toBe(401)
+    expect(findSessionError(await answer)?.code).toBe(verb === 'close' ? 'session_closed' : 'session_changed')
+    expect(there.sent).toHaveLength(1)
+  })
+
+  test('when somebody else signs in: it is not sent with the token of another', async () => {
+    const there = world()
+    await there.renewed()
+    const answer = there.get()
+    await there.time.advance(100)
+    await there.session.signIn(there.issue())
+    expect(findSessionError(await answer)?.code).toBe('session_changed')
+    expect(there.sent).toHaveLength(1)
+  })
+
+  test('when a newer token has come: it is sent with that', async () => {
+    const there = world({ behind: 0 })
+    await there.renewed()
+    there.revoked.add('token-1')
+    const seen = watch(there.session)
+    const answer = there.get()
+    await there.time.advance(100)
+    await there.session.refresh()
+    expect((await answer).status).toBe(200)
+    expect(there.refreshes()).toBe(2)
+    expect(seen.of('refresh-succeeded')).toHaveLength(1)
+  })
+})
