@@ -308,8 +308,9 @@ function isFair(g: Given): boolean {
     g.aborts === 'before'
   )
     return false
-  // Whether Node 20 sends a body again after a redirect, or fails, is chance.
-  if (!g.client.endsWith('http') && /moved|kept/.test(g.answer) && g.body !== 'nothing') return false
+  // Of bytes, Node 20 fails at the second send: "Cannot perform ArrayBuffer.prototype.slice on a detached ArrayBuffer".
+  // What was held has been copied, and may get through where the bare one does not.
+  if (!g.client.endsWith('http') && /moved|kept/.test(g.answer) && /bytes|buffer/.test(g.body)) return false
   // undici of the tests takes no FormData and no Blob of Node's own.
   return !(g.client === 'undici' && /form|blob/.test(g.body))
 }
