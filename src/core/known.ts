@@ -136,6 +136,11 @@ export class Known {
    */
   become(next: Stored, type: Arrival, error?: SessionError, leaves?: boolean): boolean {
     if (!this.#isNews(next)) return false
+    if (this.#untold && !next.ended) {
+      // First the end, then the next sign-in: and whoever hears of it may begin one of his own.
+      this.tell()
+      return this.become(next, type, error, leaves)
+    }
     if (type === 'refresh-adopted' && hasSameAccess(next, this.#record)) {
       // No news for those who wait for an access token; the refresh token is the one to go on with.
       this.#record = next
@@ -143,8 +148,6 @@ export class Known {
     }
     const { settings, events, room, running, cooldown, budget } = this.#concerned
     const { tokens, ended } = next
-    // First the end, then the next sign-in.
-    if (!ended) this.tell()
     // Others may have cured as little as we have: theirs count as soon as one of ours is in question.
     const others = type === 'refresh-adopted' && budget.inQuestion
     if (tokens && type.startsWith('refresh') && (running.flight?.holds || others)) budget.spend()

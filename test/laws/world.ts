@@ -166,7 +166,8 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
     let seen = 0
     let flying = false
     session.observe((event) => {
-      hear()
+      // Of a sign-out the state has told before: this may come late, when the next sign-in is under way.
+      if (event.type !== 'signed-out') hear()
       tally.events++
       if (event.type === 'refresh-started') {
         if (flying) fault('L1: a flight starts, and the last one has not come home')
