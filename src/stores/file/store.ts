@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, watch as watchFolder } from 'node:fs'
+import { existsSync, mkdirSync, watch as watchFolder } from 'node:fs'
 import { appendFile } from 'node:fs/promises'
 import { basename, join as pathTo } from 'node:path'
 import type { Clock } from '../../core/clock.ts'
@@ -204,16 +204,13 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
     watch(hear, degraded) {
       hearers = [...hearers, hear]
       if (degraded) report = degraded
-      listen()
-      if (!watcher) {
-        try {
-          // So that others can be heard who sign in first.
-          mkdirSync(path, { recursive: true, mode: 0o700 })
-          listen()
-        } catch {
-          // It shows when it is to be written.
-        }
+      try {
+        // So that others can be heard who sign in first. Deno says later, and to nobody, that there is no folder.
+        if (!existsSync(path)) mkdirSync(path, { recursive: true, mode: 0o700 })
+      } catch {
+        // It shows when it is to be written.
       }
+      listen()
       return () => {
         hearers = hearers.filter((other) => other !== hear)
       }

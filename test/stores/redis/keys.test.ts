@@ -198,7 +198,7 @@ for (const kind of kinds) {
 }
 
 describe('what makes no sense is refused at once, by name', () => {
-  const client = { evalSha() {}, duplicate() {} } as never
+  const client = { evalSha() {}, duplicate() {}, subscribe() {} } as never
   test.each([
     ['client', {}],
     ['client', { client: {} }],
