@@ -29,7 +29,9 @@ export async function replace(
   const looking = leaves ? store.load().catch(() => undefined) : undefined
   if (looking && !before) await looking
   let saved = await store.save(next)
-  if (before || known.record !== next || saved.version.nonce === nonce) begin(saved)
+  // By somebody who has called a verb of this session meanwhile, not by what the store has told.
+  const outdone = known.record !== next && known.record?.version.nonce === nonce
+  if (before || outdone || saved.version.nonce === nonce) begin(saved)
   else {
     // The store had not been read yet, and knows an epoch that our clock has not come to.
     const later = { version: newVersion(parts, saved), ...content }

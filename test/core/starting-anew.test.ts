@@ -1,7 +1,7 @@
 import { memoryStore, type Session, type SessionOptions } from 'refresh-once'
 import { describe, expect, test } from 'vitest'
 import { failureOf, open, startServer, watch, withoutJitter } from '../setup.ts'
-import { syncStorage } from './storage.ts'
+import { asyncStorage, syncStorage } from './storage.ts'
 
 /** A browser with one app: what it keeps, and the server that its cookie belongs to. */
 function browser(options: Partial<SessionOptions> = {}) {
@@ -179,6 +179,26 @@ describe('a login that leads elsewhere and comes back with a cookie', () => {
         tokens: { accessToken: 'a', refreshToken: 'good', expiresAt: 1 },
       })
       expect(await token(right.session)).toBe('good-2')
+    }
+  })
+})
+
+describe('a verb before the store was read wins over what is in it, also by a clock that is behind', () => {
+  const ahead = { epoch: `${Date.now() + 60_000}`.padStart(15, '0'), generation: 1, nonce: '0.5' }
+
+  test.each([
+    ['a storage that answers at once', syncStorage],
+    ['one that takes its time', asyncStorage],
+  ])('%s', async (_, newStorage) => {
+    for (const verb of ['signOut', 'signIn'] as const) {
+      const storage = newStorage()
+      await memoryStore({ storage }).save({ version: ahead, tokens: { accessToken: 'former' } })
+      const session = open({ refresh: () => 'refreshed', store: memoryStore({ storage }) })
+      await (verb === 'signIn' ? session.signIn('mine') : session.signOut())
+      const outcome = verb === 'signIn' ? 'mine' : 'session_expired'
+      expect(await token(session)).toBe(outcome)
+      // So it is for the next one.
+      expect(await token(open({ refresh: () => 'refreshed', store: memoryStore({ storage }) }))).toBe(outcome)
     }
   })
 })
