@@ -60,7 +60,9 @@ export async function restore(parts: Parts): Promise<void> {
   let stored: Stored | undefined
   try {
     stored = await store.load()
-    if (stored && !isOpen(parts, stored)) known.become(stored, 'restored')
+    // Somebody may have signed in meanwhile: then it is news.
+    const type = known.reading ? 'restored' : 'refresh-adopted'
+    if (stored && !isOpen(parts, stored)) known.become(stored, type)
   } catch {
     read = false
     events.emit({ type: 'degraded', reason: say('load') })

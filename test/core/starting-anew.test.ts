@@ -1,6 +1,6 @@
 import { memoryStore, type Session, type SessionOptions } from 'refresh-once'
 import { describe, expect, test } from 'vitest'
-import { failureOf, open, startServer, watch, withoutJitter } from '../setup.ts'
+import { deferred, failureOf, open, startServer, watch, withoutJitter } from '../setup.ts'
 import { asyncStorage, syncStorage } from './storage.ts'
 
 /** A browser with one app: what it keeps, and the server that its cookie belongs to. */
@@ -201,6 +201,27 @@ describe('a verb before the store was read wins over what is in it, also by a cl
       expect(await token(open({ refresh: () => 'refreshed', store: memoryStore({ storage }) }))).toBe(outcome)
     }
   })
+})
+
+test('a sign-out elsewhere that a slow first look brings to one who has signed in meanwhile is told', async () => {
+  const own = memoryStore()
+  const looked = deferred<void>()
+  const store = {
+    ...own,
+    async load() {
+      await looked.promise
+      return own.load()
+    },
+  }
+  const session = open({ refresh: () => 'refreshed', store })
+  const seen = watch(session)
+  await session.signIn('mine')
+  const record = await own.load()
+  const epoch = `${Number(record?.version.epoch.slice(0, 15)) + 1}`.padStart(15, '0')
+  await own.save({ version: { epoch, generation: 1, nonce: '0.5' }, ended: 'signed-out' })
+  looked.resolve()
+  await seen.until('signed-out')
+  expect(session.state.status).toBe('signed-out')
 })
 
 describe('cookie mode, where nobody can see whether there is a cookie', () => {

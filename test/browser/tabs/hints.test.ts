@@ -46,6 +46,7 @@ inEachEngine('messages between tabs are hints:', (set) => {
     const real = await eavesdropper.call('heard')
     expect(real.length).toBeGreaterThan(0)
 
+    await expect.poll(() => one.call('state'), { timeout: 20_000 }).toMatchObject({ generation: 2 })
     const before = await Promise.all([one, two].map((tab) => tab.call('state')))
     const tokens = await Promise.all([one, two].map((tab) => tab.call('accessToken')))
     for (const tab of [one, two]) await tab.call('listen', channels)
