@@ -18,6 +18,8 @@ export interface Context {
   readonly session: Session
   readonly view: View
   closed: boolean
+  /** Its user has signed out here last, whether the store knows of it or not. */
+  left: boolean
   /** Before the last step there was something to wait for: a refresh, or the store. */
   waits: boolean
   /** Until when it may refresh, by the monotonic clock. */

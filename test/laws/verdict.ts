@@ -51,7 +51,9 @@ function isJustified(
 ): boolean {
   switch (code) {
     case 'session_expired':
-      return happened.refused > 0 || context.view.signedOut || context.view.changedSince(stamp)
+      return (
+        happened.refused > 0 || context.left || context.view.signedOut || context.view.changedSince(stamp)
+      )
     case 'refresh_failed':
       // Stores that are slow use up a lease, too, or the part of it that a storage is given.
       return happened.failed > 0 || happened.jumps > 0 || clock.monotonic() >= LEASE / 4

@@ -142,6 +142,7 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
       session,
       view,
       closed: false,
+      left: false,
       waits: false,
       leasedUntil: Number.POSITIVE_INFINITY,
       used: [],
@@ -243,6 +244,7 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
         const { grant, answer } = server.login(command.user, time.now())
         if (inJar) trial.keep(answer)
         view.signIn(grant)
+        context.left = false
         const tokens = inJar ? withoutRefreshToken(answer) : answer
         expect('signIn', cookie ? session.signIn() : session.signIn(tokens))
         break
@@ -255,6 +257,7 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
       case 'sign-out':
         if (closed) break
         view.signOut()
+        context.left = true
         expect('signOut', signOut(context, command.server))
         break
       case 'close':
