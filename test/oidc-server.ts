@@ -1,6 +1,7 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import Provider, { type ClientMetadata } from 'oidc-provider'
+import { agree } from './oidc-consent.ts'
 
 export interface OidcServer {
   readonly tokenEndpoint: string
@@ -103,27 +104,12 @@ export async function createOidcServer(options: OidcServerOptions): Promise<Oidc
       }
     }
     if (request.url?.startsWith('/me')) count.apiRequests++
-    if (request.url?.startsWith('/interaction/')) void agree(request, response)
+    if (request.url?.startsWith('/interaction/')) void agree(provider, request, response, note)
     else void serve(request, response)
   })
 
   function note(accountId: string, grantId: string): void {
     grants.set(accountId, [...(grants.get(accountId) ?? []), grantId])
-  }
-
-  /** Answers what the provider asks of the user, by the next redirect. */
-  async function agree(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { prompt, params, session } = await provider.interactionDetails(request, response)
-    if (prompt.name === 'login')
-      return provider.interactionFinished(request, response, { login: { accountId: 'alice' } })
-    const grant = new provider.Grant({
-      accountId: String(session?.accountId),
-      clientId: String(params.client_id),
-    })
-    grant.addOIDCScope(String(params.scope))
-    const consent = { grantId: await grant.save() }
-    note(String(session?.accountId), consent.grantId)
-    await provider.interactionFinished(request, response, { consent }, { mergeWithLastSubmission: true })
   }
 
   const server: OidcServer = {

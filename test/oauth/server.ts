@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { exportJWK, generateKeyPair } from 'jose'
 import Provider, { type ClientMetadata } from 'oidc-provider'
 import { afterEach, beforeEach, vi } from 'vitest'
+import { agree } from '../oidc-consent.ts'
 
 export interface ServerOptions {
   /** Wants proofs, with nonces, at the token endpoint and at `/me`. */
@@ -204,7 +205,7 @@ async function createServerOf(options: ServerOptions = {}): Promise<Server> {
       response.on('close', () => atOnce--)
       if (faults.token) return void overToken(request, response)
     }
-    if (pathname.startsWith('/interaction/')) return void agree(request, response)
+    if (pathname.startsWith('/interaction/')) return void agree(provider, request, response)
     if (pathname.startsWith('/api/')) return void api(request, say)
     void serve(request, response)
   })
@@ -237,20 +238,6 @@ async function createServerOf(options: ServerOptions = {}): Promise<Server> {
     if (stepUp.wanted && !stepUp.strong.has(value))
       return refuse(`error="insufficient_user_authentication", acr_values="${stepUp.wanted}", max_age="300"`)
     say([200, { ...cors, 'content-type': 'application/json' }, '{}'])
-  }
-
-  /** Whoever comes to sign in is Alice, and agrees to everything. */
-  async function agree(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { prompt, params, session } = await provider.interactionDetails(request, response)
-    if (prompt.name === 'login')
-      return provider.interactionFinished(request, response, { login: { accountId: 'alice' } })
-    const grant = new provider.Grant({
-      accountId: String(session?.accountId),
-      clientId: String(params.client_id),
-    })
-    grant.addOIDCScope(String(params.scope))
-    const consent = { grantId: await grant.save() }
-    await provider.interactionFinished(request, response, { consent }, { mergeWithLastSubmission: true })
   }
 
   return {
