@@ -14,7 +14,7 @@ export interface Note {
 /** A page, a frame or a worker. */
 export interface Member {
   readonly id: string
-  /** Does something there. Rejects if the line is cut, or the context ends, before it has answered. */
+  /** Does something there. Rejects if another page has come in its place before it has answered. */
   call<Name extends keyof Actions>(
     name: Name,
     ...args: Parameters<Actions[Name]>
@@ -30,8 +30,7 @@ export interface Member {
 }
 
 interface Call {
-  /** By which the page was told. */
-  line: WebSocket | undefined
+  order: Extract<Order, { call: number }>
   resolve(value: unknown): void
   reject(error: Error): void
 }
@@ -46,6 +45,8 @@ export function createMember(
   const looks = new Set<() => void>()
   /** The number of the last report of each page that has been here. */
   const heard = new Map<string, number>()
+  /** Who is here. */
+  let page = ''
   let connections = 0
   let numbers = 0
   let restored = false
@@ -78,6 +79,20 @@ export function createMember(
     return heard.get(page) ?? 0
   }
 
+  /** A page that comes back by another line is told again what it may not have been told: it does nothing twice. */
+  function welcome(who: string, line: WebSocket): void {
+    socket = line
+    const isBack = who === page
+    page = who
+    for (const [call, { order, reject }] of calls) {
+      if (isBack) send(line, order)
+      else {
+        calls.delete(call)
+        reject(new Error(`${id} has ended`))
+      }
+    }
+  }
+
   function send(line: WebSocket | undefined, order: Order): void {
     line?.send(JSON.stringify(order))
   }
@@ -90,30 +105,22 @@ export function createMember(
 
   return {
     connect(line) {
-      let page = ''
-      socket = line
+      let own = ''
       line.on('message', (data) => {
         const message = JSON.parse(String(data)) as Hello | Report
         if ('hello' in message) {
-          page = message.hello.page
+          own = message.hello.page
           restored = message.hello.restored
           connections++
+          welcome(own, line)
         }
         // What may be lost is said again by the next line: it counts once, and in order.
-        else if (message.number === lastOf(page) + 1) {
-          heard.set(page, message.number)
+        else if (message.number === lastOf(own) + 1) {
+          heard.set(own, message.number)
           receive(message)
         }
-        if (!('event' in message)) send(line, { heard: lastOf(page) })
+        if (!('event' in message)) send(line, { heard: lastOf(own) })
         changed()
-      })
-      // The page may have come back by another line already: this one still takes along what it was told by it.
-      line.on('close', () => {
-        for (const [call, { line: own, reject }] of calls) {
-          if (own !== line) continue
-          calls.delete(call)
-          reject(new Error(`${id} has ended`))
-        }
       })
     },
     member: {
@@ -129,8 +136,9 @@ export function createMember(
           () =>
             new Promise((resolve, reject) => {
               const call = ++numbers
-              calls.set(call, { line: socket, resolve, reject })
-              send(socket, { call, name, args })
+              const order = { call, name, args }
+              calls.set(call, { order, resolve, reject })
+              send(socket, order)
             }),
         )) as Member['call'],
     },

@@ -20,6 +20,8 @@ type Unnumbered<T> = T extends unknown ? Omit<T, 'number'> : never
 
 const page = String(Math.random())
 let socket: WebSocket
+/** The number of the last order that was taken: a line that is cut takes orders along, too, and they come again. */
+let taken = 0
 let reports = 0
 /** What the test may not have heard: a line that is cut takes along what was said last. */
 const unheard = new Map<number, { report: object; done: () => void }>()
@@ -56,6 +58,8 @@ function open(actions: object, restored: boolean): void {
     const order = JSON.parse(data) as Order
     if ('heard' in order) return forget(order.heard)
     const { call, name, args } = order
+    if (call <= taken) return
+    taken = call
     try {
       const action = actions[name as keyof typeof actions] as (...args: readonly unknown[]) => unknown
       report({ call, value: (await action(...args)) ?? null })
