@@ -7,11 +7,17 @@ const alias = sourceAliases()
 const testTimeout = 30_000
 
 /** What needs a real Redis. */
-const withRedis = ['test/stores/redis/**/*.test.ts', 'examples/redis.test.ts', 'examples/bff/*.test.ts']
+const withRedis = [
+  'test/stores/redis/**/*.test.ts',
+  'test/oauth/processes/redis.test.ts',
+  'examples/redis.test.ts',
+  'examples/bff/*.test.ts',
+]
 
 /** Processes that share files; they run what is built. */
 const withProcesses = [
   'test/mcp/processes/**/*.test.ts',
+  'test/oauth/processes/file.test.ts',
   'test/stores/file/processes/**/*.test.ts',
   'examples/cli/**/*.test.ts',
 ]

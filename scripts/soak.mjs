@@ -40,12 +40,19 @@ const {
 const seed = process.env.SOAK_SEED ?? String(randomInt(2 ** 31))
 
 const all = {
-  oauth: () =>
-    soak('oauth', {
-      args: ['--project', 'newest', 'test/oauth'],
-      env: { SOAK_EXPIRIES },
-      header: [`expiries  ${SOAK_EXPIRIES}, 20 requests each, without and with proofs of possession`],
-    }),
+  async oauth() {
+    const [chromium, redis] = [await ensureChromium(), await ensureRedis()]
+    if (!chromium || !redis) return false
+    const projects = ['newest', 'processes', 'redis', 'browser'].flatMap((name) => ['--project', name])
+    return soak('oauth', {
+      args: [...projects, 'test/oauth', 'test/browser/grant-in-tabs.test.ts'],
+      env: { SOAK_EXPIRIES, CHROMIUM_PATH: chromium, REDIS_SERVER_PATH: redis },
+      header: [
+        `expiries  ${SOAK_EXPIRIES}, 20 requests each, without and with proofs of possession`,
+        `          the same for each of 8 tabs, of 4 processes, and of 8 machines`,
+      ],
+    })
+  },
   laws: () =>
     soak('laws', {
       args: ['--project', 'newest', 'test/laws'],

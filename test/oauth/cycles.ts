@@ -2,6 +2,7 @@ import axios from 'axios'
 import type { Clock, Session } from 'refresh-once'
 import { attachSession } from 'refresh-once/axios'
 import { withSession } from 'refresh-once/fetch'
+import { vi } from 'vitest'
 import { times, withoutJitter } from '../setup.ts'
 import type { Server } from './server.ts'
 
@@ -15,6 +16,13 @@ export function movable(): { clock: Clock; pass: (ms?: number) => void } {
       ahead += ms
     },
   }
+}
+
+/** The clock of this machine is off; the provider takes the true time, which it finds where it is asked. */
+export function setWrong(off: number): void {
+  const { now } = Date
+  const stack = () => new Error('where').stack ?? ''
+  vi.spyOn(Date, 'now').mockImplementation(() => now() + (/oidc-provider/.test(stack()) ? 0 : off))
 }
 
 /**

@@ -2,9 +2,9 @@ import { decodeJwt } from 'jose'
 import type { Session } from 'refresh-once'
 import { withSession } from 'refresh-once/fetch'
 import { createDpop, type Dpop, refreshTokenGrant } from 'refresh-once/oauth'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { failureOf, open, times, withoutJitter } from '../setup.ts'
-import { expire, movable } from './cycles.ts'
+import { expire, movable, setWrong } from './cycles.ts'
 import { type Server, serving } from './server.ts'
 
 const start = serving()
@@ -100,9 +100,7 @@ describe('DPoP', () => {
     'a clock that is off by %i ms: proofs have the time of the server',
     async (off) => {
       const { server, session } = await signedIn()
-      const now = Date.now
-      const stack = () => new Error('where').stack ?? ''
-      vi.spyOn(Date, 'now').mockImplementation(() => now() + (/oidc-provider/.test(stack()) ? 0 : off))
+      setWrong(off)
       const api = withSession(session, { origins: [server.issuer] })
       await session.refresh()
       expect((await api(`${server.issuer}/me`)).status).toBe(200)

@@ -11,7 +11,7 @@ import { withSession } from 'refresh-once/fetch'
 import { clientCredentialsGrant, type OAuthClientOptions, refreshTokenGrant } from 'refresh-once/oauth'
 import { describe, expect, test, vi } from 'vitest'
 import { deferred, failureOf, open, times, watch, withoutJitter } from '../setup.ts'
-import { expire, movable } from './cycles.ts'
+import { expire, movable, setWrong } from './cycles.ts'
 import { type Fault, type Server, serving } from './server.ts'
 
 const start = serving()
@@ -35,6 +35,23 @@ function signedIn(
     },
   })
   return { session, grant, tokens: seen }
+}
+
+/** A fetch that lets nobody have the answer of the token endpoint until it is released. */
+function heldBack(): { fetch: typeof fetch; refreshToken: Promise<string>; release: () => void } {
+  const answered = deferred<string>()
+  const going = deferred<void>()
+  return {
+    async fetch(url, init) {
+      const response = await fetch(url, init)
+      if (!String(url).endsWith('/token')) return response
+      answered.resolve((await response.clone().json()).refresh_token)
+      await going.promise
+      return response
+    },
+    refreshToken: answered.promise,
+    release: () => going.resolve(),
+  }
 }
 
 const json = (status: number, body: object, headers: Record<string, string> = {}): Fault => [
@@ -280,10 +297,7 @@ describe('a wrong clock', () => {
     async (off) => {
       const server = await start()
       const { session } = signedIn(server, await server.mint())
-      const now = Date.now
-      // For this machine; the provider takes the true time, which it finds where it is asked.
-      const stack = () => new Error('where').stack ?? ''
-      vi.spyOn(Date, 'now').mockImplementation(() => now() + (/oidc-provider/.test(stack()) ? 0 : off))
+      setWrong(off)
       for (const _ of times(4, () => 0)) await session.refresh()
       expect(server.count).toMatchObject({ token: 4, granted: 4, reuses: 0 })
       expect(session.state.status).toBe('signed-in')
@@ -295,9 +309,7 @@ describe('a wrong clock', () => {
     const clientAuth = oauth.PrivateKeyJwt(server.privateKey)
     const tokens = await server.mint({ clientId: 'jwt' })
     const { session } = signedIn(server, tokens, { clientId: 'jwt', clientAuth })
-    const now = Date.now
-    const stack = () => new Error('where').stack ?? ''
-    vi.spyOn(Date, 'now').mockImplementation(() => now() + (/oidc-provider/.test(stack()) ? 0 : off))
+    setWrong(off)
     await session.refresh()
     expect(server.count).toMatchObject({ token: 1, granted: 1 })
   })
@@ -312,9 +324,7 @@ describe('a wrong clock', () => {
       clientId: 'jwt',
       clientAuth,
     })
-    const now = Date.now
-    const stack = () => new Error('where').stack ?? ''
-    vi.spyOn(Date, 'now').mockImplementation(() => now() + (/oidc-provider/.test(stack()) ? 0 : 3_600_000))
+    setWrong(3_600_000)
     await session.refresh()
     expect(server.count).toMatchObject({ token: 2, granted: 1 })
   })
@@ -350,56 +360,32 @@ describe('sign-out', () => {
 
   test('also revokes what a late answer brings', async () => {
     const server = await start()
-    const asked = deferred<void>()
-    const going = deferred<void>()
-    const answered: string[] = []
-    const { session, grant } = signedIn(server, await server.mint(), {
-      async fetch(url, init) {
-        const response = await fetch(url, init)
-        if (!String(url).endsWith('/token')) return response
-        answered.push((await response.clone().json()).refresh_token)
-        asked.resolve()
-        await going.promise
-        return response
-      },
-    })
+    const late = heldBack()
+    const { session, grant } = signedIn(server, await server.mint(), { fetch: late.fetch })
     void session.refresh().catch(() => {})
-    await asked.promise
-    expect(await server.isAlive(answered[0])).toBe(true)
+    const token = await late.refreshToken
+    expect(await server.isAlive(token)).toBe(true)
     const done = session.signOut({ server: grant.revoke })
-    going.resolve()
+    late.release()
     await done
-    await vi.waitFor(async () => expect(await server.isAlive(answered[0])).toBe(false))
+    await vi.waitFor(async () => expect(await server.isAlive(token)).toBe(false))
   })
 
   test('of another session that shares the store: what is late here is revoked by this one', async () => {
     const server = await start()
     const store = memoryStore()
-    const asked = deferred<void>()
-    const going = deferred<void>()
-    const answered: string[] = []
-    const grant = refreshTokenGrant({
-      issuer: server.issuer,
-      clientId: 'app',
-      async fetch(url, init) {
-        const response = await fetch(url, init)
-        if (!String(url).endsWith('/token')) return response
-        answered.push((await response.clone().json()).refresh_token)
-        asked.resolve()
-        await going.promise
-        return response
-      },
-    })
+    const late = heldBack()
+    const grant = refreshTokenGrant({ issuer: server.issuer, clientId: 'app', fetch: late.fetch })
     const here = open({ ...grant, store })
     await here.signIn(await server.mint())
     const there = open({ refresh: () => 'none', store })
     await vi.waitFor(() => expect(there.state.status).toBe('signed-in'))
     void here.refresh().catch(() => {})
-    await asked.promise
+    const token = await late.refreshToken
     const done = there.signOut()
-    going.resolve()
+    late.release()
     await done
-    await vi.waitFor(async () => expect(await server.isAlive(answered[0])).toBe(false))
+    await vi.waitFor(async () => expect(await server.isAlive(token)).toBe(false))
   })
 
   test('a server that cannot revoke is told, and the user is signed out', async () => {

@@ -225,11 +225,16 @@ async function createServerOf(options: ServerOptions = {}): Promise<Server> {
     await serve(request, response)
   }
 
+  /** Of a user, or of a machine. */
+  async function tokenOf(value: string) {
+    return (await provider.AccessToken.find(value)) ?? (await provider.ClientCredentials.find(value))
+  }
+
   async function api(request: IncomingMessage, say: (fault: Fault) => void): Promise<void> {
     const cors = { 'access-control-allow-origin': '*', 'access-control-allow-headers': 'authorization,dpop' }
     if (request.method === 'OPTIONS') return say([204, cors])
     const [, value = ''] = /^\w+ (.+)$/.exec(request.headers.authorization ?? '') ?? []
-    const token = (await provider.AccessToken.find(value)) ?? (await provider.ClientCredentials.find(value))
+    const token = await tokenOf(value)
     const { pathname } = new URL(request.url ?? '', issuer)
     const refuse = (error: string) =>
       say([401, { ...cors, 'access-control-expose-headers': '*', 'www-authenticate': `Bearer ${error}` }])
@@ -271,7 +276,7 @@ async function createServerOf(options: ServerOptions = {}): Promise<Server> {
       }
     },
     async refuse(accessToken) {
-      await (await provider.AccessToken.find(accessToken))?.destroy()
+      await (await tokenOf(accessToken))?.destroy()
     },
     async isAlive(refreshToken = '') {
       return Boolean((await provider.RefreshToken.find(refreshToken))?.isValid)
