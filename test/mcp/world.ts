@@ -96,7 +96,8 @@ export async function startWorld({ lifetime = 3600, brief = true } = {}): Promis
 
   function issue(grant: Grant): OAuthTokens {
     const [token, renewal] = [randomUUID(), randomUUID()]
-    access.set(token, { ...grant, end: Date.now() + lifetime * 1000 })
+    // Good for longer than was announced: between the two a machine may have much else to do.
+    access.set(token, { ...grant, end: Date.now() + (lifetime + 60) * 1000 })
     renewals.set(renewal, { ...grant, used: false })
     return {
       access_token: token,

@@ -55,7 +55,7 @@ const options =
         provider,
         url,
         fetch: named,
-        store: fileStore({ path: join(folder, 'login'), ttl: 2000 }),
+        store: fileStore({ path: join(folder, 'login') }),
       })
     : { authProvider: provider, fetch: named }
 

@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Lease, SessionStore } from 'refresh-once'
 import { fileStore } from 'refresh-once/file'
 import type { TestClock } from 'refresh-once/testing'
@@ -35,6 +36,12 @@ async function leaveTurn(turn: object, time: TestClock): Promise<void> {
   }))
 }
 
+/** The clock stands still while somebody is at work on files, however long that takes: then he has not set his timer. */
+async function advance(time: TestClock, ms: number, isAtWork: () => boolean): Promise<void> {
+  while (isAtWork()) await sleep(1)
+  await time.advance(ms)
+}
+
 /** Milliseconds of the clock until somebody has had a turn, and the generation that was reserved in it. */
 async function untilTurn(
   store: SessionStore,
@@ -47,11 +54,7 @@ async function untilTurn(
     waited = time.clock.monotonic() - from
     generation = await lease.begin()
   })
-  while (waited === undefined) {
-    // Whoever looks at files has the time for it that it takes.
-    for (let look = 0; look < 4; look++) await store.load()
-    if (waited === undefined) await time.advance(50)
-  }
+  while (waited === undefined) await advance(time, 50, () => waited === undefined && time.pending < 1)
   await turn
   store.close()
   return { waited, generation }
@@ -142,24 +145,17 @@ test('a laptop that slept in the middle of a refresh: whoever refreshes goes on,
     asked = true
     return other.load()
   })
-  for (let step = 0; step < 4; step++) {
-    await other.load()
-    await time.advance(100)
-  }
+  // Those of the turn and of the lease; and the other one's, who waits.
+  const isAtWork = () => !asked && time.pending < 3
+  for (let step = 0; step < 4; step++) await advance(time, 100, isAtWork)
   time.sleep(3_600_000)
-  for (let step = 0; step < 60; step++) {
-    await other.load()
-    await time.advance(100)
-  }
+  for (let step = 0; step < 60; step++) await advance(time, 100, isAtWork)
   expect(asked).toBe(false)
   expect(lease.signal.aborted).toBe(false)
   answered.resolve()
   await refreshing
   const next = waiting.then(({ version, tokens } = record(0)) => ({ version, tokens }))
-  while (!asked) {
-    await other.load()
-    await time.advance(50)
-  }
+  while (!asked) await advance(time, 50, () => !asked && time.pending < 1)
   expect(await next).toEqual(record(5))
   holder.close()
   other.close()
