@@ -1,3 +1,5 @@
+import { say } from './messages.ts'
+
 /**
  * Why a signal has aborted. Any value may be a reason (DOM, `AbortController.abort(reason)`), also a falsy one; where
  * there is none, as with older polyfills, it is an AbortError.
@@ -7,7 +9,7 @@ export function reasonOf({ reason }: AbortSignal): unknown {
 }
 
 function aborted(): Error {
-  return Object.assign(new Error('The operation was aborted'), { name: 'AbortError' })
+  return Object.assign(new Error(say('aborted')), { name: 'AbortError' })
 }
 
 /** As `signal.throwIfAborted()`, which polyfills do not have. */

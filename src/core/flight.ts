@@ -41,9 +41,6 @@ const MARGIN = 1000
 /** A cooldown longer than this, in milliseconds, is a clock that was set back. */
 const LONGEST_WAIT = 300_000
 
-/** Whoever has the tokens can tell whether they are dead. */
-const ELSEWHERE = ': the tab that has the tokens does not answer'
-
 /** Milliseconds that double with every retry; the actual delay is anything up to it (full jitter). */
 const BACKOFF = 500
 
@@ -192,12 +189,12 @@ function yieldToCooldown(
   // Ours may last longer than what a server has asked for.
   const left = insists ? notBefore - clock.now() : cooldown.left(notBefore)
   if (left > 0 && left <= LONGEST_WAIT)
-    throw new Setback('definite', new Error(say('paused')), clock.now() + left)
+    throw new Setback('definite', new Error(say('paused')), { notBefore: clock.now() + left })
 }
 
 function yieldToOthers({ running, settings: { clock, lease } }: Parts, record: Stored): void {
   const left = running.bound(record, lease)
-  if (left > 0) throw new Setback('wait', new Error(say('pending')), clock.now() + left)
+  if (left > 0) throw new Setback('wait', new Error(say('pending')), { notBefore: clock.now() + left })
 }
 
 /** The refresh token was refused: the session has ended, unless somebody has, or may have, newer ones. */
@@ -214,8 +211,9 @@ async function end(parts: Parts, refused: Stored, { cause }: Setback): Promise<S
     events.emit({ type: 'degraded', reason: say('end') })
     return ended
   })
-  // It was refused without the tokens of the record, and they may still be good.
-  if (!saved.ended && !isAhead(saved, refused)) throw new Setback('final', cause, 0, false, ELSEWHERE, true)
+  // It was refused without the tokens of the record: whoever has them can tell whether they are dead.
+  if (!saved.ended && !isAhead(saved, refused))
+    throw new Setback('final', cause, { remark: `: ${say('elsewhere')}`, answered: true })
   return saved
 }
 

@@ -10,6 +10,12 @@ const SETTINGS: Readonly<Record<string, string>> = {
   unsupported_grant_type: 'issuer: this server cannot do it',
 }
 
+/** What was there instead of an access token. */
+const GOT: Readonly<Record<string, string>> = {
+  nothing: 'nothing: is a return missing?',
+  blank: 'an empty string',
+}
+
 /**
  * What errors and `degraded` events say, by code. The build for production says the code and the arguments instead:
  * see messages.production.ts. docs/errors.md lists them.
@@ -22,6 +28,14 @@ export const messages = {
   pending: (): string => 'another context is refreshing',
   unanswered: (): string => 'not answered before the lease ended',
   lease: (): string => 'the lease has ended',
+  aborted: (): string => 'The operation was aborted',
+  answer: (what: string): string => `the refresh was answered with ${what}`,
+  token: (got: string): string => `expected an access token, got ${GOT[got] ?? got}`,
+  scheme: (): string => 'expected token_type Bearer',
+  page: (type: string, place: string): string =>
+    `${type} of ${place}${/html/.test(type) ? '. Is the path right?' : ''}`,
+  unclear: (): string => 'a refusal, or a failure? Return the response itself, ok or not',
+  elsewhere: (): string => 'the tab that has the tokens does not answer',
   rejected: (): string => 'the refresh was refused',
   loop: (): string =>
     'new access tokens are refused as well: look at the API, its clock and its audience; see `budget`',
@@ -43,6 +57,7 @@ export const messages = {
     `createSession: store has no ${missing}. Is it a storage? Then use memoryStore({ storage })`,
   instance: (): string => 'attachSession: expected an axios instance, then a session',
   second: (): string => 'attachSession: another session is attached here: detach that one first',
+  header: (name: string): string => `${name}: invalid header value`,
   inner: (request: string): string =>
     `${request}: inside \`refresh\` it would wait for the refresh: give it its signal, or session: false`,
   update: (): string => 'update: nobody is signed in; use signIn',
@@ -88,6 +103,7 @@ export const messages = {
   contract: (promise: string, what: string): string =>
     `the store breaks its contract: ${promise} brings no ${what}`,
   throws: (promise: string): string => `the store breaks its contract: ${promise} throws`,
+  time: (member: string): string => `${member} is no time`,
   hangs: (name: string): string => `${name} has not come to an end`,
   'storage-foreign': (): string => 'the storage holds something else under this key',
   'storage-unreadable': (): string => 'the storage cannot be read',

@@ -147,20 +147,20 @@ type Defaults = Required<
 /** The options, with their defaults. */
 export type Settings = SessionOptions & { [Name in keyof Defaults]: NonNullable<Defaults[Name]> }
 
-const DEFAULTS: Readonly<Record<string, unknown>> = {
+/** Options that are numbers, with their defaults. */
+const NUMBERS: Readonly<Record<string, number | undefined>> = {
+  refreshAhead: undefined,
+  leeway: undefined,
   deadline: 10_000,
   lease: 60_000,
   retries: 2,
   recallAfter: 250,
   replays: 1,
   endingNotice: 300_000,
-  clock: systemClock,
 }
 
-const NUMBERS = /^(refreshAhead|leeway|deadline|lease|retries|recallAfter|replays|endingNotice)$/
-
-const NAMES =
-  /^(refresh(Ahead)?|mode|tokens|store|leeway|deadline|lease|retries|budget|recall(After)?|replays|keepFresh|endingNotice|skip|shouldRefresh|isTerminal|revoke|applyToken|clock)$/
+const OTHERS =
+  /^(refresh|mode|tokens|store|budget|recall|keepFresh|skip|shouldRefresh|isTerminal|revoke|applyToken|clock)$/
 
 /** Milliseconds. */
 const FASTEST = 10
@@ -171,12 +171,13 @@ const STORE = ['load', 'save', 'exclusive', 'watch', 'close'] as const
 export function settingsOf(options: SessionOptions): Settings {
   if (typeof options?.refresh !== 'function') throw new TypeError(say('refresh', 'createSession'))
   // Not a spread: V8 would give each copy a hidden class of its own.
-  const settings: Record<string, unknown> = Object.assign({}, DEFAULTS)
+  const settings: Record<string, unknown> = Object.assign({ clock: systemClock }, NUMBERS)
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue
-    if (!NAMES.test(name)) throw new TypeError(say('unknown', 'createSession', name))
+    const number = name in NUMBERS
+    if (!number && !OTHERS.test(name)) throw new TypeError(say('unknown', 'createSession', name))
     if (
-      (NUMBERS.test(name) && !(typeof value === 'number' && value >= 0)) ||
+      (number && !(typeof value === 'number' && value >= 0)) ||
       // No network is that fast: seconds are meant.
       (/^(deadline|lease)$/.test(name) && Number(value) > 0 && Number(value) < FASTEST) ||
       (name === 'mode' && !/^(token|cookie)$/.test(String(value))) ||

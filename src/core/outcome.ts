@@ -1,6 +1,7 @@
 import { type RefreshAnswer, readAnswer } from './answer.ts'
 import type { Clock } from './clock.ts'
 import { findSessionError } from './errors.ts'
+import { say } from './messages.ts'
 import { memberOf } from './redaction.ts'
 import { type ReadingAids, readTokens, type TokenSet } from './tokens.ts'
 
@@ -15,35 +16,33 @@ import { type ReadingAids, readTokens, type TokenSet } from './tokens.ts'
  */
 export type SetbackKind = 'rejected' | 'final' | 'definite' | 'doubt' | 'wait'
 
+/** What may be known of a {@link Setback} besides. */
+interface SetbackDetails {
+  /** No next try before this time, in epoch milliseconds. @default 0 */
+  readonly notBefore?: number
+  /** `refresh` has kept to itself what was answered: nobody can tell a refusal from a failure. */
+  readonly untold?: boolean
+  /** About the cause. */
+  readonly remark?: string
+  /** Somebody was reached, and has said something. */
+  readonly answered?: boolean
+}
+
 /** Why there is no new token set. */
-export class Setback {
+export class Setback implements SetbackDetails {
   readonly #mark = true
   readonly kind: SetbackKind
   /** As it came: only a {@link Redaction} tells of it. */
   readonly cause: unknown
-  /** No next try before this time, in epoch milliseconds. */
-  readonly notBefore: number
-  /** `refresh` has kept to itself what was answered: nobody can tell a refusal from a failure. */
-  readonly untold: boolean
-  /** What else is known of the cause. */
-  readonly remark: string
-  /** Somebody was reached, and has said something. */
-  readonly answered: boolean
+  readonly notBefore: number = 0
+  declare readonly untold?: boolean
+  declare readonly remark?: string
+  declare readonly answered?: boolean
 
-  constructor(
-    kind: SetbackKind,
-    cause: unknown,
-    notBefore = 0,
-    untold = false,
-    remark = '',
-    answered = false,
-  ) {
+  constructor(kind: SetbackKind, cause: unknown, details?: SetbackDetails) {
     this.kind = kind
     this.cause = cause
-    this.notBefore = notBefore
-    this.untold = untold
-    this.remark = remark
-    this.answered = answered
+    Object.assign(this, details)
   }
 
   /** Not `instanceof`: what was thrown may be a proxy that does not want to be asked. */
@@ -73,9 +72,6 @@ export type IsTerminal = (failure: RefreshFailure) => boolean | undefined | Prom
 
 /** A server that asks for more patience, in milliseconds, is not believed. */
 const LONGEST_RETRY_AFTER = 300_000
-
-/** What can be done about a `refresh` that keeps to itself what was answered. */
-const UNTOLD = ': a refusal, or a failure? Return the response itself, ok or not'
 
 const ANY = /^/
 
@@ -159,9 +155,8 @@ export async function readResult(
   if (ours) throw new Setback(ours.code === 'session_expired' ? 'rejected' : 'final', ours)
   const answer = await readAnswer(source, threw)
   const { status, body, error } = answer
-  let problem = `the refresh was answered with ${status} ${error ?? ''}`.trim()
   const place = pathOf(answer.url)
-  if (place) problem += `: ${place}`
+  let problem = say('answer', `${status} ${error ?? ''}`.trim()) + (place && `: ${place}`)
   if (!threw && !Object(body).error && !Object(source).error && /^(2|undefined)/.test(String(status))) {
     try {
       return tokensIn(status ? (body ?? {}) : body, clock, cookie, {
@@ -191,14 +186,12 @@ export async function readResult(
   if (terminal) kind = 'rejected'
   else if (terminal === false && kind === 'rejected') kind = /^4/.test(about) ? 'definite' : 'final'
   const cause = threw ? source : new Error(problem)
-  throw new Setback(
-    kind,
-    cause,
-    retryAt(answer, clock),
+  throw new Setback(kind, cause, {
+    notBefore: retryAt(answer, clock),
     untold,
-    untold ? UNTOLD : unsaid ? `: ${innermost}` : '',
-    status !== undefined,
-  )
+    remark: untold ? `: ${say('unclear')}` : unsaid ? `: ${innermost}` : '',
+    answered: status !== undefined,
+  })
 }
 
 function tokensIn(body: unknown, clock: Clock, cookie: boolean, aids: ReadingAids): TokenSet {
@@ -212,11 +205,7 @@ function tokensIn(body: unknown, clock: Clock, cookie: boolean, aids: ReadingAid
 function whatCame({ body, status, url, header }: RefreshAnswer): string {
   const names = body instanceof Object && membersOf(body)
   const type = header('content-type')
-  return names
-    ? `: ${names}`
-    : status
-      ? `: ${type} of ${pathOf(url)}${/html/.test(type) ? '. Is the path right?' : ''}`
-      : ''
+  return names ? `: ${names}` : status ? `: ${say('page', type, pathOf(url))}` : ''
 }
 
 /** Names, and those one level deeper: `data.accessToken` says more than `data`. */

@@ -198,7 +198,7 @@ export function createSession(options: SessionOptions): Session {
       }, waiting.signal)
     } catch (error) {
       if (!waiting.signal.aborted) throw error
-      throw new SessionError('refresh_timeout', say('deadline', label, deadline))
+      throw new SessionError('refresh_timeout', say('deadline', label, deadline, 'it'))
     } finally {
       clock.clearTimeout(timer)
     }

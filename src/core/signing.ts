@@ -1,4 +1,5 @@
 import type { Known } from './known.ts'
+import { say } from './messages.ts'
 import type { Settings } from './options.ts'
 import type { Credentials, SessionRequest } from './request.ts'
 import type { TokenSet } from './tokens.ts'
@@ -91,7 +92,7 @@ const UNSENDABLE = /[^\t -~\x80-\xff]/
 /** Platforms repeat the value in their errors, and each client has it from its own platform. */
 function sendable(credentials: Credentials): Credentials {
   for (const [name, value = ''] of Object.entries(credentials.headers ?? {}))
-    if (UNSENDABLE.test(value)) throw new TypeError(`${name}: invalid header value`)
+    if (UNSENDABLE.test(value)) throw new TypeError(say('header', name))
   return credentials
 }
 

@@ -1,4 +1,5 @@
 import { type Clock, countdown } from './clock.ts'
+import { say } from './messages.ts'
 
 /** What a session holds. Members that we do not know are kept as they came. */
 export interface TokenSet {
@@ -104,14 +105,12 @@ export function readTokens(
   const token = cookie || none ? '' : (access_token ?? accessToken)
   // Visible ASCII without spaces: anything else would break the header, or smuggle another one (RFC 9110 §5.5).
   if (!cookie && !none && !(typeof token === 'string' && /^[!-~]+$/.test(token))) {
-    throw new TypeError(
-      `expected an access token, got ${input === undefined ? 'nothing: is a return missing?' : token === '' ? 'an empty string' : typeof token}`,
-    )
+    throw new TypeError(say('token', input === undefined ? 'nothing' : token === '' ? 'blank' : typeof token))
   }
   // Absent, as some servers say it.
   if (rest.token_type === null) delete rest.token_type
   // These must not be sent without a proof (RFC 6749 §7.1). What others mean is between the app and its server.
-  if (/^(mac|pop)$/i.test(rest.token_type as string)) throw new TypeError('expected token_type Bearer')
+  if (/^(mac|pop)$/i.test(rest.token_type as string)) throw new TypeError(say('scheme'))
 
   /** When it ends: by members with such names, else by a JWT. */
   function ending(lifetimes: RegExp, ends: RegExp, jwt: string): number | undefined {
@@ -149,7 +148,7 @@ function take(
     delete from[name]
     const found = millisecondsOf(value, times)
     if (found >= 0) earliest = earliest < found ? earliest : found
-    else if (value !== undefined && value !== null) told?.(`${name} is no time`)
+    else if (value !== undefined && value !== null) told?.(say('time', name))
   }
   return earliest
 }

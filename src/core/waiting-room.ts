@@ -107,8 +107,7 @@ export class WaitingRoom {
       const [label = '', ...later] = [wait, ...(this.#waiting ?? [])]
         .slice(0, NAMED)
         .map((named) => this.#redaction.text(named.visitor.label))
-      const others = later.length ? ([later.join(' or ')] as const) : ([] as const)
-      const message = say('deadline', label, this.#deadline, ...others)
+      const message = say('deadline', label, this.#deadline, later.join(' or ') || 'it')
       reject(new SessionError('refresh_timeout', message))
     }
   }
