@@ -17,7 +17,7 @@ export default [
     name: 'createSession + attachSession (axios external)',
     path: 'bench/size/axios.mjs',
     ignore: ['axios'],
-    limit: '19.49 kB',
+    limit: '19.53 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {
@@ -30,7 +30,14 @@ export default [
     name: 'axios-refresh-me: all of it (axios external)',
     path: 'bench/size/axios-refresh-me.mjs',
     ignore: ['axios'],
-    limit: '20.14 kB',
+    limit: '20.18 kB',
+    modifyEsbuildConfig: asBundlersDo,
+  },
+  {
+    name: 'axios-auth-refresh: all of it (axios external)',
+    path: 'bench/size/axios-auth-refresh.mjs',
+    ignore: ['axios'],
+    limit: '21.13 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {

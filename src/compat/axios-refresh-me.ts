@@ -2,8 +2,9 @@ import type { AxiosError, AxiosInstance, AxiosResponse, InternalAxiosRequestConf
 import axios, { Axios, AxiosHeaders, type CreateAxiosDefaults } from 'axios'
 import { isSessionError } from '../core/errors.ts'
 import { say } from '../core/messages.ts'
-import { createSession, type Session } from '../core/session.ts'
+import type { Session } from '../core/session.ts'
 import { attachSession } from '../transports/axios.ts'
+import { byStatus, openUntold } from './session.ts'
 
 /** What a request handler gets; `_retryCount` says how often the request was sent before. */
 export type CustomConfig = InternalAxiosRequestConfig & { _retryCount?: number }
@@ -78,27 +79,14 @@ export function createFactory(): AxiosInstanceFactory {
 
 function openSession(options: RequestObserverOptions): Session {
   const { refreshHandler, statusCodes = [401], retryCount, shouldRefresh, deadline } = options
-  const session = createSession({
-    mode: 'cookie',
-    refresh: async () => void (await refreshHandler()),
-    // An error that is neither an answer nor of the network is the handler's own word.
-    isTerminal: ({ status, cause }) =>
-      !(status ?? Object(cause).code ?? cause instanceof TypeError) || undefined,
-    shouldRefresh(_, error) {
-      if (!axios.isAxiosError(error)) return false
-      if (shouldRefresh) return Boolean(shouldRefresh(error))
-      const status = Number(error.response?.status)
-      return statusCodes.includes(status) && (status !== 401 || undefined)
-    },
+  return openUntold({
+    refresh: refreshHandler,
+    shouldRefresh: (error) => (shouldRefresh ? Boolean(shouldRefresh(error)) : byStatus(statusCodes, error)),
     replays: retryCount,
     deadline,
     recall: 'safe',
     recallAfter: 0,
   })
-  // Nobody tells us of a login: whatever is sent after the end of one may belong to the next.
-  session.subscribe(({ status }) => status === 'signed-out' && queueMicrotask(() => session.signIn()))
-  void session.signIn()
-  return session
 }
 
 function guard(instance: AxiosInstance, session: Session, on: AxiosClientInterceptors): AxiosInstance {

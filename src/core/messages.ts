@@ -81,6 +81,7 @@ export const messages = {
   name: (expected: string, got: string): string => `${expected}, got ${got}`,
   use: (): string => 'use: too late, there is an instance already; see createFactory',
   handler: (): string => 'use: no refreshHandler given',
+  'refresh-call': (): string => 'createAuthRefresh: refreshAuthCall must be a function',
   unused: (): string => 'getInstance: call use({ refreshHandler }) first',
 
   grant: (): string => 'a grant needs an issuer, or a server with a token_endpoint, and a clientId',

@@ -1,0 +1,1 @@
+export { createAuthRefresh } from '../../dist/production/axios-auth-refresh.js'
