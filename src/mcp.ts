@@ -59,10 +59,11 @@ interface OAuthProvider {
   addClientAuthentication?(...rest: unknown[]): unknown
   invalidateCredentials?(scope: string, ...rest: unknown[]): unknown
   discoveryState?(): unknown
+  dpop?: unknown
 }
 
-/** Milliseconds for which a login keeps others back that has not come to its page. */
-const LONGEST_OPENING = 2000
+/** Milliseconds for which a login keeps others back that has not come to its page: between its requests, and for each. */
+const [LONGEST_PAUSE, LONGEST_REQUEST] = [2000, 10_000]
 
 /**
  * One session for all transports of a Model Context Protocol client, and for all processes that share its store. Each
@@ -83,13 +84,12 @@ export function mcpSession<Provider extends object>(
 ): McpSession<Provider> {
   const { auth, provider, url, fetch: own, ...rest } = options
   const { store } = rest
-  if (typeof auth !== 'function') throw new TypeError(say('mcp', 'auth', 'the function of the SDK'))
-  if (typeof (provider as Partial<OAuthProvider>)?.saveTokens !== 'function')
-    throw new TypeError(say('mcp', 'provider', 'an OAuthClientProvider'))
-  const server = parse(String(url))
-  if (!server) throw new TypeError(say('mcp', 'url', 'http or https'))
-  const { href, origin } = server
   const app = provider as Provider & OAuthProvider
+  if (typeof auth !== 'function') refuse('auth', 'the function of the SDK')
+  if (typeof app?.saveTokens !== 'function') refuse('provider', 'an OAuthClientProvider')
+  // Its proofs are signed outside of our fetch: of a token that has been renewed since.
+  if (app.dpop) refuse('provider', 'one without dpop()')
+  const { href, origin } = parse(String(url)) ?? refuse('url', 'http or https')
   const line = createLine()
   /** Where the server has said last that its metadata is: a process that begins with an expired token sees no 401. */
   let metadata: URL | undefined
@@ -105,6 +105,8 @@ export function mcpSession<Provider extends object>(
   let exchanging = false
   /** Ends the turn of the login that opens now. */
   let opened = () => {}
+  /** It gets on. */
+  let goesOn = (_ms: number) => {}
 
   async function send(input: Parameters<Fetch>[0], init?: RequestInit): Promise<Response> {
     const response = await (own ?? globalThis.fetch)(input, init)
@@ -252,9 +254,10 @@ export function mcpSession<Provider extends object>(
     },
     async invalidateCredentials(scope: string, ...more: unknown[]) {
       // A code that was refused says nothing of the session: the SDK has never seen its refresh token.
-      const ours = /^(all|tokens)$/.test(scope)
-      if (ours && !exchanging) await session.signOut()
-      if (ours && exchanging) scope = scope === 'all' ? 'client' : 'verifier'
+      if (/^(all|tokens)$/.test(scope)) {
+        if (exchanging) scope = scope === 'all' ? 'client' : 'verifier'
+        else await session.signOut()
+      }
       await app.invalidateCredentials?.(scope, ...more)
     },
   })
@@ -269,11 +272,18 @@ export function mcpSession<Provider extends object>(
       pass()
       throw error
     })
-    const timer = idly(systemClock, pass, LONGEST_OPENING)
+    let timer: unknown
+    const clear = () => systemClock.clearTimeout(timer)
+    goesOn = (ms) => {
+      clear()
+      timer = idly(systemClock, opened, ms)
+    }
     opened = () => {
-      systemClock.clearTimeout(timer)
+      goesOn = clear
+      clear()
       pass()
     }
+    goesOn(LONGEST_PAUSE)
     if (tokens) opened()
     return tokens
   }
@@ -282,7 +292,8 @@ export function mcpSession<Provider extends object>(
   async function mcpFetch(input: Parameters<Fetch>[0], init?: RequestInit): Promise<Response> {
     const headers = new Headers(init?.headers)
     if (!headers.has('authorization')) {
-      const response = await send(input, init)
+      goesOn(LONGEST_REQUEST)
+      const response = await send(input, init).finally(() => goesOn(LONGEST_PAUSE))
       if (response.status !== 401 || addressOf(input).href !== href) return response
       const tokens = await alone()
       if (!tokens) return response
@@ -317,6 +328,10 @@ const METADATA = /resource_metadata *= *"?([^",\s]+)/
 /** Tells that from here on it would be a login. */
 const STOP = new Error('login')
 const stop = (): Promise<never> => Promise.reject(STOP)
+
+function refuse(option: string, expected: string): never {
+  throw new TypeError(say('mcp', option, expected))
+}
 
 /** `provider` with other methods. Its own are called on itself: they may use private fields. */
 function overlay<Provider extends object>(provider: Provider, methods: Record<string, unknown>): Provider {

@@ -18,6 +18,10 @@ export type Kind = 'http' | 'sse'
 
 /** A client that is connected. */
 export interface Connection {
+  /** What the server has told, asked by nobody. */
+  readonly heard: string[]
+  /** Ends the session of the protocol, at the server, too. */
+  end(): Promise<void>
   call(tool: string, args?: Record<string, unknown>): Promise<string>
   close(): Promise<void>
 }
@@ -34,6 +38,14 @@ export interface Kit {
   connect(url: URL, kind: Kind, options: Partial<McpSession<AppProvider>>): Promise<Connection>
   /** The user has come back from the page. */
   finish(url: URL, kind: Kind, options: Partial<McpSession<AppProvider>>, back: URL): Promise<void>
+}
+
+/** A stream that was cut is opened anew, in milliseconds. */
+const AT_ONCE = {
+  initialReconnectionDelay: 50,
+  maxReconnectionDelay: 50,
+  reconnectionDelayGrowFactor: 1,
+  maxRetries: 20,
 }
 
 const textOf = (result: unknown): string => {
@@ -54,7 +66,9 @@ function official(name: string, auth: Loose, Client: Loose, http: Loose, sse: Lo
     session: (provider, url, more) => mcpSession({ auth, provider, url, ...more }),
     async connect(url, kind, options) {
       const client = new Client({ name: 'app', version: '1' })
-      const transport = transportOf(url, kind, options)
+      const heard: string[] = []
+      client.fallbackNotificationHandler = async ({ params }: Loose) => void heard.push(params?.data)
+      const transport = transportOf(url, kind, { ...options, reconnectionOptions: AT_ONCE })
       try {
         await client.connect(transport)
       } catch (error) {
@@ -62,7 +76,9 @@ function official(name: string, auth: Loose, Client: Loose, http: Loose, sse: Lo
         throw error
       }
       return {
+        heard,
         call: async (tool, args = {}) => textOf(await client.callTool({ name: tool, arguments: args })),
+        end: () => transport.terminateSession(),
         close: () => client.close(),
       }
     },
@@ -86,6 +102,8 @@ function ai(name: string, { auth, createMCPClient, experimental_createMCPClient 
       return {
         call: async (tool, args = {}) =>
           textOf(await tools[tool].execute(args, { messages: [], toolCallId: '1' })),
+        heard: [],
+        end: () => client.close(),
         close: () => client.close(),
       }
     },

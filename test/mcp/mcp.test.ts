@@ -1,89 +1,11 @@
 /** The Model Context Protocol's clients on one session: each release, over both transports. */
 import { isSessionError, memoryStore, type SessionStore } from 'refresh-once'
-import type { McpSession } from 'refresh-once/mcp'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { failureOf, times } from '../setup.ts'
-import { type Connection, type Kind, type Kit, kits } from './kits.ts'
+import { type Kit, kits } from './kits.ts'
 import { AppProvider } from './provider.ts'
-import { startWorld, type World } from './world.ts'
-
-const closing: (() => unknown)[] = []
-// Clients tell of each refusal there.
-beforeEach(() => void vi.spyOn(console, 'warn').mockImplementation(() => {}))
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close()
-})
-
-interface Stage {
-  world: World
-  provider: AppProvider
-  mcp: McpSession<AppProvider>
-  /** Connects, and signs in where it has to. */
-  open(mcp?: McpSession<AppProvider>): Promise<Connection>
-  connect(mcp?: McpSession<AppProvider>): Promise<Connection>
-  finish(code?: string): Promise<void>
-  /** Another adapter, as another process or another start would have it. */
-  again(more?: { store?: SessionStore; provider?: AppProvider }): McpSession<AppProvider>
-}
-
-async function setUp(
-  kit: Kit,
-  kind: Kind,
-  {
-    provider = new AppProvider(),
-    path = kind === 'http' ? '/mcp' : '/sse',
-    lifetime = 3600,
-    ...more
-  }: { provider?: AppProvider; path?: string; lifetime?: number; store?: SessionStore } = {},
-): Promise<Stage> {
-  const world = await startWorld({ lifetime })
-  closing.push(() => world.close())
-  const url = new URL(world.origin + path)
-  const open = (own: AppProvider, options: object): McpSession<AppProvider> => {
-    const mcp = kit.session(own, url, { retries: 0, ...options })
-    closing.push(() => mcp.session.close())
-    return mcp
-  }
-  const mcp = open(provider, more)
-  const stage: Stage = {
-    world,
-    provider,
-    mcp,
-    again: ({ provider: other = provider, ...rest } = {}) => open(other, { ...more, ...rest }),
-    async connect(own = mcp) {
-      const connection = await kit.connect(url, kind, own)
-      closing.push(() => connection.close().catch(() => {}))
-      return connection
-    },
-    async finish(code) {
-      const back = await world.consent(provider.pages.at(-1))
-      if (code) back.searchParams.set('code', code)
-      await kit.finish(url, kind, mcp, back)
-    },
-    async open(own = mcp) {
-      try {
-        return await stage.connect(own)
-      } catch (error) {
-        if (!/Unauthorized|REDIRECT/i.test(`${Object(error).constructor.name} ${error}`)) throw error
-        await kit.finish(url, kind, own, await world.consent(provider.pages.at(-1)))
-        return await stage.connect(own)
-      }
-    },
-  }
-  return stage
-}
-
-/** So many calls at once; their answers, or what they failed with. */
-function calls(connection: Connection, many: number, round = 0): Promise<string[]> {
-  return Promise.all(
-    times(many, (index) => connection.call('add', { key: `${round}-${index}` }).catch((error) => `${error}`)),
-  )
-}
-const keys = (many: number, round = 0): string[] => times(many, (index) => `${round}-${index}`)
-
-/** In our way or not: a login was opened. */
-const isLogin = (error: unknown): boolean =>
-  /Unauthorized/i.test(`${Object(error).constructor.name} ${error}`)
+import { calls, closing, isLogin, keys, setUp } from './stage.ts'
+import type { World } from './world.ts'
 
 for (const kit of kits) {
   for (const kind of ['http', 'sse'] as const) {
@@ -108,7 +30,7 @@ for (const kit of kits) {
       })
 
       test('an expiry that was announced is no 401', async () => {
-        const { world, mcp, open } = await setUp(kit, kind, { lifetime: 1 })
+        const { world, mcp, open } = await setUp(kit, kind, { server: { lifetime: 1 } })
         const connection = await open()
         const { refreshes, unauthorized } = world.count
         for (let round = 0; round < 2; round++) {
@@ -182,9 +104,9 @@ for (const kit of kits) {
           expect(isLogin(failure), String(failure)).toBe(false)
           expect(provider.pages).toHaveLength(pages)
           expect(mcp.session.state.status).toBe('signed-in')
-          world.failing(0, 200, '')
-          world.cutting(0)
-          await mcp.session.refresh().catch(() => {})
+          world.heal()
+          await mcp.session.refresh()
+          // Over SSE a client may have given its connection up.
           if (!isSessionError(failure)) return
           expect(await connection.call('add', { key: 'y' })).toBe('y')
           expect(world.count.exchanges).toBe(1)
@@ -290,6 +212,17 @@ for (const kit of kits) {
   })
 }
 
+test('a login that takes its time, because the authorization server does, keeps the others back', async () => {
+  const { world, connect, finish } = await setUp(kits[0] as Kit, 'http')
+  world.delay = 2_500
+  const first = await Promise.all(times(3, () => connect().catch((error: unknown) => error)))
+  expect(first.every(isLogin), String(first[0])).toBe(true)
+  expect(world.count.registrations).toBe(1)
+  world.delay = 0
+  await finish()
+  expect(await (await connect()).call('add', { key: 'x' })).toBe('x')
+})
+
 describe('step-up', () => {
   for (const kit of kits.filter(({ name }) => !name.startsWith('@ai-sdk') && name.includes('newest'))) {
     test(`${kit.name}: the user is asked once more, and the session goes on where he does not answer`, async () => {
@@ -358,6 +291,7 @@ describe('mistakes', () => {
   test.each([
     ['auth', { auth: undefined }],
     ['provider', { provider: {} }],
+    ['dpop()', { provider: Object.assign(new AppProvider(), { dpop() {} }) }],
     ['url', { url: 'ftp://a' }],
     ['url', { url: '/mcp' }],
     ['origins', { url: 'http://example.com/mcp' }],

@@ -11,9 +11,13 @@ import type { OAuthServerProvider } from '@modelcontextprotocol/sdk/server/auth/
 import { createOAuthMetadata, mcpAuthRouter } from '@modelcontextprotocol/sdk/server/auth/router.js'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js'
-import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
+import {
+  type EventStore,
+  StreamableHTTPServerTransport,
+} from '@modelcontextprotocol/sdk/server/streamableHttp.js'
 import type { OAuthClientInformationFull, OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
+import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
 import express from 'express'
 import * as z from 'zod/v4'
 
@@ -39,7 +43,21 @@ export interface World {
     leaks: number
     /** Requests that came to the other server with a token, after a redirect. */
     strays: number
+    /** Sessions of the protocol that were ended by DELETE. */
+    ended: number
+    /** Access tokens that clients were given in their own name. */
+    credentials: number
   }
+  /** How many streams of notifications are open. */
+  readonly streams: number
+  /** Cuts these, and those of calls of `wait` that have no answer yet. */
+  cutStreams(): void
+  /** Tells all who listen. */
+  notify(text: string): Promise<void>
+  /** Answers calls of `wait`. */
+  answer(): void
+  /** Streams of notifications are answered 401, whatever the token. */
+  refusingStreams(refuses: boolean): void
   /** How often each key was added. */
   readonly added: Map<string, number>
   /** Who has called `whoami`. */
@@ -53,6 +71,10 @@ export interface World {
   failing(times: number, status: number, body: string, type?: string): void
   /** Cuts the connection of so many token requests. */
   cutting(times: number): void
+  /** Milliseconds that the authorization server takes for each answer. */
+  delay: number
+  /** Token requests are answered as they should be. */
+  heal(): void
   /** The next token request is told, by the name of its process, and never answered. */
   holding(told: (name: string) => void): void
   /** Calls of `admin` need this scope. */
@@ -64,7 +86,11 @@ export interface World {
   close(): Promise<void>
 }
 
-export async function startWorld({ lifetime = 3600, brief = true } = {}): Promise<World> {
+/**
+ * @param options `lifetime` of access tokens, in seconds; `brief`: there are no streams of notifications, which only keep a
+ * connection; `together`: the authorization server is on the origin of the MCP server
+ */
+export async function startWorld({ lifetime = 3600, brief = true, together = false } = {}): Promise<World> {
   const clients = new Map<string, OAuthClientInformationFull>()
   const codes = new Map<string, Grant & { challenge: string }>()
   const access = new Map<string, Grant & { end: number; dead?: boolean }>()
@@ -78,6 +104,8 @@ export async function startWorld({ lifetime = 3600, brief = true } = {}): Promis
     unauthorized: 0,
     leaks: 0,
     strays: 0,
+    ended: 0,
+    credentials: 0,
   }
   const added = new Map<string, number>()
   const users: string[] = []
@@ -85,6 +113,14 @@ export async function startWorld({ lifetime = 3600, brief = true } = {}): Promis
   let fault: ((response: express.Response) => void) | undefined
   let faults = 0
   let needed: string | undefined
+  let refusingStreams = false
+  /** Responses that stay open. */
+  const streams = new Set<express.Response>()
+  const talking = new Set<McpServer>()
+  let answer = (): void => {}
+  const answered = new Promise<void>((resolve) => {
+    answer = resolve
+  })
 
   const listen = async (app: express.Express): Promise<string> => {
     const server = await new Promise<Server>((resolve) => {
@@ -173,9 +209,12 @@ export async function startWorld({ lifetime = 3600, brief = true } = {}): Promis
     },
   }
 
-  const authorization = express()
-  const issuer = await listen(authorization)
-  authorization.use((request, response, next) => {
+  const app = express()
+  const origin = await listen(app)
+  const authorization = together ? app : express()
+  const issuer = together ? origin : await listen(authorization)
+  authorization.use(async (request, response, next) => {
+    if (world.delay) await new Promise((resolve) => setTimeout(resolve, world.delay))
     if (request.path !== '/token') {
       if (request.path.startsWith('/stray') && request.headers.authorization) count.strays++
       return request.path.startsWith('/stray') ? void response.status(401).end() : next()
@@ -185,6 +224,23 @@ export async function startWorld({ lifetime = 3600, brief = true } = {}): Promis
     const answer = fault
     if (--faults <= 0) fault = undefined
     answer(response)
+  })
+  authorization.post('/token', express.urlencoded(), (request, response, next) => {
+    const { grant_type, client_id, client_assertion, resource } = request.body
+    if (grant_type !== 'client_credentials') return next()
+    const user = client_assertion
+      ? 'signed'
+      : (client_id ?? atob(String(request.headers.authorization).slice(6)))
+    count.credentials++
+    const grant = {
+      family: randomUUID(),
+      client: user,
+      scopes: [],
+      resource: resource && new URL(resource),
+      user,
+    }
+    const { refresh_token: _, ...tokens } = issue(grant)
+    response.json(tokens)
   })
   const rateLimit = false as const
   const issuerUrl = new URL(issuer)
@@ -203,8 +259,6 @@ export async function startWorld({ lifetime = 3600, brief = true } = {}): Promis
     }),
   )
 
-  const app = express()
-  const origin = await listen(app)
   const metadataOf = (path: string): string => `${origin}/somewhere/metadata${path}`
   for (const path of ['/mcp', '/sse', '/moved', '/astray']) {
     // Whoever comes back from a login in another process has not seen where it is.
@@ -237,10 +291,16 @@ export async function startWorld({ lifetime = 3600, brief = true } = {}): Promis
       )
     }
   const connect = async (transport: unknown): Promise<void> => {
-    const mcp = new McpServer({ name: 'world', version: '1' })
+    const mcp = new McpServer({ name: 'world', version: '1' }, { capabilities: { logging: {} } })
+    talking.add(mcp)
     const said = (text: string) => ({ content: [{ type: 'text' as const, text }] })
     mcp.registerTool('add', { inputSchema: { key: z.string() } }, async ({ key }) => {
       added.set(key, (added.get(key) ?? 0) + 1)
+      return said(key)
+    })
+    mcp.registerTool('wait', { inputSchema: { key: z.string() } }, async ({ key }) => {
+      added.set(key, (added.get(key) ?? 0) + 1)
+      await answered
       return said(key)
     })
     mcp.registerTool('admin', { inputSchema: {} }, async () => said('admin'))
@@ -254,13 +314,22 @@ export async function startWorld({ lifetime = 3600, brief = true } = {}): Promis
   const sessions = new Map<string, StreamableHTTPServerTransport>()
   app.all('/moved', (_, response) => response.redirect(307, '/mcp'))
   app.all('/astray', (_, response) => response.redirect(307, `${issuer}/stray`))
-  app.all('/mcp', express.json(), guard('/mcp'), async (request, response) => {
-    // A stream that tells nothing would only keep a connection.
+  const refusal: express.RequestHandler = (request, response, next) =>
+    refusingStreams && request.method === 'GET'
+      ? void response.status(401).set('www-authenticate', 'Bearer error="invalid_token"').end()
+      : next()
+  app.all('/mcp', express.json(), refusal, guard('/mcp'), async (request, response) => {
     if (brief && request.method === 'GET') return void response.status(405).end()
+    if (request.method === 'GET' || JSON.stringify(request.body ?? '').includes('"wait"')) {
+      streams.add(response)
+      response.once('close', () => streams.delete(response))
+    }
+    if (request.method === 'DELETE') count.ended++
     let transport = sessions.get(String(request.headers['mcp-session-id']))
     if (!transport) {
       const made = new StreamableHTTPServerTransport({
         sessionIdGenerator: randomUUID,
+        ...(!brief && { eventStore: newEventStore() }),
         onsessioninitialized: (id) => void sessions.set(id, made),
       })
       await connect(made)
@@ -268,14 +337,14 @@ export async function startWorld({ lifetime = 3600, brief = true } = {}): Promis
     }
     await transport.handleRequest(request, response, request.body)
   })
-  const streams = new Map<string, SSEServerTransport>()
+  const sse = new Map<string, SSEServerTransport>()
   app.get('/sse', guard('/sse'), async (_, response) => {
     const transport = new SSEServerTransport('/messages', response)
-    streams.set(transport.sessionId, transport)
+    sse.set(transport.sessionId, transport)
     await connect(transport)
   })
   app.post('/messages', express.json(), guard('/sse'), async (request, response) => {
-    await streams.get(String(request.query.sessionId))?.handlePostMessage(request, response, request.body)
+    await sse.get(String(request.query.sessionId))?.handlePostMessage(request, response, request.body)
   })
 
   const world: World = {
@@ -285,6 +354,21 @@ export async function startWorld({ lifetime = 3600, brief = true } = {}): Promis
     added,
     users,
     user: 'Ada',
+    delay: 0,
+    get streams() {
+      return streams.size
+    },
+    cutStreams() {
+      for (const response of streams) response.socket?.destroy()
+    },
+    async notify(data) {
+      const params = { level: 'info' as const, data }
+      for (const { server } of talking) await server.sendLoggingMessage(params)
+    },
+    answer,
+    refusingStreams(refuses) {
+      refusingStreams = refuses
+    },
     expire() {
       for (const grant of access.values()) grant.dead = true
     },
@@ -299,6 +383,9 @@ export async function startWorld({ lifetime = 3600, brief = true } = {}): Promis
     cutting(times) {
       faults = times
       fault = (response) => void response.socket?.destroy()
+    },
+    heal() {
+      fault = undefined
     },
     holding(told) {
       faults = 1
@@ -320,4 +407,22 @@ export async function startWorld({ lifetime = 3600, brief = true } = {}): Promis
     },
   }
   return world
+}
+
+/** Keeps what was sent, for those whose stream was cut. */
+function newEventStore(): EventStore {
+  const events: { id: string; stream: string; message: JSONRPCMessage }[] = []
+  return {
+    async storeEvent(stream, message) {
+      const id = String(events.length)
+      events.push({ id, stream, message })
+      return id
+    },
+    async replayEventsAfter(last, { send }) {
+      const { stream = '' } = events[Number(last)] ?? {}
+      for (const event of events.slice(Number(last) + 1))
+        if (event.stream === stream && 'jsonrpc' in event.message) await send(event.id, event.message)
+      return stream
+    },
+  }
 }

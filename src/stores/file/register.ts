@@ -72,14 +72,7 @@ export function createRegister(path: string, degraded: (reason: string) => void)
   /** Was told to be none of ours. */
   let told = 0
 
-  async function list(): Promise<string[]> {
-    try {
-      return await readdir(path)
-    } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error
-      return []
-    }
-  }
+  const list = (): Promise<string[]> => readdir(path).catch(orNone([]))
 
   /** One operation where nothing has changed, else three. */
   async function look(): Promise<Head> {
@@ -216,7 +209,7 @@ export function newName(id: string = newId()): string {
 }
 
 export function newId(): string {
-  return `${Math.random().toString(36).slice(2)}${Math.random().toString(36).slice(2)}`
+  return Math.random().toString(36).slice(2)
 }
 
 async function write(path: string, text: string, flush: boolean): Promise<void> {
@@ -230,15 +223,18 @@ async function write(path: string, text: string, flush: boolean): Promise<void> 
 }
 
 /** What a file holds; nothing where it has gone, or leads nowhere. */
-export async function textOf(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return ''
-    return readFile(pathTo(path, INNER), 'utf8').catch((inner) => {
-      if (codeOf(inner) === 'ENOENT') return ''
-      throw error
-    })
+export function textOf(path: string): Promise<string> {
+  const read = (file: string) => readFile(file, 'utf8')
+  return read(path)
+    .catch((error) => (codeOf(error) === 'EISDIR' ? read(pathTo(path, INNER)) : Promise.reject(error)))
+    .catch(orNone(''))
+}
+
+/** What is not there is nothing. */
+function orNone<T>(none: T): (error: unknown) => T {
+  return (error) => {
+    if (codeOf(error) === 'ENOENT') return none
+    throw error
   }
 }
 

@@ -12,7 +12,7 @@ export interface Secrets {
   /** The record with its tokens. Rejects where they cannot be had now: that is no sign-out. */
   get(record: Kept): Promise<Stored>
   /** Removes what has these names. */
-  drop(names: readonly string[]): Promise<void>
+  drop(names: readonly (string | undefined)[]): Promise<void>
 }
 
 /** Characters. Windows keeps 2,560 bytes for each entry, and each character takes two. */
@@ -27,7 +27,7 @@ export function createSecrets(storage: KeyValueStorage | undefined): Secrets {
   /** What was put or read last. */
   let known: { secret: string | undefined; tokens: TokenSet } | undefined
 
-  const entries = (secret: string) =>
+  const entries = (secret = '') =>
     Array.from({ length: Number(secret.split('/')[1]) }, (_, index) => `${secret}.${index}`)
 
   return {

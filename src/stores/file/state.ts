@@ -1,5 +1,5 @@
 import { say } from '../../core/messages.ts'
-import { storedOf } from '../../core/store.ts'
+import { isCount, storedOf } from '../../core/store.ts'
 import type { Owner } from './owner.ts'
 import type { Kept } from './secrets.ts'
 
@@ -30,8 +30,6 @@ export interface State {
 
 /** What this version writes. What a later one has written in another way is not written over. */
 export const FORMAT = 1
-
-const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value) >= 0
 
 /**
  * The state in the text of a file, where it is one.

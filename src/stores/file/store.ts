@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, watch as watchFolder } from 'node:fs'
+import { mkdirSync, watch as watchFolder } from 'node:fs'
 import { appendFile } from 'node:fs/promises'
 import { basename, join as pathTo } from 'node:path'
 import type { Clock } from '../../core/clock.ts'
@@ -146,8 +146,8 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
         // A cooldown of zero is none: whoever saves twice writes once.
         const written = { ...joined, notBefore: joined.notBefore || undefined }
         if (JSON.stringify(written) === JSON.stringify(record)) return undefined
-        const others = secrets.filter((name) => name !== kept.secret)
-        return { record: written, secrets: kept.secret ? [kept.secret, ...others].slice(0, 4) : secrets }
+        const all = new Set(kept.secret === undefined ? secrets : [kept.secret, ...secrets])
+        return { record: written, secrets: [...all].slice(0, 4) }
       },
       {
         flush: Boolean(next.tokens ?? next.ended),
@@ -156,11 +156,9 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
       },
     )
     if (own && Number(state.record?.version.generation) >= own.generation) own.saved = true
-    const [newest, former] = state.record?.ended ? [] : (state.secrets ?? [])
-    const all = new Set([kept.secret, ...(state.secrets ?? [])])
-    await secrets.drop(
-      [...all].filter((name) => name !== undefined && name !== newest && name !== former) as string[],
-    )
+    // The newest and the one before are needed; after the end none is, nor is one that did not come to be the record.
+    const all = new Set([...(state.secrets ?? []), kept.secret])
+    await secrets.drop([...all].slice(state.record?.ended ? 0 : 2))
     return state
   }
 
@@ -206,7 +204,7 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
       if (degraded) report = degraded
       try {
         // So that others can be heard who sign in first. Deno says later, and to nobody, that there is no folder.
-        if (!existsSync(path)) mkdirSync(path, { recursive: true, mode: 0o700 })
+        mkdirSync(path, { recursive: true, mode: 0o700 })
       } catch {
         // It shows when it is to be written.
       }
