@@ -1,7 +1,18 @@
 /** `npm run bench`: every benchmark; `npm run bench -- happy-path held storm pool` picks some. */
 import { ensureBuilt, ensurePackages, root, run } from './setup.mjs'
 
-const all = ['happy-path', 'fetch', 'held', 'storm', 'upload', 'pool', 'file', 'axios-refresh-me', 'mcp', 'side-by-side']
+const all = [
+  'happy-path',
+  'fetch',
+  'held',
+  'storm',
+  'upload',
+  'pool',
+  'file',
+  'axios-refresh-me',
+  'mcp',
+  'side-by-side',
+]
 const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))
 const unknown = asked.filter((name) => !all.includes(name))
 if (unknown.length > 0) throw new Error(`No benchmark ${unknown.join(', ')}; there are ${all.join(', ')}.`)
