@@ -31,10 +31,11 @@ export {
   SessionRequest,
   type SessionResponse,
 } from './core/request.ts'
-export { createSession, type Session, type SessionTransport, type UseOptions } from './core/session.ts'
+export { createSession, type Session, type SessionTransport } from './core/session.ts'
 export type { SessionState } from './core/state.ts'
 export type { Lease, SessionStore, Stored, Version } from './core/store.ts'
 export type { TokenInput, TokenSet } from './core/tokens.ts'
+export type { UseOptions } from './core/use.ts'
 export { type LineLogger, logTo } from './log.ts'
 export { type KeyValueStorage, type MemoryStoreOptions, memoryStore } from './stores/memory.ts'
 export { type TokenSource, tokenSource } from './token-source.ts'

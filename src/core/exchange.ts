@@ -56,7 +56,7 @@ export async function exchange(parts: Parts, request: AnyRequest): Promise<unkno
       const { record } = known
       let credentials = signing.sign(request)
       if ('then' in credentials) {
-        credentials = await outlast(parts, request, 'applyToken', credentials)
+        credentials = await outlast(parts, 'applyToken', credentials, request)
         // That took time: the session may be another one by now, or closed.
         if (known.record !== record || room.closed) continue
       }

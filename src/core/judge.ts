@@ -61,7 +61,7 @@ async function examine(parts: Parts, request: SessionRequest<unknown>, outcome: 
   const asking = settings.shouldRefresh?.(response, outcome, sent)
   const { patience } = sent
   const asked = await (asking instanceof Object
-    ? outlast(parts, request, 'shouldRefresh', asking, patience)
+    ? outlast(parts, 'shouldRefresh', asking, request, patience)
     : asking)
   if (status !== 401) {
     if (!asked) return accept(parts, request, status)

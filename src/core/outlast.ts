@@ -5,17 +5,16 @@ import { patience } from './patience.ts'
 import type { Visitor } from './waiting-room.ts'
 
 /**
- * Waits for code of the app's own that stands in the way of a request: no longer than the request waits, by its signal
- * and its timeout, or the deadline.
+ * Waits for code of the app's own: no longer than `ms`, nor than the visitor for whom it is. Whatever comes of it after
+ * that, nobody hears of it.
  *
  * @param name of the code
- * @param ms in the place of the deadline
  */
 export function outlast<T>(
   { events, settings: { clock, deadline } }: Parts,
-  request: Visitor,
   name: string,
   awaited: PromiseLike<T>,
+  visitor?: Visitor,
   ms: number = deadline,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -34,7 +33,7 @@ export function outlast<T>(
       events.warn(say('hangs', name))
       leave(new SessionError('refresh_timeout', say('hangs', name)))
     })
-    stay = request.onLeave(leave)
+    stay = visitor?.onLeave(leave)
     if (over) stay?.()
     awaited.then(end(resolve), leave)
   })

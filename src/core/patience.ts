@@ -18,22 +18,3 @@ export function patience(clock: Clock, ms: number, over: () => void): () => void
   wait(PARTS)
   return () => clock.clearTimeout(timer)
 }
-
-/**
- * What somebody else's code brings, unless that takes longer than `ms`: then `late`, as an error. Whatever comes of it
- * after that, nobody hears of it.
- *
- * @param call also where it throws at once
- */
-export function inTime<T>(
-  clock: Clock,
-  ms: number,
-  call: () => T | PromiseLike<T>,
-  late: () => Error,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const done = patience(clock, ms, () => reject(late()))
-    const answer = (async () => call())()
-    answer.then(resolve, reject).then(done)
-  })
-}

@@ -1,0 +1,47 @@
+import type { Content } from './beginning.ts'
+import { SessionError } from './errors.ts'
+import type { Parts } from './parts.ts'
+import { compareVersions, newEpoch, type Stored, type Version } from './store.ts'
+
+/**
+ * Begins a new epoch: here at once, durable when it resolves.
+ *
+ * @param leaves the server will be told of it: those who observe hear of it then, and somebody wants to know which tokens
+ *   are replaced
+ * @param former what is known to be stored, though it is not believed
+ * @returns the newest of them: another context may have newer ones, or this one none yet
+ */
+export async function replace(
+  parts: Parts,
+  content: Content,
+  leaves?: boolean,
+  former?: Stored,
+): Promise<Stored['tokens']> {
+  const { known, room, running, store, nonce } = parts
+  if (room.closed) throw new SessionError('session_closed')
+  const before = known.record
+  const next = { version: newVersion(parts, before ?? former), ...content }
+  const begin = (record: Stored) => known.become(record, 'signed-in', undefined, leaves)
+  begin(next)
+  const looking = leaves ? store.load().catch(() => undefined) : undefined
+  if (looking && !before) await looking
+  let saved = await store.save(next)
+  // By somebody who has called a verb of this session meanwhile, not by what the store has told.
+  const outdone = known.record !== next && known.record?.version.nonce === nonce
+  if (before || outdone || saved.version.nonce === nonce) begin(saved)
+  else {
+    // The store had not been read yet, and knows an epoch that our clock has not come to.
+    const later = { version: newVersion(parts, saved), ...content }
+    begin(later)
+    saved = await store.save(later)
+  }
+  running.outdate(saved.version.epoch)
+  const found = await looking
+  const newer = found?.tokens && (!before || compareVersions(found.version, before.version) > 0)
+  return (newer ? found : before)?.tokens
+}
+
+/** Of a sign-in that begins, later than what was seen. */
+export function newVersion({ settings, nonce }: Parts, seen?: Stored, now?: number): Version {
+  return { epoch: newEpoch(settings.clock, seen?.version.epoch, now), generation: 1, nonce }
+}
