@@ -5,7 +5,7 @@
  * SOAK_SEED chooses the seed, SOAK_RUNS the number of runs, over all laws; SOAK_FLEET and SOAK_BLOWS how many
  * processes share how many sessions of Redis for how many expiries, in peace and while they are killed and stopped;
  * SOAK_POOL how many sessions of one process expire together; SOAK_STORM how many processes share one login file for how
- * many expiries and calls, SOAK_HITS how many of them are hit in how many rounds, with and without grace, SOAK_UPDATES how
+ * many expiries and calls, also those of tools of an MCP server, SOAK_HITS how many of them are hit in how many rounds, with and without grace, SOAK_UPDATES how
  * many updates race for one register; SOAK_ROUNDS and SOAK_HAND_OVERS how many rounds tabs are
  * killed in (in Chromium; a quarter of it elsewhere), and how often the turn passes between them.
  */
@@ -74,6 +74,12 @@ const all = {
         `storm   ${SOAK_STORM} (processes, expiries, calls of each), and ${SOAK_HITS} (processes, rounds) while they are hit`,
         `race    at least ${SOAK_UPDATES} updates under kills and stops, twice`,
       ],
+    }),
+  mcp: () =>
+    soak('mcp', {
+      args: ['--project', 'processes', 'test/mcp/processes'],
+      env: { SOAK_STORM },
+      header: [`storm  ${SOAK_STORM} (processes, expiries, calls of tools of each)`],
     }),
   async redis() {
     const path = await ensureRedis()

@@ -212,6 +212,23 @@ export async function startWorld({ lifetime = 3600, brief = true, together = fal
   const app = express()
   const origin = await listen(app)
   const authorization = together ? app : express()
+  // For pages, which come from elsewhere.
+  for (const each of new Set([app, authorization])) {
+    each.use((request, response, next) => {
+      response.set({
+        'access-control-allow-origin': '*',
+        'access-control-allow-headers': String(request.headers['access-control-request-headers'] ?? ''),
+        'access-control-allow-methods': 'GET, POST, DELETE',
+        'access-control-expose-headers': 'www-authenticate, mcp-session-id',
+      })
+      return request.method === 'OPTIONS' ? void response.status(204).end() : next()
+    })
+  }
+  // For programs of other runtimes.
+  app.post('/expire', (_, response) => {
+    world.expire()
+    response.end()
+  })
   const issuer = together ? origin : await listen(authorization)
   authorization.use(async (request, response, next) => {
     if (world.delay) await new Promise((resolve) => setTimeout(resolve, world.delay))
