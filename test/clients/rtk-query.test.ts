@@ -6,6 +6,7 @@ import type { AuthServer } from 'refresh-once/testing'
 import { expect, test } from 'vitest'
 import { createBaseQuery, createThunk } from '../../examples/clients/rtk-query.ts'
 import { expired, signIn, startServer } from '../setup.ts'
+import { prove } from './suite.ts'
 
 interface Given {
   server: AuthServer
@@ -18,6 +19,53 @@ interface Given {
   state(): unknown
 }
 
+/** An app's endpoints, and its store. */
+function appOf(authFetch: typeof fetch, url: string) {
+  const api = createApi({
+    baseQuery: createBaseQuery(authFetch, url),
+    endpoints: (build) => ({
+      get: build.query<unknown, string>({ query: (path) => path }),
+      echo: build.mutation<unknown, string>({
+        query: (text) => ({ url: '/api/echo', method: 'POST', body: { text } }),
+      }),
+    }),
+  })
+  const store = configureStore({
+    reducer: { [api.reducerPath]: api.reducer },
+    middleware: (defaults) => defaults().concat(api.middleware),
+  })
+  return { api, store }
+}
+
+/** What a store keeps is no error; the tests want one. */
+class Failure extends Error {}
+
+const told = (cause: unknown): never => {
+  const { name, message } = Object(cause)
+  throw Object.assign(new Failure(message, { cause }), { name })
+}
+
+prove({
+  name: 'RTK Query',
+  path: '/api/*',
+  create({ fetch, url }) {
+    const { api, store } = appOf(fetch, url)
+    return {
+      async query(id, signal) {
+        const asked = store.dispatch(api.endpoints.get.initiate(`/api/items?id=${id}`))
+        signal?.addEventListener('abort', () => asked.abort())
+        try {
+          return Object(await asked.unwrap().catch(told)).id
+        } finally {
+          asked.unsubscribe()
+        }
+      },
+      mutate: (text) => store.dispatch(api.endpoints.echo.initiate(text)).unwrap().catch(told),
+    }
+  },
+  unauthorized: (error) => isSessionError(error, 'session_expired'),
+})
+
 async function given(prepare: (server: AuthServer) => Partial<SessionOptions> = () => ({})): Promise<Given> {
   const server = await startServer()
   const session = signIn(server, { retries: 0, ...prepare(server) })
@@ -27,14 +75,7 @@ async function given(prepare: (server: AuthServer) => Partial<SessionOptions> = 
     sent++
     return guarded(...request)
   }
-  const api = createApi({
-    baseQuery: createBaseQuery(authFetch, server.url),
-    endpoints: (build) => ({ get: build.query<unknown, string>({ query: (path) => path }) }),
-  })
-  const store = configureStore({
-    reducer: { [api.reducerPath]: api.reducer },
-    middleware: (defaults) => defaults().concat(api.middleware),
-  })
+  const { api, store } = appOf(authFetch, server.url)
   const thunk = createThunk('load', () => authFetch(`${server.url}/api/items`))
   return {
     server,
