@@ -45,6 +45,7 @@ export class Known {
   #held: readonly Held[] = []
   /** A sign-out of which only `state` tells yet. */
   #untold: SessionNews | undefined
+  #first: Promise<void> | undefined
 
   constructor(concerned: Concerned, reading: boolean) {
     this.#concerned = concerned
@@ -121,6 +122,20 @@ export class Known {
     room.empty()
   }
 
+  /** While that is saved which was done here before it was known what is stored. */
+  get first(): Promise<void> | undefined {
+    return this.#first
+  }
+
+  /** What others have done comes before what is being saved: it is heard of after it, and only where it is news then. */
+  begins(saving: Promise<unknown>): void {
+    const saved = () => {
+      if (this.#first === own) this.#first = undefined
+    }
+    const own = saving.then(saved, saved)
+    this.#first = own
+  }
+
   /** Tells those who observe of the sign-out that they have not heard of. */
   tell(): void {
     const news = this.#untold
@@ -136,6 +151,10 @@ export class Known {
    */
   become(next: Stored, type: Arrival, error?: SessionError, leaves?: boolean): boolean {
     if (!this.#isNews(next)) return false
+    if (this.#first && next.version.nonce !== this.#record?.version.nonce) {
+      void this.#first.then(() => this.become(next, type, error))
+      return false
+    }
     if (this.#untold && !next.ended) {
       // First the end, then the next sign-in: and whoever hears of it may begin one of his own.
       this.tell()

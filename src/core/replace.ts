@@ -18,23 +18,32 @@ export async function replace(
   former?: Stored,
 ): Promise<Stored['tokens']> {
   const { known, room, running, store, nonce } = parts
+  // First the end that is still to be told, and what is done on hearing of it.
+  if (!content.ended) known.tell()
   if (room.closed) throw new SessionError('session_closed')
   const before = known.record
+  const blind = !before || known.first
   const next = { version: newVersion(parts, before ?? former), ...content }
   const begin = (record: Stored) => known.become(record, 'signed-in', undefined, leaves)
   begin(next)
   const looking = leaves ? store.load().catch(() => undefined) : undefined
-  if (looking && !before) await looking
-  let saved = await store.save(next)
-  // By somebody who has called a verb of this session meanwhile, not by what the store has told.
-  const outdone = known.record !== next && known.record?.version.nonce === nonce
-  if (before || outdone || saved.version.nonce === nonce) begin(saved)
-  else {
+  const save = async () => {
+    if (looking && !before) await looking
+    const saved = await store.save(next)
+    // By a verb of this session, called meanwhile.
+    const outdone = known.record !== next
+    if (!blind || outdone || saved.version.nonce === nonce) {
+      begin(saved)
+      return saved
+    }
     // The store had not been read yet, and knows an epoch that our clock has not come to.
     const later = { version: newVersion(parts, saved), ...content }
     begin(later)
-    saved = await store.save(later)
+    return store.save(later)
   }
+  const saving = save()
+  if (blind) known.begins(saving)
+  const saved = await saving
   running.outdate(saved.version.epoch)
   const found = await looking
   const newer = found?.tokens && (!before || compareVersions(found.version, before.version) > 0)

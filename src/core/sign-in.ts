@@ -20,6 +20,7 @@ export async function signIn(parts: Parts, given: readonly unknown[]): Promise<v
   ensureOpen(parts)
   const caller = callerOf(parts, 'signIn')
   while (known.reading) await room.enter(caller)
+  known.tell()
   // An epoch of which only a refresh can tell whose it is. Nobody else hears of it until then.
   known.become({ version: { ...newVersion(parts, known.record), generation: 0 } }, 'restored')
   await renew(parts, 'unknown', undefined, true)

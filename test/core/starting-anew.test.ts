@@ -1,3 +1,4 @@
+import { setImmediate as macrotask } from 'node:timers/promises'
 import { memoryStore, type Session, type SessionOptions } from 'refresh-once'
 import { describe, expect, test } from 'vitest'
 import { deferred, failureOf, open, startServer, watch, withoutJitter } from '../setup.ts'
@@ -200,6 +201,105 @@ describe('a verb before the store was read wins over what is in it, also by a cl
       // So it is for the next one.
       expect(await token(open({ refresh: () => 'refreshed', store: memoryStore({ storage }) }))).toBe(outcome)
     }
+  })
+})
+
+describe('while a verb is saved that came before the store was read', () => {
+  const epochIn = (ms: number) => `${Date.now() + ms}`.padStart(15, '0')
+  const former = {
+    version: { epoch: epochIn(60_000), generation: 1, nonce: '0.5' },
+    tokens: { accessToken: 'former' },
+  }
+
+  /** A store that answers when it is told to, and whose news are told by hand. */
+  async function slowly() {
+    const own = memoryStore()
+    await own.save(former)
+    const [looked, saved] = [deferred<void>(), deferred<void>()]
+    let loads = 0
+    let tell = (_: typeof former): void => {}
+    const store: typeof own = {
+      ...own,
+      async load() {
+        loads++
+        await looked.promise
+        return own.load()
+      },
+      async save(next) {
+        const stored = await own.save(next)
+        await saved.promise
+        return stored
+      },
+      watch(listener) {
+        tell = listener
+        return () => {}
+      },
+    }
+    const session = open({ refresh: () => 'refreshed', store })
+    return {
+      session,
+      seen: watch(session),
+      own,
+      looked,
+      saved,
+      tell: (stored: typeof former) => tell(stored),
+      get loads() {
+        return loads
+      },
+    }
+  }
+
+  test.each(['signOut', 'signIn'] as const)('what is found is not gone by: %s', async (verb) => {
+    const { session, seen, looked, saved, tell } = await slowly()
+    const names: (string | undefined)[] = []
+    session.subscribe(({ signIn }) => names.push(signIn))
+    const done = verb === 'signIn' ? session.signIn('mine') : session.signOut()
+    tell(former)
+    looked.resolve()
+    const outcome = verb === 'signIn' ? 'mine' : 'session_expired'
+    for (let turn = 0; turn < 9; turn++) expect(await token(session)).toBe(outcome)
+    saved.resolve()
+    await done
+    expect(await token(session)).toBe(outcome)
+    expect(names).not.toContain(former.version.epoch)
+    expect(seen.of('signed-out').length).toBe(verb === 'signOut' ? 2 : 0)
+  })
+
+  test('the last of several verbs holds', async () => {
+    for (const last of ['signOut', 'signIn'] as const) {
+      const { session, looked, saved, tell } = await slowly()
+      const done = [session.signIn('mine'), session.signOut(), last === 'signIn' && session.signIn('last')]
+      tell(former)
+      looked.resolve()
+      saved.resolve()
+      await Promise.all(done)
+      expect(await token(session)).toBe(last === 'signIn' ? 'last' : 'session_expired')
+    }
+  })
+
+  test('who needs a token does not ask the store again and again', async () => {
+    const slow = await slowly()
+    const done = slow.session.signIn({ refreshToken: 'mine' })
+    const first = token(slow.session)
+    slow.looked.resolve()
+    for (let turn = 0; turn < 20; turn++) await macrotask()
+    expect(slow.loads).toBeLessThan(4)
+    slow.saved.resolve()
+    await Promise.all([done, first])
+    expect(await token(slow.session)).toBe('refreshed')
+  })
+
+  test.each(['signOut', 'signIn'] as const)('who signs in elsewhere after %s is not missed', async (verb) => {
+    const { session, seen, own, looked, saved, tell } = await slowly()
+    const done = verb === 'signIn' ? session.signIn('mine') : session.signOut()
+    looked.resolve()
+    const version = { epoch: epochIn(120_000), generation: 1, nonce: '0.25' }
+    const later = await own.save({ version, tokens: { accessToken: 'elsewhere' } })
+    tell(later as typeof former)
+    saved.resolve()
+    await done
+    await seen.until('signed-in')
+    expect(await token(session)).toBe('elsewhere')
   })
 })
 

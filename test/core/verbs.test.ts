@@ -337,6 +337,34 @@ describe('signOut', () => {
       expect(told).toEqual(['signed-out', 'event signed-out', 'event signed-in', 'signed-in'])
     })
 
+    test.each(['with tokens', 'with a cookie'])(
+      'whoever signs in %s is signed in, whatever is done from inside that event',
+      async (how) => {
+        const g = given({ tokens: 'mine' })
+        const guests: Promise<void>[] = []
+        g.session.observe(({ type }) => type === 'signed-out' && guests.push(g.session.signIn('guest')))
+        for (let round = 1; round <= 8; round++) {
+          const answer = deferred<void>()
+          const left = g.session.signOut({ server: () => answer.promise })
+          const signedIn = how === 'with tokens' ? g.session.signIn('next') : g.session.signIn()
+          answer.resolve()
+          await Promise.all([left, signedIn])
+          expect(guests).toHaveLength(round)
+          expect(await g.session.getAccessToken()).toBe(how === 'with tokens' ? 'next' : `refreshed-${round}`)
+        }
+        await Promise.all(guests)
+      },
+    )
+
+    test('a session that is closed from inside that event signs nobody in', async () => {
+      const g = given({ tokens: 'mine' })
+      g.session.observe(({ type }) => type === 'signed-out' && g.session.close())
+      const left = g.session.signOut({ server: () => {} })
+      expect(await failureOf(g.session.signIn('next'))).toMatchObject({ code: 'session_closed' })
+      expect(g.session.state.status).toBe('signed-out')
+      await left
+    })
+
     test('a second click waits as the first one', async () => {
       const g = given({ tokens: 'mine' })
       const told = follow(g.session)

@@ -77,6 +77,7 @@ export function refresh(
       end(!renewed || call.lost, () => {
         if (!renewed) {
           happened.refused++
+          if (grant) context.view.refused(grant)
           return resolve({ status: 400, headers: {}, data: { error: 'invalid_grant' } })
         }
         happened.renewed++

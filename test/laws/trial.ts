@@ -20,6 +20,8 @@ export interface Context {
   closed: boolean
   /** Its user has signed out here last, whether the store knows of it or not. */
   left: boolean
+  /** That sign-out waits for its server, and those who observe have not heard of it. */
+  untold: boolean
   /** Before the last step there was something to wait for: a refresh, or the store. */
   waits: boolean
   /** Until when it may refresh, by the monotonic clock. */

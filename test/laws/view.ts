@@ -16,6 +16,13 @@ export interface View {
   readonly signedOut: boolean
   signIn(grant: Grant): void
   signOut(): void
+  /**
+   * A sign-in or sign-out is being saved. Where it was not known what is stored, it comes after whatever that is:
+   * nobody else is gone by until then.
+   */
+  begins(saving: Promise<unknown>, unknown: boolean): void
+  /** The server has told this context that the sign-in is over. */
+  refused(grant: Grant): void
   heard(state: SessionState): void
 }
 
@@ -61,6 +68,9 @@ export function createLocalView(renewed: () => Grant | undefined): View {
     },
     signIn: go,
     signOut: () => go(undefined),
+    // Nobody else is heard of.
+    begins() {},
+    refused() {},
     heard(state) {
       if (state.status === 'signed-out' && (!place || place.grant)) go(undefined)
       if (state.status !== 'signed-in') return
@@ -103,9 +113,11 @@ export interface SharedView extends View {
   watched(stored: Stored): void
 }
 
+/** @param given the access token of the options: where the store cannot be read it is used, and saved with the next one */
 export function createSharedView(
   registry: Registry,
   grantOf: (token: string | undefined) => Grant | undefined,
+  given?: string,
 ): SharedView {
   /** The newest record that this session certainly goes by. */
   let floor: Stored | undefined
@@ -114,6 +126,12 @@ export function createSharedView(
   let signingIn = false
   /** The epochs that were seen to end by a refusal. */
   const ended = new Set<string>()
+  /** Whose end this context was told by the server itself. */
+  const over = new Set<Grant | undefined>()
+  /** How many verbs are being saved that did not know what is stored. */
+  let blind = 0
+  /** The newest news that came meanwhile. */
+  let waiting: Stored | undefined
   /** The last end that it has heard of. A newer record of the same sign-in may be saved all the same. */
   let end: Stored | undefined
 
@@ -150,6 +168,7 @@ export function createSharedView(
         return undefined
       }
       const record = registry.versionOf(token)
+      if (!record && token === given && !floor) return undefined
       if (!record) return 'L2: it carries a token that was never saved'
       const { epoch } = record.version
       const { floor: low, ceiling: high } = stamp
@@ -183,16 +202,34 @@ export function createSharedView(
     heard(state) {
       // What an operation told has become the session's record.
       if (state.status === 'signed-out' && end) know(end)
+      // Of a record that is not in the store the end is not saved either.
+      if (state.status === 'signed-out' && floor && over.has(grantOf(floor.tokens?.accessToken)))
+        ended.add(floor.version.epoch)
       if (state.status === 'signed-in' && ceiling?.tokens && floor?.ended) know(ceiling)
     },
     saving(stored) {
-      // A sign-in or sign-out is in effect as soon as it is asked for.
-      if (registry.saved(stored)) know(stored)
+      // A sign-in or sign-out is in effect as soon as it is asked for; what a refresh has brought is not.
+      if (registry.saved(stored) && stored.version.generation === 1) know(stored)
       else hear(stored)
       signingIn = false
     },
     told: hear,
-    watched: know,
+    watched(stored) {
+      if (!blind) return know(stored)
+      hear(stored)
+      waiting = higher(waiting, stored)
+    },
+    begins(saving, unknown) {
+      if (!blind && !unknown) return
+      blind++
+      const saved = () => {
+        if (--blind || !waiting) return
+        know(waiting)
+        waiting = undefined
+      }
+      saving.then(saved, saved)
+    },
+    refused: (grant) => void over.add(grant),
   }
 }
 

@@ -1,9 +1,9 @@
 import type { Scheduler } from 'fast-check'
-import { createSession, memoryStore, type SessionOptions, type SessionStore } from 'refresh-once'
+import { createSession, memoryStore, type SessionStore } from 'refresh-once'
 import { transmit } from './api.ts'
 import type { Command, Plan } from './plan.ts'
 import { LawRequest, StatusError } from './request.ts'
-import type { Grant, RefreshCall } from './server.ts'
+import type { Grant, RefreshCall, TokenAnswer } from './server.ts'
 import { createSharedStore, type SharedStore } from './shared-store.ts'
 import { refresh, withoutRefreshToken } from './token-endpoint.ts'
 import { type Context, createTrial, DEADLINE, LEASE, type Logged, type Trial } from './trial.ts'
@@ -106,8 +106,8 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
     })
   }
 
-  function open(index: number, tokens?: SessionOptions['tokens']): Context {
-    if (shared) openingView = createSharedView(registry, server.grantOfAccess)
+  function open(index: number, tokens?: TokenAnswer | null): Context {
+    if (shared) openingView = createSharedView(registry, server.grantOfAccess, tokens?.access_token)
     const view = openingView ?? createLocalView(() => contexts[index]?.renewed ?? firstGrant)
     if (shared && tokens && firstGrant) view.signIn(firstGrant)
     const session = createSession({
@@ -143,6 +143,7 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
       view,
       closed: false,
       left: false,
+      untold: false,
       waits: false,
       leasedUntil: Number.POSITIVE_INFINITY,
       used: [],
@@ -153,7 +154,8 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
     return context
   }
 
-  function listen({ index, session, view }: Context): void {
+  function listen(context: Context): void {
+    const { index, session, view } = context
     const { observed, intruder } = plan
     const hear = () => {
       try {
@@ -167,8 +169,9 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
     let seen = 0
     let flying = false
     session.observe((event) => {
-      // Of a sign-out the state has told before: this may come late, when the next sign-in is under way.
-      if (event.type !== 'signed-out') hear()
+      if (event.type === 'signed-in') context.untold = false
+      // The state has told before: this may come when the next sign-in is under way.
+      if (event.type !== 'signed-out' || !context.untold) hear()
       tally.events++
       if (event.type === 'refresh-started') {
         if (flying) fault('L1: a flight starts, and the last one has not come home')
@@ -246,7 +249,11 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
         view.signIn(grant)
         context.left = false
         const tokens = inJar ? withoutRefreshToken(answer) : answer
-        expect('signIn', cookie ? session.signIn() : session.signIn(tokens))
+        const { untold } = context
+        replace(context, 'signIn', () => (cookie ? session.signIn() : session.signIn(tokens)))
+        // First the sign-out was told, and what was done on hearing of it came before this.
+        context.untold = false
+        if (untold && !shared && plan.intruder?.on === 'signed-out') view.signIn(grant)
         break
       }
       case 'update':
@@ -258,7 +265,8 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
         if (closed) break
         view.signOut()
         context.left = true
-        expect('signOut', signOut(context, command.server))
+        context.untold ||= command.server
+        replace(context, 'signOut', () => signOut(context, command.server))
         break
       case 'close':
         context.closed = true
@@ -266,9 +274,22 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
     }
   }
 
-  function signOut({ session }: Context, there: boolean): Promise<void> {
+  function replace({ session, view }: Context, name: string, verb: () => Promise<void>): void {
+    const { status } = session.state
+    const saving = verb()
+    view.begins(saving, status === 'restoring' || status === 'unknown')
+    expect(name, saving)
+  }
+
+  function signOut(context: Context, there: boolean): Promise<void> {
+    if (!there) return context.session.signOut()
     const leaving = server.grantOfRefresh(jar.refresh)
-    return session.signOut(there ? { server: () => signOutThere(leaving) } : {})
+    const told = () => {
+      context.untold = false
+    }
+    const left = context.session.signOut({ server: () => signOutThere(leaving) })
+    left.then(told, told)
+    return left
   }
 
   /** The application's own sign-out, which takes the cookies of that sign-in away. */
