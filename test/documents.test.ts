@@ -20,6 +20,7 @@ const pages = [
 
 const LANGUAGES = /^```(?:[jt]sx?|m[jt]s)\n/gm
 const BLOCK = /<!-- (\S+?\.[jt]sx?) -->\n+```[jt]sx?\n(.*?)^```/gms
+const DIFF = /<!-- (examples\/\S+) -->\n+```diff\n(.*?)^```/gms
 /** The reason why a block is in no file. */
 const NOT_EXECUTED = /<!-- not executed: .+ -->\n+```[jt]sx?\n/g
 
@@ -86,6 +87,14 @@ test.each(documents.flatMap(blocksOf))(
     }
   },
 )
+
+test.each(documents)('%s: what a diff adds or leaves is in the file that it names', (page) => {
+  for (const [, file = '', diff = ''] of read(page).matchAll(DIFF)) {
+    const lines = read(file).split('\n').map(say)
+    for (const line of diff.split('\n'))
+      if (/^[+ ]/.test(line)) expect(lines, `not in ${file}`).toContain(say(line.slice(1)))
+  }
+})
 
 test.each(pages)('%s: its links lead somewhere', (page) => {
   for (const { link, path, anchor } of linksOf(page)) {

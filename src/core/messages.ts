@@ -89,7 +89,6 @@ export const messages = {
   discovery: (issuer: string, reason: string): string => `the metadata of ${issuer} cannot be had: ${reason}`,
   setting: (error: string): string => `${error}: look at ${SETTINGS[error] ?? 'the options'}`,
   spent: (): string => 'another session has spent this refresh token: sessions of one user share a store',
-  'step-up': (): string => 'the API wants a stronger authentication',
   subject: (): string => 'the new tokens are about another user',
 
   // What no longer holds

@@ -1,5 +1,4 @@
 import * as oauth from 'oauth4webapi'
-import { newController } from '../core/abortable.ts'
 import { readBody } from '../core/answer.ts'
 import { SessionError } from '../core/errors.ts'
 import { say } from '../core/messages.ts'
@@ -41,16 +40,19 @@ export type Target = Pick<OAuthClientOptions, 'scope' | 'resource'>
 
 /** One client of one authorization server. */
 export interface OAuthClient {
+  /** What oauth4webapi wants to know of it. */
+  client: oauth.Client
   /** The metadata of the server. Rejects where they cannot be had; the next call tries again. */
   server(signal?: AbortSignal): Promise<oauth.AuthorizationServer>
   /**
-   * One token request: with a refresh token, or for the client itself. Resolves with an answer that was checked, or with
-   * a response that is none, for the session to read.
+   * One token request, with the parameters of its grant. Resolves with an answer that was checked, or with a response
+   * that is none, for the session to read.
    */
   request(
-    refreshToken: string | undefined,
+    grantType: string,
+    own: Readonly<Record<string, string>>,
     target: Target,
-    signal: AbortSignal,
+    signal?: AbortSignal,
   ): Promise<oauth.TokenEndpointResponse | Response>
   /** RFC 7009. Does nothing where the server has no such endpoint. */
   revoke(token: string): Promise<void>
@@ -119,22 +121,25 @@ export function createClient(options: OAuthClientOptions): OAuthClient {
   }
 
   return {
+    client,
     server,
 
-    async request(refreshToken, { scope, resource }, signal) {
+    async request(grantType, own, { scope, resource }, signal) {
       const as = await server(signal)
-      const form = new URLSearchParams(parameters)
+      const form = new URLSearchParams({ ...parameters, ...own })
       if (scope) form.set('scope', scope)
       for (const one of [resource ?? []].flat()) form.append('resource', one)
       const sending = { ...through(signal), ...(dpop && { DPoP: await dpop.handle() }) }
 
       async function ask() {
-        const response = await (refreshToken
-          ? oauth.refreshTokenGrantRequest(as, client, clientAuth, refreshToken, {
-              ...sending,
-              additionalParameters: form,
-            })
-          : oauth.clientCredentialsGrantRequest(as, client, clientAuth, form, sending))
+        const response = await oauth.genericTokenEndpointRequest(
+          as,
+          client,
+          clientAuth,
+          grantType,
+          form,
+          sending,
+        )
         const body = await response
           .clone()
           .json()
@@ -155,10 +160,7 @@ export function createClient(options: OAuthClientOptions): OAuthClient {
       // The session knows what each of them means.
       if (!response.ok || !body.access_token) return response
       try {
-        const process = refreshToken
-          ? oauth.processRefreshTokenResponse
-          : oauth.processClientCredentialsResponse
-        return await process(as, client, response)
+        return await oauth.processGenericTokenEndpointResponse(as, client, response)
       } catch (cause) {
         // It came whole, so the refresh token is spent: sent again it would end the grant.
         throw new SessionError('refresh_failed', (cause as Error).message, { cause })
@@ -166,18 +168,13 @@ export function createClient(options: OAuthClientOptions): OAuthClient {
     },
 
     async revoke(token) {
-      const over = newController()
-      const { signal } = over
-      const timer = setTimeout(() => over.abort(), PATIENCE)
-      try {
-        const as = await server(signal)
-        if (as.revocation_endpoint)
-          await oauth.processRevocationResponse(
-            await oauth.revocationRequest(as, client, clientAuth, token, through(signal)),
-          )
-      } finally {
-        clearTimeout(timer)
-      }
+      // Where the runtime has no such signal, it takes as long as it takes.
+      const signal = AbortSignal.timeout?.(PATIENCE)
+      const as = await server(signal)
+      if (as.revocation_endpoint)
+        await oauth.processRevocationResponse(
+          await oauth.revocationRequest(as, client, clientAuth, token, through(signal)),
+        )
     },
   }
 }

@@ -18,8 +18,11 @@ export interface Grant extends Pick<SessionOptions, 'isTerminal' | 'applyToken' 
   server: () => Promise<oauth.AuthorizationServer>
 }
 
-/** A grant that can renew other access tokens with the same refresh token, see `audience`. */
-export interface RefreshTokenGrant extends Grant {
+/**
+ * A grant that can begin with a code, see `redeemCode`, and can renew other access tokens with the same refresh token, see
+ * `audience`.
+ */
+export interface RefreshTokenGrant extends Grant, Pick<OAuthClient, 'client' | 'request'> {
   /** One refresh, for another target. */
   exchange: (context: RefreshContext, target: Target) => Promise<oauth.TokenEndpointResponse | Response>
 }
@@ -59,7 +62,7 @@ export function refreshTokenGrant(options: OAuthClientOptions): RefreshTokenGran
     used.set(token, signal)
     let spent: boolean | undefined
     try {
-      const answer = await client.request(token, target, signal)
+      const answer = await client.request('refresh_token', { refresh_token: token }, target, signal)
       if (answer instanceof Response) return answer
       const { id_token, refresh_token, scope } = answer
       spent = refresh_token !== undefined && refresh_token !== token
@@ -75,7 +78,7 @@ export function refreshTokenGrant(options: OAuthClientOptions): RefreshTokenGran
     }
   }
 
-  return grantOf(client, options, { refresh: (context) => exchange(context, options) }, { exchange })
+  return grantOf({ ...client, exchange }, options, { refresh: (context) => exchange(context, options) })
 }
 
 /**
@@ -92,22 +95,20 @@ export function refreshTokenGrant(options: OAuthClientOptions): RefreshTokenGran
  */
 export function clientCredentialsGrant(options: OAuthClientOptions): Grant {
   const client = createClient(options)
-  const refresh: Grant['refresh'] = ({ signal }) => client.request(undefined, options, signal)
-  return grantOf(client, options, { refresh, isTerminal: () => false }, {})
+  const refresh: Grant['refresh'] = ({ signal }) => client.request('client_credentials', {}, options, signal)
+  return grantOf(client, options, { refresh, isTerminal: () => false })
 }
 
 /**
- * A grant, with what grants have in common.
- *
- * @param besides what is no option of a session: whoever spreads the grant into one leaves it behind
+ * A grant, with what grants have in common. What is no option of a session is inherited: whoever spreads the grant into one
+ * leaves it behind.
  */
-function grantOf<Besides>(
-  { revoke, server }: OAuthClient,
+function grantOf<Besides extends object>(
+  { revoke, ...besides }: OAuthClient & Besides,
   { dpop }: OAuthClientOptions,
   own: Pick<Grant, 'refresh' | 'isTerminal'>,
-  besides: Besides,
-): Grant & Besides {
-  const grant = {
+): Grant & Omit<OAuthClient & Besides, 'revoke'> {
+  return Object.assign(Object.create(besides), {
     ...own,
     async revoke({ tokens }: { tokens: TokenSet | undefined }) {
       const token = tokens?.refreshToken ?? tokens?.accessToken
@@ -115,10 +116,7 @@ function grantOf<Besides>(
     },
     applyToken: dpop?.applyToken,
     shouldRefresh: dpop?.shouldRefresh,
-  }
-  const others = { server, ...besides }
-  for (const [name, value] of Object.entries(others)) Object.defineProperty(grant, name, { value })
-  return grant as typeof grant & typeof others
+  })
 }
 
 /** Whom an ID token is about. Undefined where it is none; two are read alike, whatever characters are in it. */

@@ -1,6 +1,5 @@
 import { parseChallenges } from '../core/challenge.ts'
 import { SessionError } from '../core/errors.ts'
-import { say } from '../core/messages.ts'
 import type { SessionOptions } from '../core/options.ts'
 import type { Session } from '../core/session.ts'
 import type { TokenInput } from '../core/tokens.ts'
@@ -54,13 +53,12 @@ export function stepUp({
   patience = 300_000,
   shouldRefresh,
 }: StepUpOptions): NonNullable<SessionOptions['shouldRefresh']> {
-  let asking: Promise<void> | undefined
-  // Of the last question: what was wanted, why that was in vain, when it was over, and which token there was then.
-  let wanted: string | undefined
+  /** One question at a time: who comes meanwhile looks at what it has brought. */
+  let turn: Promise<true | undefined> = Promise.resolve(undefined)
+  // Of the last question: what was wanted and which token there was then, when it was over, and why it was in vain.
+  let last: string | undefined
+  let over: number
   let cause: unknown
-  let over = 0
-  let last: number | undefined
-  const generation = () => session().state.generation
 
   return async (response, outcome, sent) => {
     const challenge = parseChallenges(response.headers.get('www-authenticate')).find(
@@ -68,32 +66,32 @@ export function stepUp({
     )
     if (!challenge) return shouldRefresh?.(response, outcome, sent)
     sent.patience = patience
-    await shouldRefresh?.(response, outcome, sent)
     const { acr_values, max_age } = challenge.parameters
-    const wants = `${acr_values} ${max_age}`
+    const wish = { acr_values, max_age }
     const since = performance.now() - sent.age
-    const before = generation()
-    // One question at a time.
-    while (asking) await asking
-    // It was sent with what the question has brought, or before that has brought nothing.
-    const inVain = wanted === wants && last === before && (sent.attempt > 1 || since <= over)
-    if (onStepUp && !sent.stale && generation() === before && !inVain) {
-      wanted = wants
-      cause = undefined
-      asking = (async () => onStepUp({ acr_values, max_age }))()
-        .then((tokens) => (tokens ? session().update(tokens, { replay: true }) : undefined))
-        .catch((error) => {
-          cause = error
-        })
-        .then(() => {
-          over = performance.now()
-          last = generation()
-          asking = undefined
-        })
-      await asking
-    }
+    const question = () => JSON.stringify([wish, session().state.generation])
+    const before = question()
     // It has not been tried with the token that there is by now.
-    if (sent.stale || generation() !== before) return true
-    throw new SessionError('step_up_required', say('step-up'), { cause, acr_values, max_age })
+    const stale = () => sent.stale || question() !== before
+    await shouldRefresh?.(response, outcome, sent)
+    const ask = async () => {
+      // What was sent with what the same question has brought, or before that has brought nothing, asks no more.
+      const isNew = before !== last || (sent.attempt < 2 && since > over)
+      if (onStepUp && isNew && !stale()) {
+        cause = undefined
+        try {
+          const tokens = await onStepUp(wish)
+          if (tokens) await session().update(tokens, { replay: true })
+        } catch (error) {
+          cause = error
+        }
+        over = performance.now()
+        last = question()
+      }
+      if (stale()) return true as const
+      throw new SessionError('step_up_required', undefined, { cause, ...wish })
+    }
+    turn = turn.then(ask, ask)
+    return turn
   }
 }

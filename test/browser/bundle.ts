@@ -1,11 +1,12 @@
-import { build } from 'vite'
+import { build, type PluginOption } from 'vite'
 import { sourceAliases } from '../../scripts/subpaths.ts'
 
 /** The product and an entry in one script, made as a browser gets it. */
-export async function bundle(entry: string): Promise<string> {
+export async function bundle(entry: string, plugins: PluginOption[] = []): Promise<string> {
   const result = await build({
     configFile: false,
     logLevel: 'silent',
+    plugins,
     resolve: { alias: sourceAliases() },
     build: {
       write: false,

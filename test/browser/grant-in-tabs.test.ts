@@ -1,13 +1,10 @@
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { Page } from 'playwright-core'
-import { expect, onTestFinished, test } from 'vitest'
-import { type Server, serving } from '../oauth/server.ts'
+import { expect, test } from 'vitest'
+import { serving } from '../oauth/server.ts'
 import { times } from '../setup.ts'
 import { bundle } from './bundle.ts'
-import { startChromium } from './launch.ts'
+import { call as callOf, openSite } from './page-site.ts'
 
 type Kit = typeof import('./grant-page.ts')
 
@@ -17,43 +14,19 @@ const REQUESTS = 20
 const cycles = Number(process.env.SOAK_EXPIRIES ?? 6)
 const start = serving()
 
-/** Calls what a page has exported. */
-function call<Name extends keyof Kit>(
-  page: Page,
-  name: Name,
-  ...given: Parameters<Kit[Name]>
-): Promise<Awaited<ReturnType<Kit[Name]>>> {
-  const run = async ([name, given]: readonly [string, unknown[]]) => Object(globalThis).page[name](...given)
-  return page.evaluate(run, [name, given] as const)
-}
-
-/** Tabs of one profile, at an origin that is not the server's. */
-async function openTabs(server: Server, query: string): Promise<[Page, ...Page[]]> {
-  const script = await bundle(fileURLToPath(new URL('./grant-page.ts', import.meta.url)))
-  const site = createServer((_, response) => {
-    response.writeHead(200, { 'content-type': 'text/html' }).end(`<script>${script}</script>`)
-  }).listen(0, '127.0.0.1')
-  await once(site, 'listening')
-  onTestFinished(() => void site.close())
-  const browser = await startChromium()
-  onTestFinished(() => browser.close())
-  const context = await browser.newContext()
-  const home = `http://localhost:${(site.address() as AddressInfo).port}/?issuer=${server.issuer}&${query}`
-  const open = async () => {
-    const page = await context.newPage()
-    await page.goto(home)
-    return page
-  }
-  return [await open(), ...(await Promise.all(times(TABS - 1, open)))]
-}
+const call = <Name extends keyof Kit>(page: Page, name: Name, ...given: Parameters<Kit[Name]>) =>
+  callOf<Kit, Name>(page, name, ...given)
 
 test.each([
   ['with bearer tokens', false],
   ['with proofs of possession by one stored key, and nonces at both endpoints', true],
 ])('8 tabs share a grant without grace, %s: one refresh at each expiry, all is answered', async (_, dpop) => {
   const server = await start({ dpop })
-  const tabs = await openTabs(server, dpop ? 'dpop' : '')
-  const [first] = tabs
+  const site = await openSite()
+  site.publish(await bundle(fileURLToPath(new URL('./grant-page.ts', import.meta.url))))
+  const open = () => site.open(`/?issuer=${server.issuer}&${dpop ? 'dpop' : ''}`)
+  const first = await open()
+  const tabs = [first, ...(await Promise.all(times(TABS - 1, open)))]
   const jkt = await call(first, 'thumbprint')
   expect(new Set(await Promise.all(tabs.map((tab) => call(tab, 'thumbprint'))))).toEqual(new Set([jkt]))
   await call(first, 'signIn', await server.mint(jkt ? { jkt } : {}))

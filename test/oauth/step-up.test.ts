@@ -176,6 +176,36 @@ describe('step-up', () => {
     expect((await get()).status).toBe(200)
   })
 
+  test('another look at the answers that fails while somebody is asked fails its own request, and is heard of', async () => {
+    const begun = deferred<void>()
+    const answered = deferred<TokenInput>()
+    const server = await start()
+    server.stepUp.wanted = 'gold'
+    let looks = 0
+    const session: Session = open({
+      refresh: () => 'never',
+      clock: withoutJitter(),
+      tokens: await server.mint(),
+      shouldRefresh: stepUp({
+        session: () => session,
+        shouldRefresh: async () => {
+          if (++looks === 2) throw new Error('the look')
+          return undefined
+        },
+        onStepUp: () => {
+          begun.resolve()
+          return answered.promise
+        },
+      }),
+    })
+    const api = withSession(session, { origins: [server.issuer] })
+    const first = api(`${server.issuer}/api/pay`)
+    await begun.promise
+    expect((await failureOf(api(`${server.issuer}/api/pay`))).message).toBe('the look')
+    answered.resolve(await strongly(server))
+    expect((await first).status).toBe(200)
+  })
+
   test('another wish is another question', async () => {
     const { server, asked, get } = await signedIn(strongly)
     expect((await get()).status).toBe(200)

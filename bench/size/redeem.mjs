@@ -1,0 +1,1 @@
+export { redeemCode } from '../../dist/production/oauth.js'

@@ -1,0 +1,47 @@
+import * as oauth from 'oauth4webapi'
+import type { Target } from './client.ts'
+import type { RefreshTokenGrant } from './grants.ts'
+
+/** Options of {@link redeemCode}: what the authorization request has said, and where it has led. */
+export interface RedeemOptions extends Pick<Target, 'resource'> {
+  grant: RefreshTokenGrant
+  /** The same as in the authorization request. */
+  redirectUri: string
+  /** Of the code challenge (RFC 7636). */
+  verifier: string
+  /** What the authorization request has sent along; whoever comes with another has not asked here. */
+  state: string
+  /** Where the server has led back to. @default the address of this page */
+  url?: string | URL | undefined
+}
+
+/**
+ * The tokens for an authorization code (RFC 6749 §4.1.3), for `session.signIn`: with the care, the client authentication and
+ * the proofs of possession of the refreshes that follow. A clock that is off refuses nobody, and a nonce that the server
+ * wants is sent.
+ *
+ * Rejects where the server says no, and where `state` or the issuer is not the one that was asked.
+ *
+ * @example
+ * await session.signIn(await redeemCode({ grant, redirectUri, verifier, state }))
+ */
+export async function redeemCode({
+  grant,
+  redirectUri,
+  verifier,
+  state,
+  url = location.href,
+  resource,
+}: RedeemOptions): Promise<oauth.TokenEndpointResponse> {
+  const as = await grant.server()
+  const own = {
+    code: oauth.validateAuthResponse(as, grant.client, new URL(url), state).get('code') ?? '',
+    redirect_uri: redirectUri,
+    code_verifier: verifier,
+  }
+  const answer = await grant.request('authorization_code', own, { resource })
+  // What is no answer with tokens is told as oauth4webapi does.
+  return answer instanceof Response
+    ? oauth.processGenericTokenEndpointResponse(as, grant.client, answer)
+    : answer
+}
