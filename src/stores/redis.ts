@@ -72,7 +72,7 @@ export function redisStores(options: RedisStoresOptions): (id: string) => Sessio
   if (prefix !== '') ensureName(prefix, 'redisStores: expected a prefix')
   const { lease = 60_000, ttl = 5_000, keep = 30 * 86_400_000, timeout = 2_000 } = options
   const connection = connect(client)
-  const newsroom = createNewsroom(connection)
+  const newsroom = createNewsroom(connection, clock, timeout)
   const shared = { connection, newsroom, clock, prefix, lease, ttl: Math.min(ttl, lease), keep, timeout }
 
   return (id) => {

@@ -8,6 +8,9 @@ const CELLS = 'sessions'
 /** After so many milliseconds IndexedDB counts as not available: there were engines in which it never answered. */
 const PATIENCE = 5_000
 
+/** Where it is not available already. Else nobody's refresh would come home before he is told that it takes too long. */
+const SHORT_PATIENCE = 300
+
 /**
  * Shows `change` what is kept under `name`, and keeps what it makes of it, in one transaction; where that is undefined,
  * what was there stays. Resolves when it is done.
@@ -20,16 +23,17 @@ export async function changeCell(
   name: string,
   clock: Clock,
   change: (found: unknown) => unknown,
+  broken?: boolean,
 ): Promise<void> {
   const over = new AbortController()
-  const done = patience(clock, PATIENCE, () => over.abort())
+  const done = patience(clock, broken ? SHORT_PATIENCE : PATIENCE, () => over.abort())
   globalThis.addEventListener?.('pagehide', (event) => over.abort(event), over)
   try {
     await orAborted(changeNow(name, over.signal, change), over.signal)
   } catch (reason) {
     if (Object(reason).type !== 'pagehide') throw reason
     await new Promise((back) => addEventListener('pageshow', back, { once: true }))
-    await changeCell(name, clock, change)
+    await changeCell(name, clock, change, broken)
   } finally {
     done()
     over.abort()

@@ -95,13 +95,18 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
     let next: Next | undefined
     let kept = false
     try {
-      await changeCell(name, clock, (found) => {
-        const stored = merge(found)
-        next = change(stored)
-        // Whoever has removed the record may have meant it: only another sign-in makes a new one.
-        kept = found !== undefined || known?.version.epoch !== next?.version.epoch
-        if (kept && next && next !== stored) return sealed(next, found, memory)
-      })
+      await changeCell(
+        name,
+        clock,
+        (found) => {
+          const stored = merge(found)
+          next = change(stored)
+          // Whoever has removed the record may have meant it: only another sign-in makes a new one.
+          kept = found !== undefined || known?.version.epoch !== next?.version.epoch
+          if (kept && next && next !== stored) return sealed(next, found, memory)
+        },
+        broken,
+      )
       if (kept) broken = false
       else known = next
     } catch {
@@ -122,9 +127,14 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
   async function read(): Promise<Cell | undefined> {
     let stored: Cell | undefined
     try {
-      await changeCell(name, clock, (found) => {
-        stored = merge(found)
-      })
+      await changeCell(
+        name,
+        clock,
+        (found) => {
+          stored = merge(found)
+        },
+        broken,
+      )
     } catch {
       lost(say('broken'))
     }

@@ -9,6 +9,7 @@ import type { Lease, SessionStore } from '../../core/store.ts'
 import { givenName } from './names.ts'
 import { isDead, type Owner, self } from './owner.ts'
 import { type Change, type Manner, newId, newName, type Register } from './register.ts'
+import type { Soon } from './soon.ts'
 import type { State, Turn } from './state.ts'
 
 /** What taking turns needs of the store. Times are in milliseconds. */
@@ -18,6 +19,7 @@ export interface Surroundings {
   readonly lease: number
   readonly ttl: number
   readonly register: Register
+  readonly soon: Soon
   /** Changes the state, and tells those who listen what it has become. */
   change(change: Change, manner?: Manner): Promise<State>
   /** Those who wait hear of changes. */
@@ -55,7 +57,7 @@ const [FIRST, LONGEST] = [5, 100]
  * state, and is taken by replacing it; in the same step the next generation is reserved.
  */
 export function createExclusive(surroundings: Surroundings): Exclusive {
-  const { path, clock, lease, ttl, register, change, listen, inherit } = surroundings
+  const { path, clock, lease, ttl, register, soon, change, listen, inherit } = surroundings
   /** Of those who use this store object. */
   const queue = createLine()
   let wake = () => {}
@@ -125,7 +127,7 @@ export function createExclusive(surroundings: Surroundings): Exclusive {
   /** One step, where nothing is left to say. */
   async function giveBack(id: string, name: string, last?: Change): Promise<void> {
     try {
-      if (!last) return await rename(pathTo(path, name), pathTo(path, givenName(id)))
+      if (!last) return await soon('the turn', () => rename(pathTo(path, name), pathTo(path, givenName(id))))
     } catch {}
     await change(
       async (state, names) =>

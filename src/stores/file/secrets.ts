@@ -2,6 +2,7 @@ import { say } from '../../core/messages.ts'
 import type { Stored } from '../../core/store.ts'
 import type { TokenSet } from '../../core/tokens.ts'
 import type { KeyValueStorage } from '../memory.ts'
+import type { Soon } from './soon.ts'
 
 /** A record as it is on the disk: with a name in the place of tokens that are kept elsewhere. */
 export type Kept = Stored & { readonly secret?: string | undefined }
@@ -23,12 +24,14 @@ const LONGEST = 1_200
  *
  * A long token set is divided among several entries. Its name says among how many.
  */
-export function createSecrets(storage: KeyValueStorage | undefined): Secrets {
+export function createSecrets(storage: KeyValueStorage | undefined, soon: Soon): Secrets {
   /** What was put or read last. */
   let known: { secret: string | undefined; tokens: TokenSet } | undefined
 
   const entries = (secret = '') =>
     Array.from({ length: Number(secret.split('/')[1]) }, (_, index) => `${secret}.${index}`)
+
+  const answerOf = <T>(call: () => T | PromiseLike<T>) => soon('secrets', call)
 
   return {
     async put(record) {
@@ -41,7 +44,7 @@ export function createSecrets(storage: KeyValueStorage | undefined): Secrets {
       )
       const secret = `${Object.values(version).join('-')}/${Math.ceil(text.length / LONGEST)}`
       for (const [index, entry] of entries(secret).entries())
-        await storage.setItem(entry, text.slice(index * LONGEST, (index + 1) * LONGEST))
+        await answerOf(() => storage.setItem(entry, text.slice(index * LONGEST, (index + 1) * LONGEST)))
       known = { secret, tokens }
       return { version, ...rest, secret }
     },
@@ -51,7 +54,7 @@ export function createSecrets(storage: KeyValueStorage | undefined): Secrets {
       if (known?.secret !== secret) {
         try {
           const parts: unknown[] = []
-          for (const entry of entries(secret)) parts.push(await storage?.getItem(entry))
+          for (const entry of entries(secret)) parts.push(await answerOf(() => storage?.getItem(entry)))
           known = { secret, tokens: JSON.parse(parts.join('')) }
         } catch (cause) {
           throw new Error(say('file-secret'), { cause })
@@ -63,7 +66,7 @@ export function createSecrets(storage: KeyValueStorage | undefined): Secrets {
     async drop(names) {
       for (const entry of names.flatMap(entries)) {
         try {
-          await storage?.removeItem(entry)
+          await answerOf(() => storage?.removeItem(entry))
         } catch {
           // The next one tries again.
         }

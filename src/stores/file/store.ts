@@ -17,8 +17,17 @@ import { readTokens } from '../../core/tokens.ts'
 import type { KeyValueStorage } from '../memory.ts'
 import { createExclusive } from './exclusive.ts'
 import { namesOfTurn, numberOf } from './names.ts'
-import { type Change, createRegister, type Manner, newId, newName, textOf } from './register.ts'
+import {
+  type Change,
+  createRegister,
+  type Manner,
+  newId,
+  newName,
+  type Register,
+  textOf,
+} from './register.ts'
 import { createSecrets, type Kept } from './secrets.ts'
+import { createSoon } from './soon.ts'
 import { type State, stateOf, type Turn } from './state.ts'
 
 /** Where a login lives. Times are in milliseconds. */
@@ -30,6 +39,12 @@ export interface Home {
   readonly secrets: KeyValueStorage | undefined
   readonly migrate: (() => unknown) | undefined
 }
+
+/** The folder, and a keychain, are waited for this part of the lease: the turn must not be over with it. */
+const PATIENCE = 4
+
+/** What has not come to an end. */
+const FOLDER = 'the folder'
 
 type Hear = (stored: Stored) => void
 
@@ -44,9 +59,15 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
   let readAgain = false
   let closed = false
 
-  const secrets = createSecrets(storage)
-  const register = createRegister(path, (reason) => report(reason))
-  const exclusive = createExclusive({ path, clock, lease, ttl, register, change, listen, inherit })
+  const soon = createSoon(lease / PATIENCE)
+  const secrets = createSecrets(storage, soon)
+  const disk = createRegister(path, (reason) => report(reason))
+  const register: Register = {
+    isOld: disk.isOld,
+    look: () => soon(FOLDER, disk.look),
+    update: (change, manner) => soon(FOLDER, () => disk.update(change, manner)),
+  }
+  const exclusive = createExclusive({ path, clock, lease, ttl, register, soon, change, listen, inherit })
 
   async function change(make: Change, manner?: Manner): Promise<State> {
     const state = await register.update(make, manner)
@@ -218,6 +239,7 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
       closed = true
       hearers = []
       unlisten()
+      soon.close()
     },
   }
 }

@@ -15,6 +15,7 @@ export interface NodeRedis {
 /** What is used of a connection of node-redis that only listens. */
 export interface NodeRedisSubscriber extends Pick<NodeRedis, 'subscribe' | 'unsubscribe' | 'on'> {
   connect(): Promise<unknown>
+  readonly isOpen?: boolean
   /** From release 5 on. */
   destroy?(): void
   /** In release 4, whose `destroy` it is. */
@@ -112,7 +113,11 @@ function nodeRedis(client: NodeRedis): [Call, Connection['subscribe']] {
       client.on('end', ended)
       own?.connect().catch(() => {})
       return {
-        add: (channel) => subscriber.subscribe(channel, listener),
+        add(channel) {
+          // What was never answered, or has been given up, is begun again.
+          if (own?.isOpen === false) own.connect().catch(() => {})
+          return subscriber.subscribe(channel, listener)
+        },
         // Without the listener, those of others go, and one that has just come.
         remove: (channel) => subscriber.unsubscribe(channel, listener),
         close: () => own && (own.destroy ? own.destroy() : void disconnect(own)),

@@ -1,4 +1,6 @@
-import type { Connection, Subscriber } from './connection.ts'
+import { type Clock, idly } from '../../core/clock.ts'
+import { keepTrying } from '../../core/keep-trying.ts'
+import { type Connection, type Subscriber, within } from './connection.ts'
 
 /** One context that listens to one session. */
 interface Listener {
@@ -22,6 +24,12 @@ interface Channel {
   ready: Promise<unknown>
 }
 
+/** Milliseconds after which a subscription is tried again for the first time. */
+const FIRST = 200
+
+/** Later than that it is the client who has found out that the connection is dead, and makes another. */
+const TRIES = 8
+
 /** How many sessions are read at once after the connection was lost. */
 const AT_ONCE = 64
 
@@ -31,17 +39,18 @@ const AT_ONCE = 64
  * Messages are hints: they say who has saved, or freed, and never what. Else whoever can write to a channel could
  * sign people in. What a lost connection may have kept from us is read again when it is back.
  */
-export function createNewsroom({ subscribe }: Connection): Newsroom {
+export function createNewsroom({ subscribe }: Connection, clock: Clock, timeout: number): Newsroom {
   const channels = new Map<string, Channel>()
   /** The last thing that was asked of a channel, where it has not been answered yet. */
   const line = new Map<string, Promise<unknown>>()
+  const insisting = new Set<string>()
   let subscriber: Subscriber | undefined
   let connections = 0
 
   function open(): Subscriber {
     const opened = subscribe({ heard, connected, ended })
     // The client was closed, and is back: those who are there have missed all that was said meanwhile.
-    for (const name of channels.keys()) verify(name).catch(() => {})
+    for (const name of channels.keys()) void restore(name)
     return opened
   }
 
@@ -50,7 +59,20 @@ export function createNewsroom({ subscribe }: Connection): Newsroom {
    * SUBSCRIBE would overlap, and clients then disagree with the server about what is heard.
    */
   function inTurn(name: string, work: () => Promise<unknown> | undefined): Promise<unknown> {
-    const done = (line.get(name) ?? Promise.resolve()).then(work, work)
+    // One that is never answered must not stand in the way of the next for ever.
+    const ask = async () => {
+      const asked = Promise.resolve(work())
+      try {
+        return await within(asked, timeout, clock)
+      } catch (error) {
+        asked.then(
+          () => tell(name),
+          () => {},
+        )
+        throw error
+      }
+    }
+    const done = (line.get(name) ?? Promise.resolve()).then(ask, ask)
     line.set(name, done)
     const forget = (): void => {
       if (line.get(name) === done) line.delete(name)
@@ -80,13 +102,41 @@ export function createNewsroom({ subscribe }: Connection): Newsroom {
     if (!connections++) return
     const names = [...channels.keys()]
     for (let at = 0; at < names.length; at += AT_ONCE) {
-      await Promise.allSettled(names.slice(at, at + AT_ONCE).map(verify))
+      await Promise.allSettled(names.slice(at, at + AT_ONCE).map(restore))
     }
+  }
+
+  function restore(name: string): Promise<void> {
+    return verify(name).catch(() => void insist(name))
+  }
+
+  /** Nothing is heard for now: it is tried again, as long as somebody listens. */
+  async function insist(name: string): Promise<void> {
+    if (insisting.has(name)) return
+    insisting.add(name)
+    let tries = 0
+    // Also when it is there for the first time.
+    connections ||= 1
+    // A process that has nothing else to do is not kept alive.
+    const pause = (ms: number) => new Promise<void>((resolve) => void idly(clock, resolve, ms))
+    await keepTrying(pause, FIRST, async () => {
+      if (!channels.has(name) || ++tries > TRIES) return false
+      return verify(name).then(
+        () => false,
+        () => true,
+      )
+    })
+    insisting.delete(name)
   }
 
   /** Some clients subscribe again only after they have said that they are connected: what is read comes after. */
   async function verify(name: string): Promise<void> {
     await add(name)
+    tell(name)
+  }
+
+  /** Something may have been missed until now. */
+  function tell(name: string): void {
     for (const { news, wake } of channels.get(name)?.listeners ?? []) {
       news()
       wake()
@@ -108,8 +158,7 @@ export function createNewsroom({ subscribe }: Connection): Newsroom {
         channel = { listeners: [], ready: Promise.resolve() }
         channels.set(name, channel)
         channel.ready = add(name)
-        // Whoever waits for it is told; nobody else has to be.
-        channel.ready.catch(() => {})
+        channel.ready.catch(() => insist(name))
       }
       channel.listeners.push(listener)
       return channel.ready

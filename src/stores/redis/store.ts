@@ -43,13 +43,12 @@ export function createRedisStore(id: string, shared: Shared): SessionStore {
   function listen(): Promise<unknown> {
     if (listening || closed) return listening ?? Promise.resolve()
     const joined = newsroom.join(key, listener)
-    let late = false
-    listening = within(joined, timeout, clock).catch(() => {
-      late = true
+    listening = joined.catch(() => {
+      report('Redis is not available: what others do is not heard for now')
     })
     joined.then(
       () => {
-        if (late || !verified) listener.news()
+        if (!verified) listener.news()
       },
       () => {},
     )

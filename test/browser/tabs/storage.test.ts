@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { STRANGE } from '../../strange-records.ts'
-import { inEachEngine, type StagedTab } from './stage.ts'
+import { type ChromiumEngine, type ChromiumTab, launchChromium } from './chromium.ts'
+import { inEachEngine, inEngine, type StagedTab } from './stage.ts'
 
 const degradations = ({ events }: StagedTab): unknown[] => events.filter(({ type }) => type === 'degraded')
 
@@ -139,5 +140,47 @@ inEachEngine('storage fails:', (set, engine) => {
     )
     expect(server.count, server.explain()).toMatchObject({ refreshes: 1, refreshRequests: 1 })
     expect(degradations(tab)).toHaveLength(1)
+  })
+})
+
+inEngine<ChromiumTab, ChromiumEngine>('Chromium', launchChromium, 'what never answers:', (set) => {
+  for (const fault of ['storage hangs', 'storage hangs once', 'locks hang once', 'queries hang'] as const) {
+    test(`${fault}: everything settles, and the session goes on`, async () => {
+      const { server, open, start } = await set()
+      const tab = await open()
+      // A lock is waited for three leases: somebody else may have it.
+      await start(tab, fault.startsWith('locks') ? { session: { lease: 2_000, deadline: 1_500 } } : {})
+      await tab.call('signIn', server.mint('alice'))
+      await tab.call('suffer', fault)
+      for (let refreshed = false; !refreshed; ) {
+        server.expireAccessTokens()
+        const answers = (await tab.call('request', 3)) as { generation?: number }[]
+        expect(answers).toHaveLength(3)
+        refreshed = answers.every(({ generation }) => Number(generation) > 1)
+        // Nobody is let go by the deadline: storage is waited for once.
+        if (!fault.startsWith('locks')) expect(answers).toMatchObject(Array(3).fill({ generation: 2 }))
+      }
+      if (fault === 'storage hangs') expect(degradations(tab)).toHaveLength(1)
+      await tab.call('signOut')
+      expect(await tab.call('state')).toMatchObject({ status: 'signed-out' })
+      await tab.call('signIn', server.mint('bob'))
+      expect(await tab.call('request', 1)).toMatchObject([{ user: 'bob' }])
+      expect(server.count, server.explain()).toMatchObject({ reuses: 0 })
+    })
+  }
+
+  test('locks hang: requests end by the deadline, it is told, and a sign-out works', async () => {
+    const { server, open, start } = await set()
+    const tab = await open()
+    await start(tab, { session: { lease: 1_000, deadline: 1_500 } })
+    await tab.call('signIn', server.mint('alice'))
+    await tab.call('suffer', 'locks hang')
+    server.expireAccessTokens()
+    expect(await tab.call('request', 2)).toEqual([{ status: 401 }, { status: 401 }])
+    await tab.until('degraded', 1)
+    await tab.call('signOut')
+    expect(await tab.call('state')).toMatchObject({ status: 'signed-out' })
+    await tab.call('signIn', server.mint('bob'))
+    expect(await tab.call('request', 1)).toMatchObject([{ user: 'bob' }])
   })
 })

@@ -30,7 +30,33 @@ const faults = {
       return request
     }
   },
+  // What never answers
+  'storage hangs': () => {
+    IDBFactory.prototype.open = () => new EventTarget() as IDBOpenDBRequest
+  },
+  'storage hangs once': () => {
+    const { open } = IDBFactory.prototype
+    IDBFactory.prototype.open = () => {
+      IDBFactory.prototype.open = open
+      return new EventTarget() as IDBOpenDBRequest
+    }
+  },
+  'locks hang': () => {
+    LockManager.prototype.request = never
+  },
+  'locks hang once': () => {
+    const { request } = LockManager.prototype
+    LockManager.prototype.request = () => {
+      LockManager.prototype.request = request
+      return never()
+    }
+  },
+  'queries hang': () => {
+    LockManager.prototype.query = never
+  },
 }
+
+const never = (): Promise<never> => new Promise(() => {})
 
 let giveLockBack = (): void => {}
 
