@@ -49,13 +49,15 @@ export const messages = {
   // Mistakes in a program
   refresh: (factory: string): string => `${factory}: refresh must be a function`,
   option: (factory: string, name: string, value: unknown): string =>
-    `${factory}: ${name} cannot be ${String(value)}`,
+    `${factory}: ${name} cannot be ${String(value)}${typeof value === 'number' ? ': times are in milliseconds' : ''}`,
   cookie: (method: string): string => `${method}: in cookie mode nobody knows the access token`,
   inside: (verb: string): string => `${verb}: inside \`refresh\` it would wait for itself: return the tokens`,
+  listener: (got: string): string => `expected a function that listens, got ${got}`,
   unknown: (factory: string, name: string): string => `${factory}: there is no option ${name}`,
   shape: (missing: string): string =>
     `createSession: store has no ${missing}. Is it a storage? Then use memoryStore({ storage })`,
-  instance: (): string => 'attachSession: expected an axios instance, then a session',
+  instance: (): string =>
+    'attachSession: expected an axios instance, then a session; withSession: a session, then { fetch }',
   second: (): string => 'attachSession: another session is attached here: detach that one first',
   header: (name: string): string => `${name}: invalid header value`,
   inner: (request: string): string =>

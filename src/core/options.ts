@@ -162,6 +162,8 @@ const NUMBERS: Readonly<Record<string, number | undefined>> = {
 const OTHERS =
   /^(refresh|mode|tokens|store|budget|recall|keepFresh|skip|shouldRefresh|isTerminal|revoke|applyToken|clock)$/
 
+const FUNCTIONS = /^(skip|shouldRefresh|isTerminal|revoke|applyToken)$/
+
 /** Milliseconds. */
 const FASTEST = 10
 
@@ -181,7 +183,8 @@ export function settingsOf(options: SessionOptions): Settings {
       // No network is that fast: seconds are meant.
       (/^(deadline|lease)$/.test(name) && Number(value) > 0 && Number(value) < FASTEST) ||
       (name === 'mode' && !/^(token|cookie)$/.test(String(value))) ||
-      (name === 'recall' && !/^(safe|none)$/.test(String(value)))
+      (name === 'recall' && !/^(safe|none)$/.test(String(value))) ||
+      (FUNCTIONS.test(name) && typeof value !== 'function')
     ) {
       throw new TypeError(say('option', 'createSession', name, value))
     }

@@ -4,8 +4,8 @@ import { parse } from './url.ts'
 /** This machine, by its addresses and by the names that no other has (RFC 6761 §6.3). */
 export const LOOPBACK: RegExp = /^((.+\.)?localhost\.?|127(\.\d+){3}|\[::1\])$/
 
-/** Origins, or `'*'` for all of them: only where the session holds no token that could go astray (cookie mode). */
-type Origins = readonly (string | URL)[] | '*'
+/** Origins, one, or `'*'` for all of them: only where the session holds no token that could go astray (cookie mode). */
+type Origins = readonly (string | URL)[] | string | URL
 
 /** Who may get the token, as the options of every client say it. */
 export interface OriginOptions {
@@ -20,7 +20,7 @@ export interface OriginOptions {
    * LAN. Whoever is in between reads the token. A base URL with http is named here, too.
    * @default none
    */
-  insecureOrigins?: readonly (string | URL)[]
+  insecureOrigins?: readonly (string | URL)[] | string | URL
 }
 
 /**
@@ -46,10 +46,10 @@ export function allowList(
   if (parse('HTTPS://A:443/')?.origin !== 'https://a') {
     throw new TypeError(say('url'))
   }
-  const insecure = new Set(insecureOrigins.map((written) => originOf(written, () => true)))
+  const insecure = new Set([insecureOrigins].flat().map((written) => originOf(written, () => true)))
   const safe = (url: URL) =>
     url.protocol === 'https:' || LOOPBACK.test(url.hostname) || mode === 'cookie' || insecure.has(url.origin)
-  const trusted = new Set([...insecure, ...origins.map((written) => originOf(written, safe))])
+  const trusted = new Set([...insecure, ...[origins].flat().map((written) => originOf(written, safe))])
   const atHome = () => {
     const origin = home()
     return origin && origin !== globalThis.location?.origin ? originOf(origin, safe) : origin

@@ -20,7 +20,14 @@ test.each<[string, object, RegExp]>([
   ],
   ['an option that there is not', { onLogout() {} }, /there is no option onLogout/],
   ['seconds for a deadline', { deadline: 5 }, /deadline cannot be 5/],
-  ['seconds for a lease', { lease: 9 }, /lease cannot be 9/],
+  ['seconds for a lease', { lease: 9 }, /lease cannot be 9: .*milliseconds/],
+  ...['skip', 'shouldRefresh', 'isTerminal', 'revoke', 'applyToken'].flatMap((name) =>
+    [[401], 'invalid_grant', true].map((value): [string, object, RegExp] => [
+      `${name}: ${JSON.stringify(value)}`,
+      { [name]: value },
+      RegExp(`${name} cannot be ${value}$`),
+    ]),
+  ),
 ])('%s: a TypeError that says so', (_, options, message) => {
   expect(() => createSession({ refresh, ...options } as SessionOptions)).toThrow(message)
   expect(() => createSession({ refresh, ...options } as SessionOptions)).toThrow(TypeError)
@@ -70,6 +77,37 @@ test('swapped or missing arguments of attachSession: a TypeError that says which
     [{}, session],
   ] as unknown as [AxiosInstance, never][])
     expect(() => attachSession(...given)).toThrow(/an axios instance, then a session/)
+})
+
+test('swapped or missing arguments of withSession: a TypeError that says which come', () => {
+  const session = open({ refresh })
+  for (const given of [
+    [fetch, session],
+    [],
+    [Promise.resolve(session)],
+    [session, { fetch: 'fetch' }],
+    [session, { fetch: {} }],
+  ] as unknown as Parameters<typeof withSession>[])
+    expect(() => withSession(...given)).toThrow(/withSession: a session, then/)
+})
+
+test('one origin may be given without a list', async () => {
+  const session = open({ refresh, tokens: 'token' })
+  const sent: unknown[] = []
+  const own: typeof fetch = async (_, init) => {
+    sent.push(new Headers(init?.headers).get('authorization'))
+    return new Response()
+  }
+  await withSession(session, { fetch: own, origins: 'https://api.test' })('https://api.test/items')
+  await withSession(session, { fetch: own, insecureOrigins: 'http://api' })('http://api/items')
+  expect(sent).toEqual(['Bearer token', 'Bearer token'])
+})
+
+test('who listens is a function', () => {
+  const session = open({ refresh })
+  for (const verb of ['observe', 'subscribe'] as const)
+    for (const listener of [undefined, 'log', {}])
+      expect(() => session[verb](listener as never)).toThrow(/expected a function that listens/)
 })
 
 test('a second session on one instance: a TypeError at once; the same one, or another after the first was detached, is none', async () => {
