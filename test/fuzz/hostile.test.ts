@@ -1,8 +1,11 @@
 /** Stores, storages, results and listeners of any kind: everything settles, nothing throws elsewhere, the session goes on. */
 import { inspect } from 'node:util'
+import axios from 'axios'
 import fc from 'fast-check'
 import { memoryStore, type Session, type SessionOptions, type SessionStore } from 'refresh-once'
-import { expect, test } from 'vitest'
+import { attachSession } from 'refresh-once/axios'
+import { withSession } from 'refresh-once/fetch'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { newClock, open, type TurnedClock } from '../setup.ts'
 import { attempt, timeout } from './runs.ts'
 
@@ -310,6 +313,153 @@ test('calls from inside any event', { timeout }, async () => {
     await settled(time, 'getAccessToken', session.getAccessToken())
     await settled(time, 'signOut', session.signOut())
     await settled(time, 'what was called inside', Promise.allSettled(inside))
+    session.close()
+    await time.advance(60_000)
+  })
+})
+
+const thrower = (): never => {
+  throw new Error('a getter')
+}
+
+/** An error that cannot be looked at in one of these ways, or in none. */
+const hostileError = fc.oneof(
+  unwilling,
+  fc
+    .subarray([
+      'message',
+      'name',
+      'stack',
+      'cause',
+      'code',
+      'status',
+      'response',
+      'toString',
+      'toJSON',
+      'then',
+    ])
+    .map((members) => () => {
+      const error = new Error('Bearer old-0123456789')
+      for (const member of members) Object.defineProperty(error, member, { get: thrower })
+      return error
+    }),
+  fc.constantFrom<() => unknown>(
+    () => Object.freeze(new Error('frozen old-0123456789')),
+    () => Object.seal(Object.assign(new Error('sealed'), { url: '?t=old-0123456789' })),
+    () => {
+      const { proxy, revoke } = Proxy.revocable(new Error('revoked'), {})
+      revoke()
+      return proxy
+    },
+    () =>
+      new Proxy(new Error('x'), {
+        get: thrower,
+        getPrototypeOf: thrower,
+        defineProperty: thrower,
+        has: thrower,
+      }),
+    () =>
+      Object.assign(new Error('in a circle'), {
+        get cause() {
+          return this
+        },
+      }),
+    () => new AggregateError([new Error('one')], 'many'),
+    () => undefined,
+    () => null,
+    () => 'text with old-0123456789',
+    () => 7,
+    () => Symbol('s'),
+    () => 7n,
+  ),
+)
+
+/** Where code of an app's own stands in the way of a request. */
+const PLACES = [
+  'applyToken',
+  'fetch',
+  'isTerminal',
+  'shouldRefresh',
+  'skip',
+  'refresh',
+  'server',
+  'revoke',
+  'tokens',
+  'observe',
+] as const
+
+test('code of an app that throws what does not want to be looked at', { timeout }, async () => {
+  // Faults of listeners are printed there.
+  const printed = vi.spyOn(console, 'error').mockImplementation((error) => void inspect(error))
+  onTestFinished(() => printed.mockRestore())
+  const given = fc.record({
+    place: fc.constantFrom(...PLACES),
+    later: fc.boolean(),
+    make: hostileError,
+    guarded: fc.constantFrom('axios', 'fetch'),
+    expired: fc.boolean(),
+  })
+  await attempt('errors', 0.5, given, async ({ place, later, make, guarded, expired }) => {
+    const time = newClock()
+    let armed = true
+    const bad = (at: (typeof PLACES)[number]): unknown => {
+      if (at !== place || !armed) return undefined
+      if (later) return Promise.reject(make())
+      throw make()
+    }
+    const refused = () =>
+      new Response('{"error":"trouble"}', { status: 400, headers: { 'content-type': 'application/json' } })
+    const tokens = {
+      accessToken: 'old-0123456789',
+      refreshToken: 'rt-0123456789',
+      ...(expired && { expiresAt: 1 }),
+    }
+    const session = begin(time, {
+      tokens: place === 'tokens' ? () => bad('tokens') as never : tokens,
+      refresh: () =>
+        (bad('refresh') as never) ??
+        (place === 'isTerminal' && armed
+          ? refused()
+          : { accessToken: 'new-0123456789', refreshToken: 'rt-0123456789' }),
+      ...(place === 'isTerminal' && { isTerminal: () => bad('isTerminal') as never }),
+      ...(place === 'shouldRefresh' && { shouldRefresh: () => (bad('shouldRefresh') as never) ?? false }),
+      ...(place === 'skip' && { skip: () => (later ? false : (bad('skip') as never)) ?? false }),
+      ...(place === 'revoke' && { revoke: () => bad('revoke') as never }),
+      ...(place === 'applyToken' && {
+        applyToken: ({ accessToken }: { accessToken: string }) =>
+          (bad('applyToken') as never) ?? { headers: { 'x-token': accessToken } },
+      }),
+    })
+    const told: string[] = []
+    session.observe((event) => {
+      told.push(inspect(event))
+      if (place === 'observe' && !later) bad('observe')
+    })
+    const answer = async () => (bad('fetch') as never) ?? Response.json({})
+    const send = (): Promise<unknown> => {
+      if (guarded === 'fetch')
+        return withSession(session, { origins: ['https://api.example.com'], fetch: answer })(
+          'https://api.example.com/items',
+        )
+      const api = axios.create({
+        baseURL: 'https://api.example.com',
+        adapter: async (config) =>
+          (bad('fetch') as never) ?? { status: 200, statusText: '', data: {}, headers: {}, config },
+      })
+      attachSession(api, session)
+      return api.get('/items')
+    }
+    await settled(time, 'a request', send())
+    await settled(time, 'a refresh', session.refresh())
+    await settled(time, 'another request', send())
+    await settled(time, 'a sign-out', session.signOut({ server: () => bad('server') }))
+    armed = false
+    await settled(time, 'a sign-in', session.signIn('next-0123456789'))
+    const served = send()
+    await settled(time, 'a request of the next one', served)
+    expect(await served).toMatchObject({ status: 200 })
+    // Tokens that were never given are not known.
+    if (place !== 'tokens') expect(told.join()).not.toMatch(/(old|rt|new|next)-0123456789/)
     session.close()
     await time.advance(60_000)
   })
