@@ -31,7 +31,8 @@ export interface Manner {
 }
 
 export interface Register {
-  look(): Promise<Head>
+  /** @param hasty nothing is built on it: it may be one that was removed, and linked again by one who slept */
+  look(hasty?: boolean): Promise<Head>
   /**
    * Replaces the state by what `change` makes of it. That runs again where somebody was faster, and must then see in
    * the state what it has done already. Resolves with the state that counts.
@@ -74,8 +75,8 @@ export function createRegister(path: string, degraded: (reason: string) => void)
 
   const list = (): Promise<string[]> => readdir(path).catch(orNone([]))
 
-  /** One operation where nothing has changed, else three. */
-  async function look(): Promise<Head> {
+  /** One operation where nothing has changed, else three; in haste two. */
+  async function look(hasty = false): Promise<Head> {
     for (let tries = 0; ; tries++) {
       let names = await list()
       const numbers = numbersIn(names)
@@ -86,17 +87,20 @@ export function createRegister(path: string, degraded: (reason: string) => void)
       // The first is never known: the folder may be another one.
       if (number !== head.number || number <= FIRST) {
         state = await read(numbers)
-        names = await list()
-        // Removed, and linked again by one who slept? Then a greater one is there.
-        if ((numbersIn(names)[0] ?? 0) !== number) continue
+        if (!hasty || state.skipped) {
+          names = await list()
+          // Removed, and linked again by one who slept? Then a greater one is there.
+          if ((numbersIn(names)[0] ?? 0) !== number) continue
+        }
         if (state.skipped?.includes(number) && told !== number) {
           told = number
           degraded(say('file-foreign', at(number)))
         }
       }
       if (isGiven(state.turn?.id, names)) state = { ...state, turn: undefined }
-      head = { number, state, names }
-      return head
+      const found = { number, state, names }
+      if (!hasty) head = found
+      return found
     }
   }
 

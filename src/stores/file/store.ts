@@ -206,7 +206,7 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
 
   return {
     async load() {
-      let { state } = exclusive.said() ?? (await register.look())
+      let { state } = exclusive.said() ?? (await register.look(!exclusive.own()))
       if (!state.record && migrate) state = await takeOver(state)
       listen()
       const record = shown(state)

@@ -1,6 +1,7 @@
 /** Who may refresh, when the one who could is not to be heard of. */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Lease, SessionStore } from 'refresh-once'
@@ -159,4 +160,36 @@ test('a laptop that slept in the middle of a refresh: whoever refreshes goes on,
   expect(await next).toEqual(record(5))
   holder.close()
   other.close()
+})
+
+describe('what one has left who died after the answer had come', () => {
+  /** The file of somebody in his turn, finished but not linked; and one that he had only begun. */
+  async function leave(time: TestClock, text: string): Promise<void> {
+    await leaveTurn({ pid: await deadPid() }, time)
+    writeFileSync(join(path, `.${Date.now()}-somebody-x`), text)
+  }
+
+  test('is adopted, where it was finished: nothing is sent again', async () => {
+    const time = newClock()
+    await leave(time, JSON.stringify({ 'refresh-once': 1, record: record(5) }))
+    const store = fileStore({ path, ttl: TTL, clock: time.clock })
+    const found = await store.exclusive(() => store.load())
+    expect(found).toMatchObject(record(5))
+    store.close()
+    expect(await fileStore({ path }).load()).toMatchObject(record(5))
+  })
+
+  test.each([
+    ['half of it', '{"refresh-once":1,"record":{"version":{"ep'],
+    ['nothing', ''],
+    ['an older one', JSON.stringify({ 'refresh-once': 1, record: record(3) })],
+    ['no record', JSON.stringify({ 'refresh-once': 1 })],
+  ])('changes nothing, where it is %s', async (_, text) => {
+    const time = newClock()
+    await leave(time, text)
+    const store = fileStore({ path, ttl: TTL, clock: time.clock })
+    const found = await store.exclusive(() => store.load())
+    expect(found).toMatchObject(record(4))
+    store.close()
+  })
 })

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { startServer } from '../../../setup.ts'
@@ -33,14 +34,21 @@ test('a process whose work is done comes to its end by itself, and whoever is si
   expect(server.count).toMatchObject({ refreshes: 1, reuses: 0 })
 })
 
-for (const [code, names] of [
-  ['ENOSPC', ['open']],
-  ['ENOSPC', ['link', 'mkdir']],
-  ['EROFS', ['open', 'link', 'unlink', 'mkdir', 'rename']],
-  ['EIO', ['readdir']],
-  ['EMFILE', ['open', 'readFile', 'readdir']],
+for (const [what, code, names] of [
+  ['a full disk', 'ENOSPC', ['open']],
+  ['a full disk, seen late,', 'ENOSPC', ['link', 'mkdir']],
+  ['a read-only folder', 'EROFS', ['open', 'link', 'unlink', 'mkdir', 'rename']],
+  [
+    'a folder of another user',
+    'EACCES',
+    ['open', 'link', 'unlink', 'mkdir', 'rename', 'readdir', 'readFile'],
+  ],
+  ['a quota that is used up', 'EDQUOT', ['open', 'link', 'mkdir']],
+  ['a disk that fails', 'EIO', ['readdir']],
+  ['a share that is gone', 'ESTALE', ['open', 'link', 'unlink', 'mkdir', 'rename', 'readdir', 'readFile']],
+  ['a process with too many open files', 'EMFILE', ['open', 'readFile', 'readdir']],
 ] as const) {
-  test(`${code} of ${names.join(', ')} before a refresh: nothing is sent, nothing is lost, and it goes on when it is over`, async () => {
+  test(`${what} before a refresh (${code}): nothing is sent, nothing is lost, and it goes on when it is over`, async () => {
     const server = await startServer()
     const crew = newCrew(server, { session: { retries: 0 } })
     await crew.signIn()
@@ -80,20 +88,66 @@ test('the disk is full when the answer is saved: its process goes on, and saves 
   expect(server.count).toMatchObject({ refreshes: 1, reuses: 0 })
 })
 
-test('where no file can have two names, processes share one refresh all the same', async () => {
-  const server = await startServer()
-  const crew = newCrew(server, { env: { WITHOUT_LINKS: 'yes' } })
-  await crew.signIn()
-  const workers = await Promise.all([
-    crew.start(),
-    crew.start(),
-    crew.start(),
-    crew.start({ env: { WITHOUT_LINKS: '' } }),
-  ])
-  for (let cycle = 1; cycle <= 4; cycle++) {
+for (const [where, env, other] of [
+  ['where no file can have two names', { WITHOUT_LINKS: 'yes' }, { WITHOUT_LINKS: '' }],
+  ['where open files can be neither removed nor renamed, as on Windows,', { WINDOWS: 'yes' }, {}],
+  ['where no process tells when it was started, as on macOS,', { WITHOUT_PROC: 'yes' }, {}],
+  [
+    'on a network share, where a link that has succeeded is said to have failed and nobody hears,',
+    { SHARE: 'yes' },
+    {},
+  ],
+] as const) {
+  test(`${where} processes share one refresh all the same`, async () => {
+    const server = await startServer()
+    const crew = newCrew(server, { env })
+    await crew.signIn()
+    const starting = [crew.start(), crew.start(), crew.start(), crew.start({ env: other })]
+    const workers = await Promise.all(starting)
+    for (let cycle = 1; cycle <= 6; cycle++) {
+      server.expireAccessTokens()
+      const answers = await Promise.all(workers.map((worker) => worker.request(5)))
+      expect(answers.flat(), server.explain()).toEqual(Array(20).fill('200'))
+      expect(server.count).toMatchObject({ refreshRequests: cycle, reuses: 0 })
+    }
+    await workers[0]?.ask('signOut')
+    // Those that hear of nobody look when they need it: the token of each is refused, or he has heard.
     server.expireAccessTokens()
-    const answers = await Promise.all(workers.map((worker) => worker.request(5)))
-    expect(answers.flat(), server.explain()).toEqual(Array(20).fill('200'))
-    expect(server.count).toMatchObject({ refreshRequests: cycle, reuses: 0 })
-  }
+    const answers = await Promise.all(workers.map((worker) => worker.request()))
+    for (const [answer] of answers as string[][]) expect(answer).toMatch(/^(401|session_expired)/)
+    expect(server.count).toMatchObject({ refreshRequests: 6, reuses: 0 })
+    // What could not be removed at once was removed later: no token stays behind, and the folder does not grow.
+    expect(readdirSync(crew.path).length).toBeLessThan(12)
+  })
+}
+
+test('the holder has died where no process tells when it was started: the next one goes on at once', async () => {
+  const server = await startServer({ grace: 60_000 })
+  // Whoever waits for time waits longer than this test does.
+  const crew = newCrew(server, { env: { WITHOUT_PROC: 'yes' }, store: { lease: 900_000, ttl: 900_000 } })
+  await crew.signIn()
+  const [holder, next] = [await crew.start(), await crew.start()]
+  server.expireAccessTokens()
+  const gate = server.hold('/token')
+  const struck = holder.request()
+  await gate.untilArrived()
+  await holder.kill()
+  gate.release()
+  await struck
+  expect(await next.request()).toEqual(['200'])
+})
+
+test('a process that never exits, and whose refresh never comes back, holds up the others no longer than its lease', async () => {
+  const server = await startServer()
+  const crew = newCrew(server, { store: { lease: 2_000, ttl: 2_000 }, session: { lease: 2_000 } })
+  await crew.signIn()
+  const [holder, next] = [await crew.start({ env: { NEVER: 'yes' } }), await crew.start()]
+  server.expireAccessTokens()
+  void holder.request()
+  await holder.ask('hanging')
+  expect(await next.request()).toEqual(['200'])
+  server.expireAccessTokens()
+  expect(await next.request()).toEqual(['200'])
+  expect(server.count).toMatchObject({ refreshes: 2, reuses: 0 })
+  expect(holder.child.exitCode).toBeNull()
 })

@@ -83,6 +83,12 @@ function report(what: string, rows: readonly Row[]): void {
 
 const common = { store: { ttl: TTL } }
 
+test('opening a session that is signed in takes two operations on files', async () => {
+  const crew = newCrew(await startServer(), common)
+  await crew.signIn()
+  expect((await (await crew.start()).take()).operations).toEqual(['readdir', 'readFile'])
+})
+
 test('a refresh takes at most 14 operations on files, a request with a usable token none', async () => {
   const { operations } = await stepsOfRefresh(common)
   console.log(`one refresh: ${operations.length} operations: ${operations.join(', ')}`)

@@ -10,7 +10,14 @@ import { fileStore } from 'refresh-once/file'
 
 const { path, url, tokenEndpoint, journal, store: options, session: more } = JSON.parse(process.argv[2])
 
+// Modules are files, too.
+globalThis.operations.begin()
 const store = fileStore({ path, ...options })
+/** Its refresh has begun, and never comes back. */
+let hang
+const hanging = new Promise((resolve) => {
+  hang = resolve
+})
 const session = createSession({
   store: {
     ...store,
@@ -24,6 +31,10 @@ const session = createSession({
   deadline: 60_000,
   budget: { refreshes: 1_000, within: 1_000 },
   async refresh({ tokens, signal }) {
+    if (process.env.NEVER) {
+      hang()
+      return new Promise(() => {})
+    }
     note('sent', fingerprint(tokens.refreshToken))
     const body = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: tokens.refreshToken })
     return fetch(tokenEndpoint, { method: 'POST', body, signal })
@@ -49,6 +60,7 @@ const tasks = {
   signOut: () => session.signOut(),
   status: () => ({ status: session.state.status, degraded }),
   busy: () => session.busy,
+  hanging: () => hanging,
   refuse({ code, names }) {
     globalThis.refuse = (name) => (names.includes(name) ? code : undefined)
   },
