@@ -37,6 +37,9 @@
 #ifndef SIGNINS
 #define SIGNINS 0
 #endif
+#ifndef LOGINS /* at a page that sets the cookie, and tells no session of it */
+#define LOGINS 0
+#endif
 #ifndef RETRIES /* after a failure that spent nothing */
 #define RETRIES 1
 #endif
@@ -50,6 +53,20 @@
 
 /* A token set is the number of its refresh token at the server; 0 is none. One grant: 1 to 7, another: 9 to 15. */
 #define GRANT(token) ((token) >> 3)
+
+/*
+ * Every other tab is a session for another API of the same user: it has an access token of its own, which came with the
+ * refresh token of this number, and a newer record may hold the same one.
+ */
+#ifdef AUDIENCES
+byte accessOf[32];
+#define ACCESS(i, token) accessOf[((i) & 1) * 16 + (token)]
+#define SAME_ACCESS(i, a, tokensOfA, b, tokensOfB) (EPOCH(a) == EPOCH(b) && (tokensOfA) && (tokensOfB) && \
+  ACCESS(i, tokensOfA) == ACCESS(i, tokensOfB))
+#else
+#define ACCESS(i, token) (token)
+#define SAME_ACCESS(i, a, tokensOfA, b, tokensOfB) false
+#endif
 
 #ifdef L1
 #define ONE_REFRESH(condition) assert(condition)
@@ -125,6 +142,7 @@ Tab tab[TABS];
 #define WAIT 14
 #define COOL_DOWN 15
 #define CLEAR_AND_DOUBT 16
+#define CLEAR_AND_LOOK 17
 
 /* A tab may have two: one that is waited for, and one that a change of the record has left behind. */
 typedef Flight {
@@ -138,6 +156,8 @@ typedef Flight {
   unsigned tries : 2;
   bit doubts;
   bit over;             /* its lease has ended */
+  unsigned epoch : 2;   /* of that sign-in */
+  bit anew;             /* a former page was refused: what comes of it is another sign-in */
   bit silent;           /* the answer was lost */
   unsigned shown : 4    /* the refresh token that was sent */
 }
@@ -184,6 +204,7 @@ unsigned deaths : 2 = DEATHS;
 unsigned openings : 2 = OPENINGS;
 unsigned signOuts : 2 = SIGNOUTS;
 unsigned signIns : 2 = SIGNINS;
+unsigned logins : 2 = LOGINS;
 unsigned lastEpoch : 2 = 1;
 unsigned sends : 4;
 unsigned signedOut : 2; /* the epoch of the last sign-out that was saved */
@@ -196,7 +217,7 @@ unsigned signedOut : 2; /* the epoch of the last sign-out that was saved */
 #endif
 scratch before, beforeTokens, k, c, other, is;
 
-#define USABLE(i) (!tab[i].ended && tab[i].tokens > expired[GRANT(tab[i].tokens)])
+#define USABLE(i) (!tab[i].ended && ACCESS(i, tab[i].tokens) > expired[GRANT(tab[i].tokens)])
 #define HOLDS(f) (lock == (f) + 1)
 /* Inside `exclusive`, with the lock or robbed of it. */
 #define SILENCE(f) (flight[f].at == ANSWER && flight[f].silent)
@@ -286,6 +307,8 @@ inline release(f) {
   fi;
   flight[f].over = 0;
   flight[f].silent = 0;
+  flight[f].anew = 0;
+  flight[f].epoch = 0;
   flight[f].generation = 0;
   flight[f].shown = 0
 }
@@ -301,13 +324,40 @@ inline become(i, next, nextEnded, nextTokens) {
     :: EPOCH(next) != EPOCH(tab[i].version) -> tab[i].reserved = 0
     :: else
     fi;
+    /* No news for those who wait for an access token, where it is the same. */
+    if
+    :: SAME_ACCESS(i, next, nextTokens, tab[i].version, tab[i].tokens)
+    :: else -> tab[i].current = 0
+    fi;
     tab[i].version = next;
     tab[i].ended = nextEnded;
     tab[i].tokens = nextTokens;
-    tab[i].current = 0;
     observe(i)
   :: else
   fi
+}
+
+/* Somebody has signed in or out, and the store knows it: the refresh of a former sign-in has the turn no longer. */
+inline outdate(i, epoch) {
+#ifndef COOKIE
+  for (other : 2 * i .. 2 * i + 1) {
+    if
+    :: flight[other].at == ANSWER && EPOCH(flight[other].version) < (epoch) ->
+      printf("tab %d: gives up the turn of flight %d, which is of a former sign-in\n", i, other);
+      for (k : 0 .. CALLS - 1) {
+        if
+        :: call[k].at == LOST && call[k].flight == other -> freeCall(k)
+        :: call[k].at != LOST && call[k].at != FREE && call[k].flight == other -> call[k].abandoned = 1
+        :: else
+        fi
+      };
+      release(other);
+      endFlight(other)
+    :: else
+    fi
+  };
+#endif
+  k = 0
 }
 
 /* L5, as this tab has seen it: once a session has ended here, no token of it is used here again. */
@@ -375,6 +425,8 @@ inline endFlight(f) {
   flight[f].generation = 0;
   flight[f].over = 0;
   flight[f].silent = 0;
+  flight[f].anew = 0;
+  flight[f].epoch = 0;
   flight[f].shown = 0
 }
 
@@ -393,6 +445,10 @@ inline freeCall(n) {
 /* A reservation of somebody else that is still alive. */
 #define YIELDS(i) (cell.pending && cell.pending != tab[i].reserved && cell.alive)
 
+/* What its tab goes by is not what it has set out from. */
+#define CHANGED(f) (tab[TAB(f)].version != flight[f].seen && \
+  !SAME_ACCESS(TAB(f), tab[TAB(f)].version, tab[TAB(f)].tokens, flight[f].seen, flight[f].seenTokens))
+
 #ifdef NO_LEASE_CHECK
 #define MAY_SEND(f) true
 #else
@@ -400,6 +456,9 @@ inline freeCall(n) {
 #endif
 
 /* ── A flight: the refresh transaction ── */
+
+/* A page that knows nothing finds that an earlier one was refused: there may be another cookie since. */
+#define OPENS_ANEW(f) (!flight[f].seen && cell.ended && EPOCH(cell.version) > signedOut)
 
 proctype Fly(byte f) {
   byte i = TAB(f);
@@ -422,12 +481,18 @@ end:
       printf("tab %d: loads version %d.%d\n", i, EPOCH(cell.version), GENERATION(cell.version));
       if
 #ifndef NO_RELOAD
-      :: cell.version > flight[f].seen || (cell.version == flight[f].seen && cell.ended) ->
+      :: !OPENS_ANEW(f) && (cell.version > flight[f].seen || (cell.version == flight[f].seen && cell.ended)) &&
+          !SAME_ACCESS(i, cell.version, cell.tokens, flight[f].seen, flight[f].seenTokens) ->
         landOn(f, cell.version, cell.ended, cell.tokens)
       :: cell.version < flight[f].seen -> flight[f].at = SAVE_OWN
       :: else ->
         flight[f].version = cell.version;
+#ifdef SHOWS_SEEN
+        flight[f].tokens = flight[f].seenTokens;
+#else
         flight[f].tokens = cell.tokens;
+#endif
+        flight[f].anew = OPENS_ANEW(f);
 #else
       :: true ->
         flight[f].version = flight[f].seen;
@@ -490,10 +555,10 @@ end:
         printf("tab %d: does not send, the lease is over\n", i);
         flight[f].at = CLEAR_AND_RETRY
 #ifndef NO_SECOND_LOOK
-      :: MAY_SEND(f) && (tab[i].version != flight[f].seen || tab[i].ended) ->
+      :: MAY_SEND(f) && (tab[i].ended || CHANGED(f)) ->
         printf("tab %d: does not send, the session has changed\n", i);
         flight[f].at = CLEAR_AND_LAND
-      :: MAY_SEND(f) && tab[i].version == flight[f].seen && !tab[i].ended ->
+      :: MAY_SEND(f) && !tab[i].ended && !CHANGED(f) ->
 #else
       :: MAY_SEND(f) ->
 #endif
@@ -503,7 +568,14 @@ end:
         flight[f].shown = flight[f].tokens;
 #endif
         printf("tab %d: sends refresh token %d\n", i, flight[f].shown);
-        STAYS_OUT(EPOCH(flight[f].version) > tab[i].over);
+        if
+        :: flight[f].anew ->
+          assert(lastEpoch < 3);
+          lastEpoch++;
+          other = VERSION(lastEpoch, flight[f].generation, i)
+        :: else -> other = VERSION(EPOCH(flight[f].version), flight[f].generation, i)
+        fi;
+        STAYS_OUT(EPOCH(other) > tab[i].over);
         c = 0;
         is = 1;
         for (k : 0 .. CALLS - 1) {
@@ -517,7 +589,8 @@ end:
         sends++;
         call[c].at = ON_ITS_WAY;
         call[c].flight = f;
-        call[c].version = VERSION(EPOCH(flight[f].version), flight[f].generation, i);
+        call[c].version = other;
+        flight[f].epoch = (flight[f].anew -> lastEpoch : 0);
         call[c].shown = flight[f].shown;
         call[c].sent = sends;
         flight[f].tokens = 0;
@@ -538,7 +611,11 @@ end:
 
   :: d_step { tab[i].state == LIVES && flight[f].at == SAVE ->
       printf("tab %d: saves tokens %d as generation %d\n", i, flight[f].tokens, flight[f].generation);
-      save(VERSION(EPOCH(flight[f].version), flight[f].generation, i), 0, flight[f].tokens, 0);
+      if
+      :: flight[f].anew -> other = VERSION(flight[f].epoch, flight[f].generation, i)
+      :: else -> other = VERSION(EPOCH(flight[f].version), flight[f].generation, i)
+      fi;
+      save(other, 0, flight[f].tokens, 0);
       landOn(f, cell.version, cell.ended, cell.tokens) }
 
   /* Refused: has somebody else been faster? */
@@ -547,6 +624,8 @@ end:
       if
       :: cell.version > flight[f].version -> landOn(f, cell.version, cell.ended, cell.tokens)
       :: cell.version <= flight[f].version && YIELDS(i) -> wait(f)
+      /* That nobody is signed in is found out anew by the next page. */
+      :: cell.version <= flight[f].version && !YIELDS(i) && flight[f].anew -> landOn(f, flight[f].version, 1, 0)
       :: else -> flight[f].at = SAVE_END
       fi }
 
@@ -577,6 +656,10 @@ end:
       printf("tab %d: drops its reservation, in doubt\n", i);
       clear(f);
       doubt(f) }
+  :: d_step { tab[i].state == LIVES && flight[f].at == CLEAR_AND_LOOK ->
+      printf("tab %d: drops its reservation, refused\n", i);
+      clear(f);
+      flight[f].at = LOOK_AGAIN }
 #endif
 
   /* The flight comes home. */
@@ -593,6 +676,13 @@ end:
       :: else
       fi;
       become(i, flight[f].version, flight[f].ended, flight[f].tokens);
+      outdate(i, EPOCH(flight[f].version));
+      endFlight(f) }
+
+  /* Nobody waits for it any more: it gives up its place in the queue, and tries no more. */
+  :: d_step { tab[i].state == LIVES && tab[i].current != f + 1 &&
+      (flight[f].at == ACQUIRE || flight[f].at == BACK_OFF || flight[f].at == WAIT || flight[f].at == COOL_DOWN) ->
+      printf("tab %d: needs flight %d no more\n", i, f);
       endFlight(f) }
 
   :: d_step { tab[i].state == LIVES && flight[f].at == BACK_OFF ->
@@ -730,7 +820,8 @@ end:
       (cell.version > tab[i].version || (cell.version == tab[i].version && cell.ended && !tab[i].ended)) &&
       !(tab[i].ended && EPOCH(tab[i].version) == EPOCH(cell.version)) ->
       printf("tab %d: hears of version %d.%d\n", i, EPOCH(cell.version), GENERATION(cell.version));
-      become(i, cell.version, cell.ended, cell.tokens) }
+      become(i, cell.version, cell.ended, cell.tokens);
+      outdate(i, EPOCH(cell.version)) }
 
 #if SIGNOUTS || SIGNINS
   :: d_step { tab[i].state == LIVES && signOuts && !tab[i].replacing && !tab[i].ended ->
@@ -739,12 +830,19 @@ end:
       printf("tab %d: signs out\n", i);
       tab[i].replacing = VERSION(lastEpoch, 1, i);
       tab[i].leaving = 1;
-      become(i, tab[i].replacing, 1, 0) }
+      become(i, tab[i].replacing, 1, 0);
+#ifdef OUTDATES_EARLY
+      outdate(i, EPOCH(tab[i].version))
+#endif
+      }
   :: d_step { tab[i].state == LIVES && signIns && !tab[i].replacing ->
       signIns--;
       lastEpoch++;
       printf("tab %d: signs in as somebody else\n", i);
       newest[1] = 9;
+#ifdef AUDIENCES
+      ACCESS(i, 9) = 9;
+#endif
       tab[i].replacing = VERSION(lastEpoch, 1, i);
       become(i, tab[i].replacing, 0, 9) }
   :: d_step { tab[i].state == LIVES && tab[i].replacing ->
@@ -756,7 +854,8 @@ end:
       fi;
       tab[i].replacing = 0;
       tab[i].leaving = 0;
-      become(i, cell.version, cell.ended, cell.tokens) }
+      become(i, cell.version, cell.ended, cell.tokens);
+      outdate(i, EPOCH(cell.version)) }
 #endif
 
   /* Closed or crashed: the lock is free, its requests may still arrive. */
@@ -804,12 +903,22 @@ end:
       printf("tab %d: opens anew, with version %d.%d\n", i, EPOCH(cell.version), GENERATION(cell.version));
       openings--;
       tab[i].state = LIVES;
-      tab[i].version = cell.version;
-      tab[i].ended = cell.ended;
-      tab[i].tokens = cell.tokens;
+      if
+#ifdef COOKIE
+      /* A refusal of an earlier page is not believed: there may be another cookie. */
+      :: cell.ended && EPOCH(cell.version) > signedOut
+#endif
+      :: else ->
+        tab[i].version = cell.version;
+        tab[i].ended = cell.ended;
+        tab[i].tokens = cell.tokens
+      fi;
       tab[i].over = signedOut;
       tab[i].wants = 1;
-      observe(i) }
+      if
+      :: tab[i].version -> observe(i)
+      :: else
+      fi }
 #endif
   od
 }
@@ -821,6 +930,10 @@ inline issue(n, grant) {
   assert(newest[grant] != 8 && newest[grant] != 16);
   call[n].answer = newest[grant];
   sentAs[newest[grant]] = call[n].sent;
+#ifdef AUDIENCES
+  ACCESS(TAB(call[n].flight), call[n].answer) = call[n].answer;
+  ACCESS(TAB(call[n].flight) + 1, call[n].answer) = ACCESS(TAB(call[n].flight) + 1, call[n].shown);
+#endif
   /* Whoever holds one in between, got within the grace, holds a spent one from now on. */
   excused = excused & ~((1 << call[n].answer) - (1 << call[n].shown));
   if
@@ -871,7 +984,11 @@ end:
       other = call[n].flight;
       if
       :: !call[n].abandoned && call[n].answer -> flight[other].tokens = call[n].answer; flight[other].at = SAVE
+#ifdef COOKIE
+      :: !call[n].abandoned && !call[n].answer -> flight[other].at = CLEAR_AND_LOOK
+#else
       :: !call[n].abandoned && !call[n].answer -> flight[other].at = LOOK_AGAIN
+#endif
       /* Late, but it may hold the only valid refresh token. */
       :: call[n].abandoned && call[n].answer && !tab[TAB(other)].ended ->
         printf("tab %d: saves late tokens %d as generation %d\n", TAB(other), call[n].answer, GENERATION(call[n].version));
@@ -926,6 +1043,23 @@ end:
   od
 }
 
+#if LOGINS
+proctype LogIn() {
+end:
+  do
+  :: d_step { logins ->
+      printf("server: a login page sets another cookie\n");
+      logins--;
+      newest[1]++;
+      if
+      :: newest[1] == 1 -> newest[1] = 9
+      :: else
+      fi;
+      jar = newest[1] }
+  od
+}
+#endif
+
 /* ── The clock ── */
 
 #if EXPIRIES
@@ -970,6 +1104,10 @@ init {
     newest[0] = 1;
     spentOld[0] = 1;
     expired[0] = 1;
+#ifdef AUDIENCES
+    accessOf[1] = 1;
+    accessOf[17] = 1;
+#endif
 #ifdef COOKIE
     jar = 1;
 #endif
@@ -983,6 +1121,9 @@ init {
     for (k : 0 .. CALLS - 1) { run Travel(k) }
 #if EXPIRIES
     run Expire();
+#endif
+#if LOGINS
+    run LogIn();
 #endif
 #ifdef RELEASED
     run Rest();

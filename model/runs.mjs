@@ -56,6 +56,18 @@ export const runs = [
     TROUBLES: 1,
   }),
   holds('2 tabs, cookie mode, death, opening, overrun', strict, dies, overrun, once, { COOKIE: true }),
+  holds('2 tabs, cookie mode, lost answer, death, opening, login elsewhere', strict, lost, dies, once, {
+    COOKIE: true,
+    LOGINS: 1,
+  }),
+  holds('2 tabs of two audiences, strict server, lost answer, overrun', strict, lost, overrun, once, {
+    AUDIENCES: true,
+  }),
+  holds('3 tabs of two audiences, strict server, death', strict, once, {
+    TABS: 3,
+    AUDIENCES: true,
+    DEATHS: 1,
+  }),
   holds('3 tabs, strict server, lost answer', strict, lost, once, { TABS: 3 }),
   holds('3 tabs, strict server, death', strict, { TABS: 3, DEATHS: 1 }),
   holds('3 tabs, strict server, death, overrun', strict, overrun, once, { TABS: 3, DEATHS: 1 }),
@@ -74,6 +86,12 @@ export const runs = [
   refuted('NO_RELOAD', 'EXPLAINED', 'no second load under the lock', strict, once),
   refuted('NO_SECOND_LOOK', 'L5', "no look at the tab's own record before the send", strict, once, {
     SIGNOUTS: 1,
+  }),
+  refuted('OUTDATES_EARLY', 'L1', 'the turn is given up before the sign-out is saved', strict, once, {
+    SIGNOUTS: 1,
+  }),
+  refuted('SHOWS_SEEN', 'EXPLAINED', 'two audiences, no token but the one that was seen', strict, once, {
+    AUDIENCES: true,
   }),
   refuted('NO_STEAL', 'RELEASED', 'no steal', strict, once, { DEATHS: 1 }),
   refuted('NO_RETRY_LIMIT', 'ENDS', 'no limit to retries', strict, once, { LOSSES: 2 }),
