@@ -6,7 +6,6 @@ import { say } from './messages.ts'
 import { outlast } from './outlast.ts'
 import type { Parts } from './parts.ts'
 import type { SessionRequest } from './request.ts'
-import type { TokenSet } from './tokens.ts'
 import { parse } from './url.ts'
 import type { Answered } from './wire.ts'
 
@@ -94,16 +93,12 @@ export async function exchange(parts: Parts, request: AnyRequest): Promise<unkno
 function exempt(parts: Parts, request: AnyRequest): IgnoreReason | undefined {
   const { settings, running } = parts
   if (request.exempt) return request.exempt
-  if (running.sends(request.signal) || request.part === 'refresh') return 'refresh'
+  const part = running.partOf(request.signal) ?? request.part
+  if (part === 'refresh') return part
   if (settings.skip?.(request.url, request.method)) return 'skipped'
   if (request.conflict) return undefined
   if (brings(parts, request)) return 'own-credentials'
-  return ending(parts, request)?.accessToken ? 'sign-out' : undefined
-}
-
-/** The tokens of a sign-out that it tells of. */
-function ending({ running }: Parts, { signal, part }: AnyRequest): TokenSet | undefined {
-  return running.leavesWith(signal, part === 'sign-out')
+  return part === 'sign-out' && running.ending?.accessToken ? part : undefined
 }
 
 /** Whether it brings credentials that are none of ours. Throws where they are of another sign-in. */
@@ -120,10 +115,10 @@ async function ignore(
   reason: IgnoreReason,
   answer?: Answered,
 ): Promise<unknown> {
-  const { events, signing } = parts
+  const { events, signing, running } = parts
   if (answer) request.discard(answer.outcome)
   events.note(request, { type: 'request-ignored', reason })
-  const tokens = reason === 'sign-out' && ending(parts, request)
+  const tokens = reason === 'sign-out' && running.ending
   const sent = request.transmit(tokens ? await signing.credentialsOf(tokens, request) : undefined)
   if (reason === 'foreign-origin' && events.observed) {
     const look = (outcome: unknown) => {

@@ -113,27 +113,21 @@ export class Running {
     this.#calls = this.#calls.filter((other) => other !== call)
   }
 
-  /** Whether what is sent now, with this signal, is part of the refresh. */
-  sends(signal: AbortSignal | undefined): boolean {
-    return this.#calls.some((call) => call.synchronous || signal === call.signal)
+  /** What a request belongs to that is made now, with this signal. */
+  partOf(signal: AbortSignal | undefined): 'refresh' | 'sign-out' | undefined {
+    const made = (call: Call | Leaving) => call.synchronous || signal === call.signal
+    if (this.#calls.some(made)) return 'refresh'
+    return this.#leaving && made(this.#leaving) ? 'sign-out' : undefined
   }
 
-  /**
-   * The tokens that end, where what is sent now, with this signal, tells the server of a sign-out.
-   *
-   * @param certain it does
-   */
-  leavesWith(signal: AbortSignal | undefined, certain = false): TokenSet | undefined {
-    const leaving = this.#leaving
-    return leaving && (certain || leaving.synchronous || signal === leaving.signal)
-      ? leaving.tokens
-      : undefined
-  }
-
-  /** What a request belongs to that is made now, and sent later. */
+  /** What a request belongs to that is made now, and sent later: then its signal tells the rest. */
   get part(): RequestPart | undefined {
-    if (this.sends(undefined)) return 'refresh'
-    return this.#leaving?.synchronous ? 'sign-out' : this.inside ? 'inside' : undefined
+    return this.partOf(undefined) ?? (this.inside ? 'inside' : undefined)
+  }
+
+  /** The tokens that end by the sign-out that its server is told of. */
+  get ending(): TokenSet | undefined {
+    return this.#leaving?.tokens
   }
 
   /** Tells the server of a sign-out. */
