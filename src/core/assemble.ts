@@ -32,7 +32,7 @@ export function assemble(options: SessionOptions): Parts {
   const cooldown = new Cooldown(clock)
   const budget = new Budget(clock, settings.budget)
   const current = () => stateOf(known.record, known.generation, known.reading, running.flight !== undefined)
-  const events: Events = new Events(clock, redaction, stateOf(undefined, 0, reading, false), current)
+  const events: Events = new Events(clock, redaction, current)
   const store = options.store
     ? new CheckedStore(options.store, events, settings)
     : inProcessStore(clock, settings.lease)

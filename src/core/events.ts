@@ -118,20 +118,20 @@ export class Events {
   readonly #current: () => SessionState
   readonly #observers: Listeners<SessionEvent> = new Listeners()
   readonly #subscribers: Listeners<SessionState> = new Listeners()
-  #state: SessionState
+  #state: SessionState | undefined
   /** How many requests observers have heard of. */
   #requests = 0
   #warned: Set<string> | undefined
 
   /** @param current works the state out of what is known */
-  constructor(clock: Clock, redaction: Redaction, initial: SessionState, current: () => SessionState) {
+  constructor(clock: Clock, redaction: Redaction, current: () => SessionState) {
     this.#clock = clock
     this.#redaction = redaction
-    this.#state = initial
     this.#current = current
   }
 
   get state(): SessionState {
+    this.#state ??= this.#current()
     return this.#state
   }
 
@@ -155,8 +155,7 @@ export class Events {
     const state = this.#current()
     const changed = JSON.stringify(state) !== JSON.stringify(this.#state)
     if (changed) this.#state = state
-    if (news && this.observed)
-      this.#observers.tell({ ...this.#told(news), at: this.#clock.now(), state: this.#state })
+    if (news && this.observed) this.#tell(news)
     if (changed) this.#subscribers.tell(state)
   }
 
@@ -177,8 +176,14 @@ export class Events {
     if (!this.observed) return
     request.id ||= ++this.#requests
     const { id, method, url, attempts: attempt, generation } = request
-    const info = this.#told({ id, method, url: withoutQuery(url), attempt, generation })
-    this.#observers.tell({ ...this.#told(news), request: info, at: this.#clock.now(), state: this.#state })
+    this.#tell({
+      ...news,
+      request: this.#told({ id, method, url: withoutQuery(url), attempt, generation }),
+    })
+  }
+
+  #tell(news: SessionNews | (RequestNews & { request: RequestInfo })): void {
+    this.#observers.tell({ ...this.#told(news), at: this.#clock.now(), state: this.state })
   }
 
   #told<T extends object>(news: T): T {
