@@ -28,8 +28,13 @@ export function entries() {
   )
 }
 
-/** Codes in the place of messages. */
-const shortMessages = join(root, 'src', 'core', 'messages.production.ts')
+/** Codes take the place of messages, and nothing that of mistakes which an author sees at the first run. */
+const REPLACED = /\/(messages|mistakes)\.ts$/
+
+function inProduction(id) {
+  const [, name] = REPLACED.exec(id) ?? []
+  return name ? join(root, 'src', 'core', `${name}.production.ts`) : null
+}
 
 /** What several entries use is in files that they share: there is one SessionError, whoever makes it. */
 async function bundle(folder) {
@@ -39,9 +44,7 @@ async function bundle(folder) {
     external: /^(?:node:|axios$|ioredis$|oauth4webapi$|react$|redis$)/,
     platform: 'neutral',
     transform: { target: 'es2022' },
-    plugins: [
-      { name: 'short messages', resolveId: (id) => (/\/messages\.ts$/.test(id) ? shortMessages : null) },
-    ],
+    plugins: [{ name: 'for production', resolveId: inProduction }],
   })
   const { output } = await bundler.generate({ dir: folder, chunkFileNames: 'shared/[name].js' })
   await bundler.close()

@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from './clock.ts'
 import { say } from './messages.ts'
+import { checkOptions } from './mistakes.ts'
 import type { IsTerminal } from './outcome.ts'
 import type { Credentials, CredentialTarget, Sent, SessionResponse } from './request.ts'
 import type { SessionStore } from './store.ts'
@@ -159,39 +160,24 @@ const NUMBERS: Readonly<Record<string, number | undefined>> = {
   endingNotice: 300_000,
 }
 
-const OTHERS =
-  /^(refresh|mode|tokens|store|budget|recall|keepFresh|skip|shouldRefresh|isTerminal|revoke|applyToken|clock)$/
-
-const FUNCTIONS = /^(skip|shouldRefresh|isTerminal|revoke|applyToken)$/
-
 /** Milliseconds. */
 const FASTEST = 10
-
-const STORE = ['load', 'save', 'exclusive', 'watch', 'close'] as const
 
 /** @throws TypeError that names the option, and what it is */
 export function settingsOf(options: SessionOptions): Settings {
   if (typeof options?.refresh !== 'function') throw new TypeError(say('refresh', 'createSession'))
+  checkOptions(options)
   // Not a spread: V8 would give each copy a hidden class of its own.
   const settings: Record<string, unknown> = Object.assign({ clock: systemClock }, NUMBERS)
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue
-    const number = name in NUMBERS
-    if (!number && !OTHERS.test(name)) throw new TypeError(say('unknown', 'createSession', name))
     if (
-      (number && !(typeof value === 'number' && value >= 0)) ||
+      name in NUMBERS &&
       // No network is that fast: seconds are meant.
-      (/^(deadline|lease)$/.test(name) && Number(value) > 0 && Number(value) < FASTEST) ||
-      (name === 'mode' && !/^(token|cookie)$/.test(String(value))) ||
-      (name === 'recall' && !/^(safe|none)$/.test(String(value))) ||
-      (FUNCTIONS.test(name) && typeof value !== 'function')
-    ) {
+      !(typeof value === 'number' && value >= (value && /^(deadline|lease)$/.test(name) ? FASTEST : 0))
+    )
       throw new TypeError(say('option', 'createSession', name, value))
-    }
     settings[name] = value
   }
-  const { store } = options
-  const missing = STORE.filter((verb) => store && typeof store[verb] !== 'function')
-  if (missing.length) throw new TypeError(say('shape', missing.join(', ')))
   return settings as unknown as Settings
 }

@@ -2,8 +2,10 @@ import { type RefreshAnswer, readAnswer } from './answer.ts'
 import type { Clock } from './clock.ts'
 import { findSessionError } from './errors.ts'
 import { say } from './messages.ts'
+import { whatCame } from './mistakes.ts'
 import { memberOf } from './redaction.ts'
 import { type ReadingAids, readTokens, type TokenSet } from './tokens.ts'
+import { withoutQuery } from './url.ts'
 
 /**
  * What a failed refresh means.
@@ -155,8 +157,8 @@ export async function readResult(
   if (ours) throw new Setback(ours.code === 'session_expired' ? 'rejected' : 'final', ours)
   const answer = await readAnswer(source, threw)
   const { status, body, error } = answer
-  const place = pathOf(answer.url)
-  let problem = say('answer', `${status} ${error ?? ''}`.trim()) + (place && `: ${place}`)
+  const place = answer.url ? `: ${withoutQuery(String(answer.url))}` : ''
+  let problem = say('answer', `${status} ${error ?? ''}`.trim()) + place
   if (!threw && !Object(body).error && !Object(source).error && /^(2|undefined)/.test(String(status))) {
     try {
       return tokensIn(status ? (body ?? {}) : body, clock, cookie, {
@@ -165,7 +167,7 @@ export async function readResult(
         told,
       })
     } catch (unusable) {
-      problem = `${(unusable as Error).message}${whatCame(answer)}`
+      problem = (unusable as Error).message + (whatCame(answer) || place)
     }
   }
   const about = `${status ?? '-'}${answer.form} ${answer.faults}`.toLowerCase()
@@ -199,27 +201,6 @@ function tokensIn(body: unknown, clock: Clock, cookie: boolean, aids: ReadingAid
   // A client's own wrapping (Supabase).
   const found = Object(session).access_token ? session : body
   return readTokens(found, clock, cookie, true, aids)
-}
-
-/** Says of an answer without a token what it is, but for values: one of them may be a token under another name. */
-function whatCame({ body, status, url, header }: RefreshAnswer): string {
-  const names = body instanceof Object && membersOf(body)
-  const type = header('content-type')
-  return names ? `: ${names}` : status ? `: ${say('page', type, pathOf(url))}` : ''
-}
-
-/** Names, and those one level deeper: `data.accessToken` says more than `data`. */
-function membersOf(body: object): string {
-  return Object.entries(body)
-    .map(([name, value]) =>
-      Object(value) === value && !Array.isArray(value) ? `${name}.{${Object.keys(value)}}` : name,
-    )
-    .join()
-}
-
-/** Without what may be secret. */
-function pathOf(url: unknown): string {
-  return String(url ?? '').split(/[?#]/, 1)[0] ?? ''
 }
 
 /** When Retry-After lets us try again: after seconds, or at a date of the server's own clock where it tells it. */

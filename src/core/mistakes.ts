@@ -1,0 +1,46 @@
+import type { RefreshAnswer } from './answer.ts'
+import { say } from './messages.ts'
+import { withoutQuery } from './url.ts'
+
+/*
+ * Mistakes in a program that its author sees at the first run. The build for production does not look for them: there
+ * mistakes.production.ts takes the place of this file.
+ */
+
+const NAMES =
+  /^(refresh(Ahead)?|mode|tokens|store|leeway|deadline|lease|retries|budget|recall(After)?|replays|keepFresh|endingNotice|skip|shouldRefresh|isTerminal|revoke|applyToken|clock)$/
+
+const FUNCTIONS = /^(skip|shouldRefresh|isTerminal|revoke|applyToken)$/
+
+const STORE = ['load', 'save', 'exclusive', 'watch', 'close']
+
+/** @throws TypeError that says what is no option of `createSession`, or which of them cannot be of this kind */
+export function checkOptions(options: object): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue
+    if (!NAMES.test(name)) throw new TypeError(say('unknown', 'createSession', name))
+    if (
+      (name === 'mode' && !/^(token|cookie)$/.test(String(value))) ||
+      (name === 'recall' && !/^(safe|none)$/.test(String(value))) ||
+      (FUNCTIONS.test(name) && typeof value !== 'function')
+    )
+      throw new TypeError(say('option', 'createSession', name, value))
+    const missing = STORE.filter((verb) => name === 'store' && value && typeof value[verb] !== 'function')
+    if (missing.length) throw new TypeError(say('shape', missing.join(', ')))
+  }
+}
+
+/** Says of an answer without a token what it is, but for values: one of them may be a token under another name. */
+export function whatCame({ body, status, url, header }: RefreshAnswer): string {
+  if (body instanceof Object) return `: ${membersOf(body)}`
+  return status ? `: ${say('page', header('content-type'), withoutQuery(String(url ?? '')))}` : ''
+}
+
+/** Names, and those one level deeper: `data.accessToken` says more than `data`. */
+function membersOf(body: object): string {
+  return Object.entries(body)
+    .map(([name, value]) =>
+      Object(value) === value && !Array.isArray(value) ? `${name}.{${Object.keys(value)}}` : name,
+    )
+    .join()
+}
