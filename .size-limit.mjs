@@ -106,4 +106,10 @@ export default [
     limit: '0.22 kB',
     modifyEsbuildConfig: besidesTheSession,
   },
+  {
+    name: 'slack + entra (session external)',
+    path: 'bench/size/presets.mjs',
+    limit: '0.42 kB',
+    modifyEsbuildConfig: besidesTheSession,
+  },
 ]

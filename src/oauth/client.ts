@@ -154,9 +154,9 @@ export function createClient(options: OAuthClientOptions): OAuthClient {
       if (moved ? /client|dpop/.test(body.error) : dpop && body.error === 'use_dpop_nonce')
         ({ response, body } = await ask())
 
-      const { error } = body
-      const { status } = response
-      if (MISTAKES.test(error)) throw Object.assign(new Error(say('setting', error)), { status, error })
+      // With all its words: what some call a mistake of the request is the end of the refresh token.
+      if (MISTAKES.test(body.error))
+        throw Object.assign(new Error(say('setting', body.error)), { status: response.status, body })
       // The session knows what each of them means.
       if (!response.ok || !body.access_token) return response
       try {

@@ -1,0 +1,1 @@
+export { entra, slack } from '../../dist/production/oauth.js'
