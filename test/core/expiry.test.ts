@@ -84,6 +84,21 @@ describe('two windows', () => {
     expect(seen.of('refresh-started')).toMatchObject([{ reason: 'expired' }])
   })
 
+  test.each([
+    ['a short token, in its last twentieth', 2, {}, 1_900],
+    ['a long one, in its last five seconds', 300, {}, 295_000],
+    ['a wish, to the millisecond', 300, { leeway: 20_000 }, 280_000],
+    ['a wish, in the second half at the earliest', 300, { leeway: HOUR }, 150_000],
+    ['no wish, and no window', 300, { leeway: 0 }, 300_000],
+  ])('%s, waits for a refresh, and not before', async (_, seconds, options, from) => {
+    const g = await given(lasting(seconds), { refreshAhead: 0, ...options })
+    await g.time.advance(from - 1)
+    expect(await g.session.getAccessToken()).toBe('token-0')
+    expect(g.calls).toBe(0)
+    await g.time.advance(1)
+    expect(await g.session.getAccessToken()).toBe('token-1')
+  })
+
   test('the soft window is jittered, so that tabs do not all begin at once', async () => {
     const time = newClock()
     const begins = await Promise.all(

@@ -1,5 +1,6 @@
-import { getEventListeners } from 'node:events'
+import { getEventListeners, once } from 'node:events'
 import { Agent } from 'node:http'
+import { type AddressInfo, createServer } from 'node:net'
 import { inspect } from 'node:util'
 import axios, {
   type AxiosError,
@@ -13,7 +14,7 @@ import axiosRetry from 'axios-retry'
 import { findSessionError } from 'refresh-once'
 import { attachSession } from 'refresh-once/axios'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { deferred, newClock, times, watch } from '../../setup.ts'
+import { deferred, newClock, open, times, watch } from '../../setup.ts'
 import { bearer, landed, onWire } from '../wire.ts'
 import { errorOf, type Stage, stage } from './stage.ts'
 
@@ -218,6 +219,30 @@ describe.each(ADAPTERS)('the replay is made like the first send (%s adapter)', (
       expect({ status, data }).toEqual({ status: expected.status, data: expected.data })
     }
     expect(server.count).toMatchObject({ api: 6, refreshes: 0 })
+  })
+
+  test.each([
+    ['before it answers', ''],
+    ['after the head of its answer', 'HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n'],
+    ['in the body of its answer', 'HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf'],
+    ['in the body of a refusal', 'HTTP/1.1 500 Oh\r\ncontent-length: 9\r\n\r\nhalf'],
+  ])('with the recall on, a server that hangs up %s is told of as without us', async (_, answer) => {
+    const breaking = createServer((socket) => {
+      socket.on('error', () => {})
+      socket.once('data', () => socket.end(answer))
+    })
+    onTestFinished(() => void breaking.close())
+    await once(breaking.listen(0, '127.0.0.1'), 'listening')
+    const baseURL = `http://127.0.0.1:${(breaking.address() as AddressInfo).port}`
+    const [bare, api] = [axios.create({ baseURL, adapter }), axios.create({ baseURL, adapter })]
+    attachSession(api, open({ tokens: 'mine', refresh: () => 'unused', recall: 'safe' }))
+    const told = async (client: typeof api) => {
+      const { name, message, code, status, cause } = await errorOf(client.get('/'))
+      // The oldest axios takes an answer that breaks off for one that is too long.
+      const words = message.replace('maxContentLength size of -1 exceeded', 'stream has been aborted')
+      return { name, words, code, status, cause: String(cause) }
+    }
+    expect(await told(api)).toEqual(await told(bare))
   })
 
   test('the adapter that a single request asks for makes both of its sends', async () => {
