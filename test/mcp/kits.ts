@@ -22,7 +22,8 @@ export interface Connection {
   readonly heard: string[]
   /** Ends the session of the protocol, at the server, too. */
   end(): Promise<void>
-  call(tool: string, args?: Record<string, unknown>): Promise<string>
+  /** @param resumable hears that the answer can be had once more where its stream is cut */
+  call(tool: string, args?: Record<string, unknown>, resumable?: () => void): Promise<string>
   close(): Promise<void>
 }
 
@@ -77,7 +78,15 @@ function official(name: string, auth: Loose, Client: Loose, http: Loose, sse: Lo
       }
       return {
         heard,
-        call: async (tool, args = {}) => textOf(await client.callTool({ name: tool, arguments: args })),
+        async call(tool, args = {}, onresumptiontoken = () => {}) {
+          const more = { onresumptiontoken }
+          const params = { name: tool, arguments: args }
+          return textOf(
+            await (name.includes('/client')
+              ? client.callTool(params, more)
+              : client.callTool(params, undefined, more)),
+          )
+        },
         end: () => transport.terminateSession(),
         close: () => client.close(),
       }

@@ -74,6 +74,34 @@ for (const kit of kits) {
         expect(world.count).toMatchObject({ refreshes: 1, exchanges: 1 })
       })
 
+      test('a server that gives no refresh token: the end of the access token is a login', async () => {
+        const { world, provider, open, connect, again, mcp } = await setUp(kit, kind)
+        await open()
+        mcp.session.close()
+        const { refresh_token: _, ...kept } = provider.kept ?? { access_token: '' }
+        provider.kept = kept
+        world.expire()
+        expect(isLogin(await failureOf(connect(again())))).toBe(true)
+        expect(provider.pages.length).toBeGreaterThan(1)
+        expect(world.count).toMatchObject({ refreshes: 0, leaks: 0 })
+      })
+
+      test('tokens that were kept without their issuer are renewed all the same', async () => {
+        const { world, provider, open, connect, again, mcp } = await setUp(kit, kind)
+        await open()
+        const pages = provider.pages.length
+        mcp.session.close()
+        const { issuer: _, ...kept } = provider.kept ?? { access_token: '' }
+        provider.kept = kept
+        const connection = await connect(again())
+        for (let round = 0; round < 2; round++) {
+          world.expire()
+          expect(await calls(connection, 3, round)).toEqual(keys(3, round))
+        }
+        expect(world.count).toMatchObject({ refreshes: 2, reuses: 0, exchanges: 1 })
+        expect(provider.pages).toHaveLength(pages)
+      })
+
       test('a refresh that is refused is one refresh, and a login', async () => {
         const { world, provider, open, connect, finish } = await setUp(kit, kind)
         const connection = await open()
@@ -211,6 +239,21 @@ for (const kit of kits) {
     })
   })
 }
+
+test('a request that left before the login, and comes back after it, is sent again with the tokens', async () => {
+  const { world, provider, mcp, open } = await setUp(kits[0] as Kit, 'http')
+  await open()
+  const pages = provider.pages.length
+  const params = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'x', version: '1' } }
+  const response = await mcp.fetch(`${world.origin}/mcp`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params }),
+  })
+  await response.body?.cancel()
+  expect(response.status).toBe(200)
+  expect(provider.pages).toHaveLength(pages)
+})
 
 test('a login that takes its time, because the authorization server does, keeps the others back', async () => {
   const { world, connect, finish } = await setUp(kits[0] as Kit, 'http')

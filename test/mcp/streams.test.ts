@@ -1,5 +1,6 @@
 /** What is no call: streams of notifications, those of calls that are cut, and the end of a session of the protocol. */
 import { describe, expect, test, vi } from 'vitest'
+import { deferred } from '../setup.ts'
 import { kits } from './kits.ts'
 import { calls, closing, keys, setUp } from './stage.ts'
 
@@ -45,7 +46,9 @@ for (const kit of kits.filter(({ name }) => !name.startsWith('@ai-sdk'))) {
     test('a call whose stream is cut after the token has expired is resumed, and was executed once', async () => {
       const { world, open } = await setUp(kit, 'http', lasting)
       const connection = await open()
-      const waiting = connection.call('wait', { key: 'x' })
+      const resumable = deferred<void>()
+      const waiting = connection.call('wait', { key: 'x' }, resumable.resolve)
+      await resumable.promise
       await vi.waitFor(() => expect(world.added.get('x')).toBe(1), PATIENCE)
       world.expire()
       world.cutStreams()
@@ -71,6 +74,23 @@ for (const kit of kits.filter(({ name }) => !name.startsWith('@ai-sdk'))) {
       expect(world.count.refreshes).toBeLessThanOrEqual(3)
       expect(provider.pages.length).toBeLessThanOrEqual(pages + 1)
     })
+  })
+}
+
+for (const kit of kits.filter(({ name }) => /^@modelcontextprotocol.*newest/.test(name))) {
+  // After the three seconds that EventSource waits.
+  test(`${kit.name}: SSE that is cut after the token has expired is opened again, by one refresh`, async () => {
+    const { world, open, provider } = await setUp(kit, 'sse')
+    const connection = await open()
+    const pages = provider.pages.length
+    expect(world.streams).toBe(1)
+    world.expire()
+    world.cutStreams()
+    await vi.waitFor(() => expect(world.streams).toBe(0), PATIENCE)
+    await vi.waitFor(() => expect(world.streams).toBe(1), PATIENCE)
+    expect(world.count).toMatchObject({ refreshes: 1, reuses: 0 })
+    expect(provider.pages).toHaveLength(pages)
+    await connection.close()
   })
 }
 

@@ -356,6 +356,8 @@ export async function startWorld({ lifetime = 3600, brief = true, together = fal
   })
   const sse = new Map<string, SSEServerTransport>()
   app.get('/sse', guard('/sse'), async (_, response) => {
+    streams.add(response)
+    response.once('close', () => streams.delete(response))
     const transport = new SSEServerTransport('/messages', response)
     sse.set(transport.sessionId, transport)
     await connect(transport)
