@@ -20,8 +20,7 @@ for (const kit of kits.filter(({ name }) => !name.startsWith('@ai-sdk'))) {
       await vi.waitFor(() => expect(connection.heard).toEqual(['before']), PATIENCE)
       for (let round = 1; round <= 2; round++) {
         world.expire()
-        world.cutStreams()
-        await vi.waitFor(() => expect(world.streams).toBe(0), PATIENCE)
+        await world.cutStreams()
         // Nobody listens: it is told when he does again.
         await world.notify(`cut ${round}`)
         await vi.waitFor(() => expect(connection.heard.at(-1)).toBe(`cut ${round}`), PATIENCE)
@@ -37,7 +36,7 @@ for (const kit of kits.filter(({ name }) => !name.startsWith('@ai-sdk'))) {
       const connection = await open()
       await vi.waitFor(() => expect(world.streams).toBe(1), PATIENCE)
       world.expire()
-      world.cutStreams()
+      await world.cutStreams()
       expect(await calls(connection, 10)).toEqual(keys(10))
       await vi.waitFor(() => expect(world.streams).toBe(1), PATIENCE)
       expect(world.count).toMatchObject({ refreshes: 1, reuses: 0 })
@@ -51,7 +50,7 @@ for (const kit of kits.filter(({ name }) => !name.startsWith('@ai-sdk'))) {
       await resumable.promise
       await vi.waitFor(() => expect(world.added.get('x')).toBe(1), PATIENCE)
       world.expire()
-      world.cutStreams()
+      await world.cutStreams()
       await vi.waitFor(() => expect(world.count.refreshes).toBe(1), PATIENCE)
       world.answer()
       expect(await waiting).toBe('x')
@@ -85,8 +84,7 @@ for (const kit of kits.filter(({ name }) => /^@modelcontextprotocol.*newest/.tes
     const pages = provider.pages.length
     expect(world.streams).toBe(1)
     world.expire()
-    world.cutStreams()
-    await vi.waitFor(() => expect(world.streams).toBe(0), PATIENCE)
+    await world.cutStreams()
     await vi.waitFor(() => expect(world.streams).toBe(1), PATIENCE)
     expect(world.count).toMatchObject({ refreshes: 1, reuses: 0 })
     expect(provider.pages).toHaveLength(pages)

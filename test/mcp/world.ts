@@ -3,6 +3,7 @@
  * registers clients, wants PKCE, rotates refresh tokens and revokes a family whose token is used twice, without grace.
  */
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { InvalidGrantError, InvalidTokenError } from '@modelcontextprotocol/sdk/server/auth/errors.js'
@@ -51,7 +52,7 @@ export interface World {
   /** How many streams of notifications are open. */
   readonly streams: number
   /** Cuts these, and those of calls of `wait` that have no answer yet. */
-  cutStreams(): void
+  cutStreams(): Promise<void>
   /** Tells all who listen. */
   notify(text: string): Promise<void>
   /** Answers calls of `wait`. */
@@ -377,8 +378,10 @@ export async function startWorld({ lifetime = 3600, brief = true, together = fal
     get streams() {
       return streams.size
     },
-    cutStreams() {
+    async cutStreams() {
+      const closed = [...streams].map((response) => once(response, 'close'))
       for (const response of streams) response.socket?.destroy()
+      await Promise.all(closed)
     },
     async notify(data) {
       const params = { level: 'info' as const, data }
