@@ -11,6 +11,7 @@ const all = [
   'file',
   'axios-refresh-me',
   'mcp',
+  'timeline',
   'side-by-side',
 ]
 const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))

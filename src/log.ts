@@ -24,7 +24,8 @@ export function logTo(logger: LineLogger): (event: SessionEvent) => void {
   }
 }
 
-function lineOf(event: SessionEvent): string {
+/** What happened, in the line of a log. */
+export function lineOf(event: SessionEvent): string {
   const { type, state } = event
   const details: unknown[] = [type]
   if ('request' in event)

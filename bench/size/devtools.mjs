@@ -1,0 +1,1 @@
+export { defineTimeline, formatEvents, mountTimeline } from '../../dist/production/devtools.js'
