@@ -35,6 +35,9 @@ export function lineOf(event: SessionEvent): string {
   if ('status' in event) details.push(event.status || 'no answer')
   for (const name of ['challenge', 'reason', 'code', 'message'] as const)
     if (name in event) details.push((event as Partial<Record<typeof name, unknown>>)[name])
+  // Its 401 is the caller's, and has no cause: it was not the session that failed.
+  if (type === 'request-settled' && event.status === 401 && !event.code && state.status === 'signed-out')
+    details.push('nobody is signed in')
   if ('retryAt' in event && event.retryAt) details.push(`next try ${timeOf(event.retryAt)}`)
   if ('endsAt' in event) details.push(`ends ${timeOf(event.endsAt)}`)
   return details.filter(Boolean).join(', ')

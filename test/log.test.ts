@@ -34,6 +34,24 @@ test('a life in lines: sent, refused, refreshed, sent again, signed out', async 
   ])
 })
 
+test('the bare 401 of a session that is signed out says so, and no other does', async () => {
+  const server = await startServer()
+  const session = open({ refresh: () => 'unused', tokens: null })
+  const log = newLog()
+  session.observe(logTo(log))
+  const api = withSession(session, { origins: [server.url] })
+  const settled = (): string | undefined =>
+    log.lines.filter((line) => line.includes('request-settled')).at(-1)
+  expect((await api(`${server.url}/api/items`)).status).toBe(401)
+  expect(settled()).toBe(
+    `refresh-once: request-settled #1 GET ${server.url}/api/items, 401, nobody is signed in`,
+  )
+  await session.signIn(server.mint('alice'))
+  server.api('/api/locked', () => ({ status: 401, body: {} }))
+  await api(`${server.url}/api/locked`)
+  expect(settled()).toMatch(/401$/)
+})
+
 test('a failure is a warning with its code, its reason and the next try; a request without an answer says so', async () => {
   const log = newLog()
   const session = open({
