@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { exportJWK, generateKeyPair } from 'jose'
-import { listen } from './listen.mjs'
+import { listen, peekForm } from './listen.mjs'
 
 /** What a refresh token and a sign-in live; longer than anybody looks at the playground. */
 const DAY = 86_400
@@ -37,6 +37,8 @@ export async function startAuthorizationServer({ audience, lifetimes }) {
     })),
     jwks: { keys: [{ ...(await exportJWK(privateKey)), alg: 'ES256', use: 'sig', kid: 'playground' }] },
     cookies: { keys: [randomBytes(24).toString('base64url')] },
+    // The page is a public client, which asks for its tokens by itself.
+    clientBasedCORS: () => true,
     // The provider's own 15 seconds would outlive the access tokens.
     clockTolerance: 0,
     pkce: { required: () => true },
@@ -73,8 +75,26 @@ export async function startAuthorizationServer({ audience, lifetimes }) {
     },
   })
   const callback = provider.callback()
-  answer = (request, response) =>
-    request.url.startsWith('/consent/') ? agree(request, response) : callback(request, response)
+  answer = (request, response) => {
+    if (request.url.startsWith('/consent/')) return agree(request, response)
+    if (request.url === '/token' && request.method === 'POST') return exchange(request, response)
+    return callback(request, response)
+  }
+
+  /** Who stands at the token endpoint, by account. */
+  const gates = new Map()
+
+  /** A token request; a refresh passes the gate of its account first. */
+  async function exchange(request, response) {
+    const { refresh_token = '' } = await peekForm(request)
+    const token = await provider.RefreshToken.find(refresh_token)
+    const pass = gates.get(token?.accountId)
+    if (pass) {
+      if (request.headers.origin) response.setHeader('access-control-allow-origin', request.headers.origin)
+      if (!(await pass(response))) return
+    }
+    await callback(request, response)
+  }
 
   /** Signs in whom the client has named, and agrees to all that it asks for. */
   async function agree(request, response) {
@@ -95,13 +115,15 @@ export async function startAuthorizationServer({ audience, lifetimes }) {
   const revoked = new Set()
   const grants = new Map()
   const reuse = new Set()
+  const revocation = new Set()
   provider.on('access_token.issued', ({ accountId, jti, grantId }) => {
     issued.set(accountId, [...(issued.get(accountId) ?? []).slice(-100), jti])
     grants.set(accountId, grantId)
   })
   provider.on('grant.revoked', ({ oidc }) => {
     // At the token endpoint a grant ends for one reason: a refresh token came for the second time.
-    if (oidc.route === 'token') for (const tell of reuse) tell(oidc.entities.RefreshToken?.accountId)
+    const listeners = { token: reuse, revocation }[oidc.route] ?? []
+    for (const tell of listeners) tell(oidc.entities.RefreshToken?.accountId)
   })
 
   async function token(parameters) {
@@ -171,6 +193,21 @@ export async function startAuthorizationServer({ audience, lifetimes }) {
     async endGrant(account) {
       const grantId = grants.get(account)
       if (grantId) await (await provider.Grant.find(grantId))?.destroy()
+    },
+
+    /**
+     * `pass` gets to see the response to each refresh of an account, before it is made. Resolves with whether the refresh
+     * goes on; else it has answered.
+     */
+    guardRefreshes(account, pass) {
+      gates.set(account, pass)
+      return () => gates.delete(account)
+    },
+
+    /** Calls `listener` with the account whose refresh token was revoked: it has signed out. */
+    onRevocation(listener) {
+      revocation.add(listener)
+      return () => revocation.delete(listener)
     },
 
     /** Calls `listener` with the account whose refresh token was used a second time. */

@@ -6,9 +6,10 @@ const SLOW = 3000
 
 /**
  * One lane's own server, with an origin and a user of its own: the API, and the few routes that a page's
- * backend has for signing in. The refresh token never leaves it but as an HttpOnly cookie.
+ * backend has for signing in. The refresh token never leaves it but as an HttpOnly cookie, unless the page is a public
+ * client, and asks the authorization server by itself. What a refresh meets there is the same for both.
  *
- *     POST /auth/login     signs the user in; answers with an access token
+ *     POST /auth/login     signs the user in; answers with an access token; `?public` with all tokens, and without a cookie
  *     POST /auth/refresh   exchanges the refresh token for the next one, and answers with an access token
  *     POST /auth/logout    ends the sign-in
  *
@@ -47,36 +48,49 @@ export async function startBackend({ account, client, page, authorizationServer,
       response.end()
     } else if (url.pathname.startsWith('/api/')) await api.handle(request, response, url, log)
     else if (request.method === 'POST' && Object.hasOwn(routes, url.pathname))
-      await routes[url.pathname](response, readCookie(request))
+      await routes[url.pathname](response, readCookie(request), url.searchParams.has('public'))
     else sendJson(response, 404, { error: 'not_found' })
   }
 
-  const routes = {
-    async '/auth/login'(response) {
-      const tokens = await authorizationServer.signIn(client, account)
-      log.signedIn()
-      sendTokens(response, tokens)
-    },
-
-    async '/auth/refresh'(response, refreshToken) {
-      const answered = log.refresh()
-      response.on('finish', () => answered(response.statusCode))
+  const forget = [
+    authorizationServer.onReuse((whose) => whose === account && log.signedOut('reuse')),
+    authorizationServer.onRevocation((whose) => whose === account && log.signedOut('sign-out')),
+    authorizationServer.guardRefreshes(account, async (response) => {
+      count(response)
       await delay(fault === 'slow' ? SLOW : USUAL, response)
       if (fault === 'fails' || (fault === 'fails-once' && !failed)) {
         failed = true
         sendJson(response, 503, { error: 'temporarily_unavailable' })
-      } else if (!refreshToken) {
-        sendJson(response, 401, { error: 'invalid_grant', error_description: 'nobody is signed in' })
-      } else {
-        if (fault === 'refused') await authorizationServer.endGrant(account)
-        const { status, body } = await authorizationServer.refresh(client, refreshToken)
-        if (status === 200) {
-          sendTokens(response, body)
-          return
-        }
-        if (body.error === 'invalid_grant') log.signedOut('refused')
-        sendJson(response, status, body, { 'set-cookie': cookie('', 0) })
+        return false
       }
+      if (fault === 'refused') await authorizationServer.endGrant(account)
+      response.on('finish', () => response.statusCode === 400 && log.signedOut('refused'))
+      return true
+    }),
+  ]
+
+  function count(response) {
+    const answered = log.refresh()
+    response.on('finish', () => answered(response.statusCode))
+  }
+
+  const routes = {
+    async '/auth/login'(response, _refreshToken, isPublic) {
+      const tokens = await authorizationServer.signIn(client, account)
+      log.signedIn()
+      if (isPublic) sendJson(response, 200, tokens)
+      else sendTokens(response, tokens)
+    },
+
+    async '/auth/refresh'(response, refreshToken) {
+      if (!refreshToken) {
+        count(response)
+        sendJson(response, 401, { error: 'invalid_grant', error_description: 'nobody is signed in' })
+        return
+      }
+      const { status, body } = await authorizationServer.refresh(client, refreshToken)
+      if (status === 200) sendTokens(response, body)
+      else sendJson(response, status, body, status < 500 ? { 'set-cookie': cookie('', 0) } : {})
     },
 
     async '/auth/logout'(response, refreshToken) {
@@ -109,6 +123,9 @@ export async function startBackend({ account, client, page, authorizationServer,
       fault = next
       failed = false
     },
-    close: server.close,
+    async close() {
+      for (const end of forget) end()
+      await server.close()
+    },
   }
 }

@@ -4,6 +4,7 @@
 import axios from 'axios'
 import { createSession } from 'refresh-once'
 import { attachSession } from 'refresh-once/axios'
+import { refreshTokenGrant } from 'refresh-once/oauth'
 
 /** A way takes an axios instance and what a backend offers, and returns what signs in and out. */
 export const WAYS = [
@@ -90,16 +91,17 @@ function isRefreshingAndQueue(api, { refresh }) {
   }
 }
 
-/** The built package, as an app uses it. */
-function refreshOnce(api, { fetchRefresh, trace }) {
-  const session = createSession({ refresh: ({ signal }) => fetchRefresh(signal) })
+/** The built package, as an app uses it that is a public client of an authorization server. */
+function refreshOnce(api, { issuer, client, trace }) {
+  const grant = refreshTokenGrant({ issuer, clientId: client })
+  const session = createSession(grant)
   attachSession(api, session)
   session.observe((event) => {
     for (const part of readSessionEvent(event)) trace(part)
   })
   return {
     signIn: (tokens) => session.signIn(tokens),
-    signOut: (server) => session.signOut({ server }),
+    signOut: () => session.signOut({ server: grant.revoke }),
     close: () => session.close(),
   }
 }
@@ -114,11 +116,12 @@ function withToken(config, accessToken) {
  * three: `called`, `sent`, `answered`, `recalled`, `settled` of a call; `refresh-begun`, `refresh-ended`.
  *
  * @param fetch with cookies
+ * @param issuer of the authorization server, and `client` the id that the lane has there
  */
-export function createLane(way, { origin, fetch, trace: listener }) {
+export function createLane(way, { origin, issuer, client, fetch, trace: listener }) {
   const trace = (event) => listener({ at: Date.now(), ...event })
   const api = axios.create({ baseURL: `${origin}/api`, proxy: false })
-  const post = (path, signal) => fetch(`${origin}${path}`, { method: 'POST', credentials: 'include', signal })
+  const post = (path) => fetch(`${origin}${path}`, { method: 'POST', credentials: 'include' })
   // refresh-once tells its own story by `session.observe`; the other two have nothing of the kind.
   const ownStory = way.install === refreshOnce
   let refreshes = 0
@@ -139,13 +142,13 @@ export function createLane(way, { origin, fetch, trace: listener }) {
     }
   }
 
-  const app = way.install(api, { refresh, fetchRefresh: (signal) => post('/auth/refresh', signal), trace })
+  const app = way.install(api, { refresh, issuer, client, trace })
 
   return {
     way,
 
     async signIn() {
-      const response = await post('/auth/login')
+      const response = await post(ownStory ? '/auth/login?public' : '/auth/login')
       if (!response.ok) throw new Error(`the sign-in was answered with ${response.status}`)
       await app.signIn(await response.json())
     },

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createServer } from 'node:http'
 
 /**
@@ -40,14 +41,31 @@ async function bind(server, port) {
   }
 }
 
-/** The body of a request as JSON; none is an empty object. Nobody here has more than a few bytes to say. */
+/** Nobody here has more than a few bytes to say. */
+const LONGEST = 10_000
+
+/** The body of a request as JSON; none is an empty object. */
 export async function readJson(request) {
   let text = ''
   for await (const chunk of request.setEncoding('utf8')) {
     text += chunk
-    if (text.length > 10_000) throw new Error('that is more than this server reads')
+    if (text.length > LONGEST) throw new Error('that is more than this server reads')
   }
   return text ? JSON.parse(text) : {}
+}
+
+/** The form in the body of a request, which whoever comes next reads as if nobody had looked. */
+export async function peekForm(request) {
+  const length = Math.min(Number(request.headers['content-length'] ?? 0), LONGEST)
+  let body = Buffer.alloc(0)
+  while (body.length < length) {
+    const chunk = request.read()
+    if (chunk) body = Buffer.concat([body, chunk])
+    else await once(request, 'readable')
+  }
+  // In the same turn as the last piece was read: else the request has ended.
+  if (body.length > 0) request.unshift(body)
+  return Object.fromEntries(new URLSearchParams(body.toString()))
 }
 
 export function sendJson(response, status, body, headers = {}) {

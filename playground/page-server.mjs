@@ -25,6 +25,7 @@ const FILES = new Set([
   '/playground/storm.mjs',
   '/playground/waterfall.mjs',
   '/node_modules/axios/dist/esm/axios.js',
+  '/node_modules/oauth4webapi/build/index.js',
 ])
 const BUILT = /^\/dist\/(?:[a-z\d-]+\/)*[a-z\d-]+\.js$/
 
@@ -47,7 +48,7 @@ const TELL_EVERY = 50
 export async function startPage({ authorizationServer, api, client, lifetime, port }) {
   let answer = (_request, response) => response.writeHead(503).end()
   const server = await listen((request, response) => answer(request, response), port)
-  const lanes = new Map()
+  const all = []
   const watchers = new Set()
   let fault = 'works'
   let timer
@@ -63,18 +64,16 @@ export async function startPage({ authorizationServer, api, client, lifetime, po
       api,
       log,
     })
-    lanes.set(account, { id, account, log, backend })
+    all.push({ id, account, log, backend })
     log.onChange(() => {
       timer ??= setTimeout(tell, TELL_EVERY)
     })
   }
-  const forget = authorizationServer.onReuse((account) => lanes.get(account)?.log.signedOut('reuse'))
-  const all = [...lanes.values()]
   const numbers = () => Object.fromEntries(all.map(({ id, log }) => [id, log.numbers()]))
-  const policy = contentSecurityPolicy(
-    await readFile(locate(PAGE), 'utf8'),
-    all.map(({ backend }) => backend.origin),
-  )
+  const policy = contentSecurityPolicy(await readFile(locate(PAGE), 'utf8'), [
+    authorizationServer.issuer,
+    ...all.map(({ backend }) => backend.origin),
+  ])
 
   function tell() {
     timer = undefined
@@ -85,7 +84,8 @@ export async function startPage({ authorizationServer, api, client, lifetime, po
   const controls = {
     'GET /control/lanes'(_request, response) {
       const known = all.map(({ id, backend }) => ({ id, origin: backend.origin }))
-      sendJson(response, 200, { lifetime, fault, lanes: known })
+      const { issuer } = authorizationServer
+      sendJson(response, 200, { lifetime, fault, issuer, client, lanes: known })
     },
 
     'GET /control/numbers'(_request, response) {
@@ -154,7 +154,6 @@ export async function startPage({ authorizationServer, api, client, lifetime, po
     origin: server.origin,
     async close() {
       clearTimeout(timer)
-      forget()
       await server.close()
       for (const { backend } of all) await backend.close()
     },

@@ -78,14 +78,12 @@ export async function showStorm({ authorizationServer, api, client, lifetime, ou
 async function openLane(way, fault, { authorizationServer, api, client }) {
   const account = `${way.id} in the terminal, refresh ${fault}`
   const log = createLog()
-  const forget = authorizationServer.onReuse((whose) => {
-    if (whose === account) log.signedOut('reuse')
-  })
   const backend = await startBackend({ account, client, authorizationServer, api, log })
   backend.setFault(fault)
   const events = []
   const trace = (event) => events.push(event)
-  const lane = createLane(way, { origin: backend.origin, fetch: fetchWithCookies(), trace })
+  const { issuer } = authorizationServer
+  const lane = createLane(way, { origin: backend.origin, issuer, client, fetch: fetchWithCookies(), trace })
   await lane.signIn()
   return {
     way,
@@ -102,7 +100,6 @@ async function openLane(way, fault, { authorizationServer, api, client }) {
     },
     async close() {
       lane.close()
-      forget()
       await backend.close()
     },
   }

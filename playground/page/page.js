@@ -24,7 +24,8 @@ const lanes = WAYS.map((way) => {
     shown.events.push(event)
     draw()
   }
-  shown.lane = createLane(way, { origin, trace, fetch: (...all) => fetch(...all) })
+  const { issuer, client } = setup
+  shown.lane = createLane(way, { origin, issuer, client, trace, fetch: (...all) => fetch(...all) })
   board.append(view.root)
   return shown
 })
