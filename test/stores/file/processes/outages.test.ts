@@ -139,7 +139,7 @@ test('the holder has died where no process tells when it was started: the next o
 
 test('a process that never exits, and whose refresh never comes back, holds up the others no longer than its lease', async () => {
   const server = await startServer()
-  const crew = newCrew(server, { store: { lease: 2_000, ttl: 2_000 }, session: { lease: 2_000 } })
+  const crew = newCrew(server, { store: { lease: 6_000 }, session: { lease: 6_000 } })
   await crew.signIn()
   const [holder, next] = [await crew.start({ env: { NEVER: 'yes' } }), await crew.start()]
   server.expireAccessTokens()

@@ -107,7 +107,7 @@ for (const [signal, hit] of [
   ['SIGSTOP', 'stopped'],
 ] as const) {
   test(`a process that is ${hit} before any single step of a refresh holds up nobody, and nothing is lost`, {
-    timeout: 120_000,
+    timeout: 300_000,
   }, async () => {
     const rows = await sweep(signal, common)
     report(hit, rows)
