@@ -137,7 +137,7 @@ test('the holder has died where no process tells when it was started: the next o
   expect(await next.request()).toEqual(['200'])
 })
 
-test('a process that never exits, and whose refresh never comes back, holds up the others no longer than its lease', async () => {
+test('a process that never exits, and whose refresh never comes back, holds up the others no longer than the leases of its two tries', async () => {
   const server = await startServer()
   const crew = newCrew(server, { store: { lease: 6_000 }, session: { lease: 6_000 } })
   await crew.signIn()
