@@ -156,7 +156,8 @@ export class Events {
     const changed = JSON.stringify(state) !== JSON.stringify(this.#state)
     if (changed) this.#state = state
     if (news && this.observed) this.#tell(news)
-    if (changed) this.#subscribers.tell(state)
+    // Whoever has heard of it before may have brought about the next one, of which all have been told since.
+    if (changed) this.#subscribers.tell(state, () => state === this.#state)
   }
 
   /**
@@ -215,8 +216,9 @@ class Listeners<T> {
   }
 
   /** A listener's fault is its own: the others hear all the same, and the session goes on. */
-  tell(value: T): void {
+  tell(value: T, stands?: () => boolean): void {
     for (const listener of this.#listeners) {
+      if (stands?.() === false) return
       try {
         listener(value)
       } catch (error) {

@@ -175,6 +175,24 @@ describe('subscribe', () => {
     expect(await failureOf(session.refresh())).toMatchObject({ code: 'session_changed' })
   })
 
+  test.each(['observe', 'subscribe'] as const)(
+    'what is told last is how it is, also where a listener acts (by %s)',
+    async (how) => {
+      const session = open({ refresh: () => 'unused', tokens: null })
+      const told: string[][] = [[], []]
+      session.subscribe(({ status }) => told[0]?.push(status))
+      if (how === 'observe') session.observe(({ type }) => type === 'signed-in' && void session.signOut())
+      else session.subscribe(({ status }) => status === 'signed-in' && void session.signOut())
+      session.subscribe(({ status }) => told[1]?.push(status))
+      await session.signIn('mine')
+      expect(session.state.status).toBe('signed-out')
+      for (const statuses of told) {
+        expect(statuses.at(-1)).toBe('signed-out')
+        expect(new Set(statuses).size).toBe(statuses.length)
+      }
+    },
+  )
+
   test('a listener may use the session', async () => {
     const session = open({ refresh: () => new Response(null, { status: 401 }), tokens: 'first' })
     const unsubscribe = session.subscribe(({ status }) => {
