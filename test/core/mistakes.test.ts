@@ -33,6 +33,28 @@ test.each<[string, object, RegExp]>([
   expect(() => createSession({ refresh, ...options } as SessionOptions)).toThrow(TypeError)
 })
 
+const numbers = [
+  'refreshAhead',
+  'leeway',
+  'deadline',
+  'lease',
+  'retries',
+  'recallAfter',
+  'replays',
+  'endingNotice',
+] as const
+
+test.each(numbers)('%s may be 0, and many, but neither less nor no number', (name) => {
+  const create = (value: unknown) => () => createSession({ refresh, [name]: value } as SessionOptions).close()
+  for (const value of [0, 10, 60_000, Number.POSITIVE_INFINITY]) expect(create(value)).not.toThrow()
+  for (const value of [-1, Number.NaN, '10', 10n, true]) expect(create(value)).toThrow(TypeError)
+})
+
+test.each(['deadline', 'lease'])('%s of less than ten milliseconds is one in seconds', (name) => {
+  const create = (value: number) => () => createSession({ refresh, [name]: value }).close()
+  for (const value of [1, 5, 9.9]) expect(create(value)).toThrow(`${name} cannot be ${value}`)
+})
+
 test('every option that there is, is one', () => {
   const options: Record<keyof SessionOptions, true> = {
     refresh: true,
