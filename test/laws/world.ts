@@ -253,7 +253,10 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
         replace(context, 'signIn', () => (cookie ? session.signIn() : session.signIn(tokens)))
         // First the sign-out was told, and what was done on hearing of it came before this.
         context.untold = false
-        if (untold && !shared && plan.intruder?.on === 'signed-out') view.signIn(grant)
+        if (untold && plan.intruder?.on === 'signed-out') {
+          if (inJar) trial.keep(answer)
+          if (!shared) view.signIn(grant)
+        }
         break
       }
       case 'update':
