@@ -829,3 +829,31 @@ describe('memoryStore', () => {
     expect(await reserved()).toBe(kept)
   })
 })
+
+test('two stores over one storage, without a lock, may refresh at once: what is kept is whole, and of one of them', async () => {
+  const storage = asyncStorage()
+  const sent: string[] = []
+  const both = deferred<void>()
+  const openOne = (name: string): Session =>
+    open({
+      store: memoryStore({ storage }),
+      refresh: async ({ tokens }) => {
+        if (sent.push(String(tokens?.refreshToken)) === 2) both.resolve()
+        await both.promise
+        return { accessToken: `new-${name}`, refreshToken: `next-${name}` }
+      },
+    })
+  const [one, two] = [openOne('one'), openOne('two')]
+  await one.signIn({ accessToken: 'old', refreshToken: 'spent twice' })
+  await two.getAccessToken()
+  await Promise.all([one.refresh(), two.refresh()])
+  // That is what is not promised.
+  expect(sent).toEqual(['spent twice', 'spent twice'])
+  expect(await Promise.all([one.getAccessToken(), two.getAccessToken()])).toEqual(['new-one', 'new-two'])
+  const next = open({ store: memoryStore({ storage }), refresh: () => 'unused' })
+  expect(['new-one', 'new-two']).toContain(await next.getAccessToken())
+  // Whoever comes to the store again takes the newest.
+  await one.signOut()
+  const last = open({ store: memoryStore({ storage }), refresh: () => 'unused' })
+  expect(await failureOf(last.getAccessToken())).toMatchObject({ code: 'session_expired' })
+})

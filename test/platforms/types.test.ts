@@ -115,3 +115,44 @@ for (const compiler of ['typescript-oldest', 'typescript'])
       const { stdout } = spawnSync(process.execPath, [tsc, '-p', app], { encoding: 'utf8' })
       expect(stdout).toBe('')
     }, 120_000)
+
+const IMPORT =
+  "import { createSession } from 'refresh-once'\nexport const session = createSession({ refresh: () => 'x' })\n"
+const LATER =
+  "export const session = import('refresh-once').then(({ createSession }) => createSession({ refresh: () => 'x' }))\n"
+
+/** A program in CommonJS, or of former days: what the compiler says of it. */
+test.each([
+  // Node runs it from 20.19 on, by `require`.
+  ['typescript', 'nodenext', 'nodenext', 'main.cts', IMPORT, /^$/],
+  ['typescript', 'node16', 'node16', 'main.cts', IMPORT, /TS1479.*dynamic 'import\("refresh-once"\)'/s],
+  ['typescript-oldest', 'node16', 'node16', 'main.cts', LATER, /^$/],
+  [
+    'typescript-oldest',
+    'commonjs',
+    'node10',
+    'main.ts',
+    IMPORT,
+    /TS2307.*updating to 'node16', 'nodenext', or 'bundler'/s,
+  ],
+])(
+  '%s, module %s, resolution %s, %s',
+  (compiler, module, moduleResolution, name, text, says) => {
+    const folder = mkdtempSync(join(app, 'commonjs-'))
+    writeFileSync(join(folder, 'package.json'), '{ "type": "commonjs" }')
+    writeFileSync(join(folder, name), text)
+    const compilerOptions = {
+      module,
+      moduleResolution,
+      strict: true,
+      noEmit: true,
+      target: 'es2022',
+      types: [],
+    }
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [name] }))
+    const tsc = join(root, 'node_modules', compiler, 'bin/tsc')
+    const { stdout } = spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' })
+    expect(stdout).toMatch(says)
+  },
+  120_000,
+)
