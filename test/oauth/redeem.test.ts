@@ -130,6 +130,14 @@ describe('nothing is redeemed', () => {
     expect(server.count.token).toBe(0)
   })
 
+  test('of another issuer: the server is not asked', async () => {
+    const { server, redeem } = await comeBack()
+    const url = new URL(redeem.url)
+    url.searchParams.set('iss', 'https://other.example.com')
+    expect((await failureOf(redeemCode({ ...redeem, url }))).message).toMatch(/issuer/)
+    expect(server.count.token).toBe(0)
+  })
+
   test('by another verifier: the error is the server’s', async () => {
     const { redeem } = await comeBack()
     const verifier = oauth.generateRandomCodeVerifier()
