@@ -64,7 +64,7 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
   const disk = createRegister(path, (reason) => report(reason))
   const register: Register = {
     isOld: disk.isOld,
-    look: () => soon(FOLDER, disk.look),
+    look: (hasty) => soon(FOLDER, () => disk.look(hasty)),
     update: (change, manner) => soon(FOLDER, () => disk.update(change, manner)),
   }
   const exclusive = createExclusive({ path, clock, lease, ttl, register, soon, change, listen, inherit })
