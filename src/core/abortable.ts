@@ -20,6 +20,9 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 /** What we need of an AbortController. */
 export type Aborter = Pick<AbortController, 'signal' | 'abort'>
 
+/** The class whose signals fetch takes: found out once, since a Request costs more than all else here. */
+let taken: unknown
+
 /**
  * An AbortController whose signal the platform's fetch takes. Polyfills, and test environments with a DOM of their own
  * (jsdom), put another one in the place of the platform's, and Node refuses its signals. A stream has a signal of the
@@ -27,10 +30,14 @@ export type Aborter = Pick<AbortController, 'signal' | 'abort'>
  */
 export function newController(): Aborter {
   const own = new AbortController()
+  if (taken === AbortController) return own
   try {
     new Request('http://localhost', { signal: own.signal })
     // With one that has no reason, a fetch that takes any signal rejects with undefined.
-    if ('reason' in own.signal) return own
+    if ('reason' in own.signal) {
+      taken = AbortController
+      return own
+    }
   } catch {}
   return ofAStream() ?? own
 }

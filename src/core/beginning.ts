@@ -20,7 +20,7 @@ export class Beginning {
   constructor(tokens: SessionOptions['tokens']) {
     this.#tokens = tokens
     // Whoever asks hears of a promise that is rejected.
-    Promise.resolve(tokens).catch(() => {})
+    Object(tokens).catch?.(() => {})
   }
 
   /** It has not been told yet. */

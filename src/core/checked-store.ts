@@ -17,7 +17,7 @@ export class CheckedStore implements SessionStore {
   readonly #settings: Settings
   #listener: ((stored: Stored) => void) | undefined
   /** What ends the waits. */
-  readonly #waits: Set<() => void> = new Set()
+  #waits: Set<() => void> | undefined
 
   constructor(store: SessionStore, events: Events, settings: Settings) {
     this.#store = store
@@ -27,12 +27,12 @@ export class CheckedStore implements SessionStore {
 
   load(): Promise<Stored | undefined> {
     const read = async () => this.#recordOf(await this.#store.load(), 'load')
-    return this.#inTime('load', read, this.#hearLate)
+    return this.#inTime('load', read)
   }
 
   save(next: Stored): Promise<Stored> {
     const write = async () => this.#recordOf((await this.#store.save(next)) ?? {}, 'save') ?? next
-    return this.#inTime('save', write, this.#hearLate)
+    return this.#inTime('save', write)
   }
 
   exclusive<T>(work: (lease: Lease) => Promise<T>, signal?: AbortSignal): Promise<T> {
@@ -79,7 +79,7 @@ export class CheckedStore implements SessionStore {
   }
 
   close(): void {
-    for (const done of this.#waits) done()
+    for (const done of this.#waits ?? []) done()
     this.#whole('close', () => this.#store.close())
   }
 
@@ -97,8 +97,7 @@ export class CheckedStore implements SessionStore {
     }
   }
 
-  /** @param late hears of an answer that nobody waits for any more: no other news may follow it */
-  #inTime<T>(promise: string, call: () => Promise<T>, late?: (answer: T) => void): Promise<T> {
+  #inTime<T>(promise: string, call: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       let over = false
       const done = this.#patience(1, () => {
@@ -106,16 +105,17 @@ export class CheckedStore implements SessionStore {
         reject(this.#broken(say('hangs', promise)))
       })
       const answered = (answer: T) => {
-        if (over) late?.(answer)
+        if (over) this.#hearLate(answer)
         else resolve(answer)
       }
       asked(call).then(answered, reject).then(done)
     })
   }
 
-  /** What has no tokens yet is nobody's sign-in. */
-  readonly #hearLate = (stored: Stored | undefined): void => {
-    if (stored?.tokens || stored?.ended) this.#listener?.(stored)
+  /** A record that nobody waits for any more: no other news may follow it. What has no tokens yet is nobody's sign-in. */
+  #hearLate(answer: unknown): void {
+    const { tokens, ended } = Object(answer)
+    if (tokens || ended) this.#listener?.(answer as Stored)
   }
 
   /** Calls `over` after so many leases, unless the store is closed before. */
@@ -124,8 +124,9 @@ export class CheckedStore implements SessionStore {
     const stop = patience(clock, leases * lease, over)
     const done = () => {
       stop()
-      this.#waits.delete(done)
+      this.#waits?.delete(done)
     }
+    this.#waits ??= new Set()
     this.#waits.add(done)
     return done
   }
