@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts'
 import type { SessionErrorCode } from './errors.ts'
-import { say } from './messages.ts'
+import { checkListener } from './mistakes.ts'
 import type { Redaction } from './redaction.ts'
 import type { SessionState } from './state.ts'
 import { withoutQuery } from './url.ts'
@@ -206,7 +206,7 @@ class Listeners<T> {
   }
 
   add(listener: (value: T) => void): () => void {
-    if (typeof listener !== 'function') throw new TypeError(say('listener', typeof listener))
+    checkListener(listener)
     // One of its own, so that whoever listens twice can leave once.
     const own = (value: T) => listener(value)
     this.#listeners = [...this.#listeners, own]

@@ -30,6 +30,22 @@ export function checkOptions(options: object): void {
   }
 }
 
+/** @throws TypeError where nobody can listen */
+export function checkListener(listener: unknown): void {
+  if (typeof listener !== 'function') throw new TypeError(say('listener', typeof listener))
+}
+
+/** @throws TypeError where the arguments of `attachSession` are no instance and a session, in this order */
+export function checkInstance(instance: unknown, session: unknown): void {
+  if (!Object(instance).interceptors?.request || !Object(session).transport)
+    throw new TypeError(say('instance'))
+}
+
+/** @throws TypeError where the arguments of `withSession` are no session and a fetch, in this order */
+export function checkFetch(session: unknown, own: unknown): void {
+  if (!Object(session).transport || (own && typeof own !== 'function')) throw new TypeError(say('instance'))
+}
+
 /** Says of an answer without a token what it is, but for values: one of them may be a token under another name. */
 export function whatCame({ body, status, url, header }: RefreshAnswer): string {
   if (body instanceof Object) return `: ${membersOf(body)}`

@@ -11,6 +11,7 @@ import axios, {
 import type { SessionError } from '../core/errors.ts'
 import type { IgnoreReason } from '../core/events.ts'
 import { say } from '../core/messages.ts'
+import { checkInstance } from '../core/mistakes.ts'
 import { allowList, type OriginOptions } from '../core/origins.ts'
 import { type Credentials, type RequestPart, SessionRequest, type SessionResponse } from '../core/request.ts'
 import type { Session } from '../core/session.ts'
@@ -85,9 +86,8 @@ export function attachSession(
   options: AttachOptions = {},
 ): () => void {
   const { transmit = (config, adapter) => adapter(config) } = options
-  if (!instance?.interceptors?.request || !session?.transport)
-    throw new TypeError(say('instance'))
-    // Each would take the other's requests for somebody else's.
+  checkInstance(instance, session)
+  // Each would take the other's requests for somebody else's.
   ;(instance.interceptors.request as Partial<Chain>).forEach?.(({ fulfilled }) => {
     if (fulfilled?.session && fulfilled.session !== session) throw new TypeError(say('second'))
   })

@@ -1,7 +1,7 @@
 import { type Aborter, leaveWith, newController, reasonOf } from '../core/abortable.ts'
 import type { SessionError } from '../core/errors.ts'
 import type { IgnoreReason } from '../core/events.ts'
-import { say } from '../core/messages.ts'
+import { checkFetch } from '../core/mistakes.ts'
 import { allowList, type OriginOptions } from '../core/origins.ts'
 import { type Credentials, SessionRequest, type SessionResponse } from '../core/request.ts'
 import type { Session, SessionTransport } from '../core/session.ts'
@@ -50,7 +50,7 @@ export interface FetchOptions extends OriginOptions {
  */
 export function withSession(session: Session, options: FetchOptions = {}): SessionFetch {
   const { fetch: own } = options
-  if (!session?.transport || (own && typeof own !== 'function')) throw new TypeError(say('instance'))
+  checkFetch(session, own)
   const { transport } = session
   const attachment: Attachment = {
     transport,
