@@ -68,6 +68,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       mangleProps: { include: new RegExp(`^(?:${SHORTENED.join('|')})$`), cache },
     })
     cache = minified.mangleCache
-    write(join(folder, fileName), minified.code)
+    // No file does anything by being loaded: bundlers would warn of an import for that.
+    write(join(folder, fileName), minified.code.replace(/\bimport"[^"]+";/g, ''))
   }
 }
