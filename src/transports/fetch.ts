@@ -1,4 +1,4 @@
-import { type Aborter, leaveWith, newController, reasonOf } from '../core/abortable.ts'
+import { type Aborter, newController, reasonOf } from '../core/abortable.ts'
 import type { SessionError } from '../core/errors.ts'
 import type { IgnoreReason } from '../core/events.ts'
 import { checkFetch } from '../core/mistakes.ts'
@@ -6,9 +6,11 @@ import { allowList, type OriginOptions } from '../core/origins.ts'
 import { type Credentials, SessionRequest, type SessionResponse } from '../core/request.ts'
 import type { Session, SessionTransport } from '../core/session.ts'
 import { parse, withQuery } from '../core/url.ts'
+import { type Plain, plainOf, withPlain } from './plain-headers.ts'
 import { follow, travels, unfollowed } from './redirects.ts'
 import { bodyFrom, copyOf, isOneShot, letGo, type RequestSession, repeats } from './replay.ts'
 import { isShortJson, readCopy } from './short-json.ts'
+import { abortTogether, leaveTogether, stayFor } from './together.ts'
 
 export type { RequestSession }
 
@@ -331,26 +333,6 @@ function requestIn(input: Input): Request | undefined {
   return (input as Partial<Request>).url ? (input as Request) : undefined
 }
 
-/** Headers as a list, or by their names. */
-type Plain = [name: string, value: string][] | Record<string, string>
-
-/** A copy: their owner may change them while the request is held. */
-function plainOf(headers: RequestInit['headers']): Plain | undefined {
-  if (Array.isArray(headers)) return headers.map((pair) => [...pair] as [string, string])
-  return headers && typeof headers.get !== 'function' && !(Symbol.iterator in headers)
-    ? { ...(headers as Record<string, string>) }
-    : undefined
-}
-
-/** Those headers with others in their place. */
-function withPlain(plain: Plain, set: Credentials['headers'] = {}): Plain {
-  const names = Object.keys(set).map((name) => name.toLowerCase())
-  const all = Array.isArray(plain) ? plain : Object.entries(plain)
-  const left = all.filter(([name]) => !names.includes(name.toLowerCase()))
-  for (const [name, value] of Object.entries(set)) if (value !== undefined) left.push([name, value])
-  return Array.isArray(plain) ? left : Object.fromEntries(left)
-}
-
 function isResponse(outcome: unknown): outcome is Response {
   return 'headers' in Object(outcome)
 }
@@ -360,55 +342,4 @@ function membersOf(init: object): Members {
   const members: Record<string, unknown> = {}
   for (const name in init) members[name] = init[name as keyof typeof init]
   return members
-}
-
-/** The caller's abort is ours, until that is undone. */
-function abortTogether(callers: AbortSignal | undefined, ours: Aborter): (() => void) | undefined {
-  return leaveTogether(callers, (reason) => ours.abort(reason))
-}
-
-/** Of bodies that nobody can read any more. Runtimes without it listen for good. */
-const unread = globalThis.FinalizationRegistry && new FinalizationRegistry<() => void>((undo) => undo())
-
-/**
- * The caller's abort also ends the reading of a body, and nobody can tell when that is over without reading it himself:
- * it is listened to as long as there is the body.
- */
-function stayFor(body: unknown, undo: (() => void) | undefined): void {
-  if (!undo) return
-  if (body && typeof body === 'object') unread?.register(body, undo)
-  else undo()
-}
-
-/** Who waits with a signal. */
-const crowds = new WeakMap<
-  AbortSignal,
-  { leaving: Set<(reason: unknown) => void>; undo?: (() => void) | undefined }
->()
-
-/** As `leaveWith`, but with one listener for all: of the eleventh, Node warns. */
-function leaveTogether(
-  signal: AbortSignal | undefined,
-  leave: (reason: unknown) => void,
-): (() => void) | undefined {
-  if (!signal) return undefined
-  if (signal.aborted) return leaveWith(signal, leave)
-  let crowd = crowds.get(signal)
-  if (!crowd) {
-    const leaving = new Set<(reason: unknown) => void>()
-    crowd = {
-      leaving,
-      undo: leaveWith(signal, (reason) => {
-        for (const each of leaving) each(reason)
-      }),
-    }
-    crowds.set(signal, crowd)
-  }
-  const { leaving, undo } = crowd
-  leaving.add(leave)
-  return () => {
-    if (!leaving.delete(leave) || leaving.size) return
-    undo?.()
-    crowds.delete(signal)
-  }
 }
