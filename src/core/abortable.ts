@@ -20,7 +20,7 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 /** What we need of an AbortController. */
 export type Aborter = Pick<AbortController, 'signal' | 'abort'>
 
-/** The class whose signals fetch takes: found out once, since a Request costs more than all else here. */
+/** Of the runtime, and of no session: the class whose signals fetch takes. To find out costs a Request. */
 let taken: unknown
 
 /**
