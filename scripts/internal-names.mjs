@@ -16,7 +16,6 @@ export const SHORTENED = [
   'cooldown',
   'credentialsOf',
   'empty',
-  'ending',
   'enter',
   'events',
   'exhausted',
