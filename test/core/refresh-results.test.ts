@@ -790,3 +790,16 @@ describe('scope', () => {
     expect(await session.getAccessToken()).toBe('new')
   })
 })
+
+test('of answers within one another the outermost says where it came from', async () => {
+  const inner = { status: 404, headers: {}, url: 'https://api.example.com/inner', data: '' }
+  const session = createSession({
+    refresh: () => ({ ...inner, url: 'https://api.example.com/outer', request: inner, response: inner }),
+    tokens: 'mine',
+    retries: 0,
+  })
+  const error = await session.refresh().catch(String)
+  session.close()
+  expect(error).toContain('/outer')
+  expect(error).not.toContain('/inner')
+})
