@@ -1,8 +1,12 @@
 import { delay, listen, sendJson } from './listen.mjs'
 
-/** How long a refresh takes, in milliseconds: usually, and when it is slow. */
+/** How long a refresh takes, in milliseconds: usually, when it is slow, and when it hangs. */
 const USUAL = 200
 const SLOW = 3000
+const HANGING = 120_000
+
+/** How long a connection is kept busy. */
+const BUSY = 4000
 
 /**
  * One lane's own server, with an origin and a user of its own: the API, and the few routes that a page's
@@ -12,6 +16,7 @@ const SLOW = 3000
  *     POST /auth/login     signs the user in; answers with an access token; `?public` with all tokens, and without a cookie
  *     POST /auth/refresh   exchanges the refresh token for the next one, and answers with an access token
  *     POST /auth/logout    ends the sign-in
+ *     GET  /busy           keeps a connection busy
  *
  * A lane has its own origin because a browser opens six connections to each: three lanes on one would wait
  * for each other.
@@ -19,7 +24,7 @@ const SLOW = 3000
  * @param page origin of the page whose scripts may call this server; undefined for none
  */
 export async function startBackend({ account, client, page, authorizationServer, api, log }) {
-  /** `works`, `slow`, `fails-once`, `fails` or `refused`, as somebody has set it. */
+  /** `works`, `slow`, `fails-once`, `fails`, `refused`, `hangs` or `lost`, as somebody has set it. */
   let fault = 'works'
   let failed = false
   const server = await listen(handle)
@@ -46,6 +51,8 @@ export async function startBackend({ account, client, page, authorizationServer,
         'access-control-max-age': '7200',
       })
       response.end()
+    } else if (request.method === 'GET' && url.pathname === '/busy') {
+      if (await delay(BUSY, response)) response.writeHead(204).end()
     } else if (url.pathname.startsWith('/api/')) await api.handle(request, response, url, log)
     else if (request.method === 'POST' && Object.hasOwn(routes, url.pathname))
       await routes[url.pathname](response, readCookie(request), url.searchParams.has('public'))
@@ -57,11 +64,16 @@ export async function startBackend({ account, client, page, authorizationServer,
     authorizationServer.onRevocation((whose) => whose === account && log.signedOut('sign-out')),
     authorizationServer.guardRefreshes(account, async (response) => {
       count(response)
-      await delay(fault === 'slow' ? SLOW : USUAL, response)
+      if (!(await delay({ slow: SLOW, hangs: HANGING }[fault] ?? USUAL, response))) return false
       if (fault === 'fails' || (fault === 'fails-once' && !failed)) {
         failed = true
         sendJson(response, 503, { error: 'temporarily_unavailable' })
         return false
+      }
+      if (fault === 'lost' && !failed) {
+        failed = true
+        // The server rotates, and nobody hears of it.
+        response.end = () => response.destroy()
       }
       if (fault === 'refused') await authorizationServer.endGrant(account)
       response.on('finish', () => response.statusCode === 400 && log.signedOut('refused'))
@@ -71,7 +83,7 @@ export async function startBackend({ account, client, page, authorizationServer,
 
   function count(response) {
     const answered = log.refresh()
-    response.on('finish', () => answered(response.statusCode))
+    response.on('close', () => answered(response.writableFinished ? response.statusCode : 0))
   }
 
   const routes = {

@@ -92,11 +92,12 @@ function isRefreshingAndQueue(api, { refresh }) {
 }
 
 /** The built package, as an app uses it that is a public client of an authorization server. */
-function refreshOnce(api, { issuer, client, trace }) {
+function refreshOnce(api, { issuer, client, trace, tell }) {
   const grant = refreshTokenGrant({ issuer, clientId: client })
   const session = createSession(grant)
   attachSession(api, session)
   session.observe((event) => {
+    tell?.(event)
     for (const part of readSessionEvent(event)) trace(part)
   })
   return {
@@ -117,15 +118,15 @@ function withToken(config, accessToken) {
  *
  * @param fetch with cookies
  * @param issuer of the authorization server, and `client` the id that the lane has there
+ * @param tell gets the events of a session, where the way has one
  */
-export function createLane(way, { origin, issuer, client, fetch, trace: listener }) {
+export function createLane(way, { origin, issuer, client, fetch, trace: listener, tell }) {
   const trace = (event) => listener({ at: Date.now(), ...event })
   const api = axios.create({ baseURL: `${origin}/api`, proxy: false })
   const post = (path) => fetch(`${origin}${path}`, { method: 'POST', credentials: 'include' })
   // refresh-once tells its own story by `session.observe`; the other two have nothing of the kind.
   const ownStory = way.install === refreshOnce
   let refreshes = 0
-  if (!ownStory) traceWire(api, trace)
 
   async function refresh() {
     const id = ++refreshes
@@ -142,7 +143,10 @@ export function createLane(way, { origin, issuer, client, fetch, trace: listener
     }
   }
 
-  const app = way.install(api, { refresh, issuer, client, trace })
+  const made = (instance) => traceWire(instance, trace)
+  const app = way.install(api, { refresh, issuer, client, trace, tell, made })
+  // Some packages make the instance by themselves, and say so.
+  if (!ownStory && !app.client) traceWire(api, trace)
 
   return {
     way,
@@ -163,13 +167,17 @@ export function createLane(way, { origin, issuer, client, fetch, trace: listener
       let status = 0
       try {
         const data = method === 'POST' ? { data: { call } } : {}
-        status = (await api.request({ method, url: `${path}/${call}`, params, ...data })).status
+        status = (await (app.client?.() ?? api).request({ method, url: `${path}/${call}`, params, ...data }))
+          .status
       } catch (error) {
         ok = false
         status = error.response?.status ?? 0
       }
       if (!ownStory) trace({ type: 'settled', call, ok, status })
     },
+
+    /** As after the page was loaded anew, where what went wrong would last. */
+    renew: () => app.renew?.(),
 
     close: () => app.close?.(),
   }

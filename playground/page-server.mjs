@@ -14,12 +14,18 @@ const TYPES = {
 }
 
 const PAGE = '/playground/page/index.html'
+const TAB = '/playground/page/tab.html'
 
 /** Everything the page may load: itself, what it shares with the terminal, the built package, and axios. */
 const FILES = new Set([
   PAGE,
+  TAB,
   '/playground/page/style.css',
   '/playground/page/page.js',
+  '/playground/page/tab.js',
+  '/playground/page/steps.js',
+  '/playground/page/as-events.js',
+  '/playground/page/axios-refresh-me.js',
   '/playground/page/lane-view.js',
   '/playground/lanes.mjs',
   '/playground/storm.mjs',
@@ -27,18 +33,24 @@ const FILES = new Set([
   '/node_modules/axios/dist/esm/axios.js',
   '/node_modules/oauth4webapi/build/index.js',
 ])
+/** The fourth way is a package of its own. */
+const PEER = /^\/node_modules\/axios-refresh-me\/dist\/[\w-]+\.mjs$/
 const BUILT = /^\/dist\/(?:[a-z\d-]+\/)*[a-z\d-]+\.js$/
 
-const FAULTS = ['works', 'slow', 'fails-once', 'fails', 'refused']
+const FAULTS = ['works', 'slow', 'fails-once', 'fails', 'refused', 'hangs', 'lost']
+
+/** Each with a user and a server of its own. `tabs` is one sign-in of several tabs. */
+const LANES = [...WAYS.map(({ id }) => id), 'axios-refresh-me', 'tabs']
 
 /** Numbers are told at most so often, in milliseconds. */
 const TELL_EVERY = 50
 
 /**
- * The page and its controls, and a backend for each of the three ways.
+ * The page and its controls, and a backend for each way.
  *
  *     GET  /control/lanes       which lanes there are, and where
  *     GET  /control/numbers     their numbers, as server-sent events
+ *     POST /control/numbers     the same, once
  *     POST /control/clear       counts from nought
  *     POST /control/run         announces a run of calls in a lane
  *     POST /control/run-ended   the client has settled them
@@ -53,7 +65,7 @@ export async function startPage({ authorizationServer, api, client, lifetime, po
   let fault = 'works'
   let timer
 
-  for (const { id } of WAYS) {
+  for (const id of LANES) {
     const log = createLog()
     const account = `${id} in the page`
     const backend = await startBackend({
@@ -70,10 +82,10 @@ export async function startPage({ authorizationServer, api, client, lifetime, po
     })
   }
   const numbers = () => Object.fromEntries(all.map(({ id, log }) => [id, log.numbers()]))
-  const policy = contentSecurityPolicy(await readFile(locate(PAGE), 'utf8'), [
-    authorizationServer.issuer,
-    ...all.map(({ backend }) => backend.origin),
-  ])
+  const policy = contentSecurityPolicy(
+    await Promise.all([PAGE, TAB].map((file) => readFile(locate(file), 'utf8'))),
+    [authorizationServer.issuer, ...all.map(({ backend }) => backend.origin)],
+  )
 
   function tell() {
     timer = undefined
@@ -93,6 +105,10 @@ export async function startPage({ authorizationServer, api, client, lifetime, po
       response.write(`data: ${JSON.stringify(numbers())}\n\n`)
       watchers.add(response)
       response.on('close', () => watchers.delete(response))
+    },
+
+    'POST /control/numbers'(_request, response) {
+      sendJson(response, 200, numbers())
     },
 
     'POST /control/clear'(_request, response) {
@@ -145,7 +161,7 @@ export async function startPage({ authorizationServer, api, client, lifetime, po
     const control = controls[`${request.method} ${pathname}`]
     const file = pathname === '/' ? PAGE : pathname
     if (control) await control(request, response)
-    else if (request.method === 'GET' && (FILES.has(file) || BUILT.test(file)))
+    else if (request.method === 'GET' && (FILES.has(file) || BUILT.test(file) || PEER.test(file)))
       await sendFile(response, file, policy)
     else sendJson(response, 404, { error: 'not_found' })
   }
@@ -179,18 +195,21 @@ function locate(file) {
   return new URL(`..${file}`, import.meta.url)
 }
 
-/** Nothing from elsewhere; of inline scripts, the import map and no other. */
-function contentSecurityPolicy(html, origins) {
-  const [, importMap = ''] = /<script type="importmap">([\s\S]*?)<\/script>/.exec(html) ?? []
-  const hash = createHash('sha256').update(importMap).digest('base64')
+/** Nothing from elsewhere; of inline scripts, the import maps and no other. */
+function contentSecurityPolicy(pages, origins) {
+  const hashes = pages.map((html) => {
+    const [, importMap = ''] = /<script type="importmap">([\s\S]*?)<\/script>/.exec(html) ?? []
+    return `'sha256-${createHash('sha256').update(importMap).digest('base64')}'`
+  })
   return [
     "default-src 'none'",
-    `script-src 'self' 'sha256-${hash}'`,
+    `script-src 'self' ${hashes.join(' ')}`,
     "style-src 'self'",
     "img-src 'self' data:",
     `connect-src 'self' ${origins.join(' ')}`,
+    "frame-src 'self'",
     "base-uri 'none'",
     "form-action 'none'",
-    "frame-ancestors 'none'",
+    "frame-ancestors 'self'",
   ].join('; ')
 }

@@ -23,6 +23,19 @@ export const STORM = [
 
 export const ONE_CALL = [{ method: 'GET', path: '/items', work: 200 }]
 
+/** A page that opens. */
+export const THREE_CALLS = [120, 160, 200].map((work) => ({ method: 'GET', path: '/items', work }))
+
+/** Two meet the 401 at once; that of the third comes when the refresh is over. */
+export const LATE_CALLS = [
+  { method: 'GET', path: '/items', work: 100 },
+  { method: 'GET', path: '/items', work: 160 },
+  { method: 'GET', path: '/items', late: 700 },
+]
+
+/** Each changes something. */
+export const POSTS = [60, 100, 140].map((work) => ({ method: 'POST', path: '/effects', work }))
+
 /**
  * Makes all calls at once. Resolves when the last has settled, or after `limit` milliseconds: a call that
  * hangs must not hang the one who watches.

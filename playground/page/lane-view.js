@@ -1,5 +1,3 @@
-import { readTrace } from '../waterfall.mjs'
-
 const COUNTERS = [
   ['refreshes', 'Refreshes'],
   ['wire', 'On the wire'],
@@ -14,7 +12,7 @@ const ENDINGS = {
   'sign-out': 'signed out',
 }
 
-/** A lane on the page: its heading, the server's numbers, and the waterfall. */
+/** A lane on the page: its heading, the server's numbers, and the timeline. */
 export function createLaneView({ id, title, hint }) {
   const root = element('section', { class: 'lane', 'data-lane': id, 'aria-labelledby': `${id}-title` })
   const status = element('span', { class: 'status' })
@@ -28,18 +26,14 @@ export function createLaneView({ id, title, hint }) {
     counters.append(pair)
   }
   const heading = element('h2', { id: `${id}-title` }, title)
-  const axis = element('div', { class: 'axis', 'aria-hidden': 'true' })
-  const refreshes = createRow('refresh')
-  refreshes.root.classList.add('refreshes')
-  const list = element('ol', { class: 'calls', 'aria-label': `Requests: ${title}` })
-  const rows = new Map()
-  const empty = element('p', { class: 'empty' }, 'Nothing yet. Fetch something.')
-  const waterfall = element('div', { class: 'waterfall' })
-  waterfall.append(axis, refreshes.root, list, empty)
-  root.append(heading, element('p', { class: 'hint' }, hint), status, counters, waterfall)
+  const head = element('div', { class: 'lane-head' })
+  head.append(heading, element('p', { class: 'hint' }, hint), status)
+  const timeline = element('refresh-once-timeline', { plain: '', label: `Requests: ${title}` })
+  root.append(head, timeline, counters)
 
   return {
     root,
+    timeline,
 
     /** What the server has counted. */
     showNumbers(numbers) {
@@ -53,31 +47,6 @@ export function createLaneView({ id, title, hint }) {
       status.textContent = ENDINGS[numbers.signedOut] ?? (numbers.signedIn ? 'signed in' : 'not signed in')
       status.dataset.state = numbers.signedIn ? 'in' : numbers.signedOut === 'sign-out' ? 'left' : 'out'
     },
-
-    /** Draws what happened between two moments; what is not over reaches to the second. */
-    draw(events, from, to) {
-      const trace = readTrace(events)
-      const place = (at) => `${(100 * Math.min(1, Math.max(0, (at - from) / (to - from)))).toFixed(2)}%`
-      const stretch = (one) => ({ left: place(one.from), right: place(one.to ?? to) })
-      drawAxis(axis, to - from)
-      drawRefreshes(refreshes, trace.refreshes, stretch)
-      for (const call of trace.calls) {
-        let row = rows.get(call.call)
-        if (!row) {
-          row = createRow(call.label, 'li')
-          rows.set(call.call, row)
-          list.append(row.root)
-        }
-        drawCall(row, call, stretch, place)
-      }
-      const alive = new Set(trace.calls.map(({ call }) => call))
-      for (const [call, { root }] of rows) {
-        if (alive.has(call)) continue
-        root.remove()
-        rows.delete(call)
-      }
-      empty.hidden = trace.calls.length > 0
-    },
   }
 
   function mark(name, bad) {
@@ -85,69 +54,7 @@ export function createLaneView({ id, title, hint }) {
   }
 }
 
-function createRow(label, tag = 'div') {
-  const root = element(tag, { class: 'row' })
-  const track = element('div', { class: 'track' })
-  const result = element('span', { class: 'result' })
-  root.append(element('span', { class: 'label' }, label), track, result)
-  return { root, track, result, bars: [] }
-}
-
-/** Refreshes that run at the same time lie above each other: that is the storm at the token endpoint. */
-function drawRefreshes(row, refreshes, stretch) {
-  const levels = []
-  const bars = refreshes.map((refresh) => {
-    let level = levels.findIndex((end) => end <= refresh.from)
-    if (level < 0) level = levels.length
-    levels[level] = refresh.to ?? Number.POSITIVE_INFINITY
-    return { class: `bar refresh${refresh.ok === false ? ' refused' : ''}`, ...stretch(refresh), level }
-  })
-  row.track.style.setProperty('--levels', String(Math.max(1, levels.length)))
-  paint(row, bars)
-}
-
-function drawCall(row, call, stretch, place) {
-  const bars = []
-  for (const one of call.stretches) {
-    bars.push({ class: `bar ${one.kind}`, ...stretch(one) })
-    if (one.end === 401) bars.push({ class: 'mark unauthorized', left: place(one.to) })
-    if (one.end === 'recalled') bars.push({ class: 'mark recalled', left: place(one.to) })
-  }
-  if (call.to !== undefined) bars.push({ class: `mark ${call.outcome}`, left: place(call.to) })
-  paint(row, bars)
-  row.root.dataset.outcome = call.outcome ?? 'open'
-  row.result.textContent =
-    call.to === undefined ? '' : `${call.status || 'none'} · ${String(call.to - call.from)} ms`
-}
-
-/** Elements are kept from one frame to the next. */
-function paint(row, bars) {
-  for (const [index, bar] of bars.entries()) {
-    if (!row.bars[index]) {
-      row.bars[index] = element('span')
-      row.track.append(row.bars[index])
-    }
-    const { style } = row.bars[index]
-    if (row.bars[index].className !== bar.class) row.bars[index].className = bar.class
-    style.left = bar.left
-    style.right = bar.right === undefined ? '' : `calc(100% - ${bar.right})`
-    if (bar.level !== undefined) style.setProperty('--level', String(bar.level))
-  }
-  for (const extra of row.bars.splice(bars.length)) extra.remove()
-}
-
-function drawAxis(axis, duration) {
-  const step = [100, 250, 500, 1000, 2000, 5000, 10_000].find((ms) => duration / ms <= 4) ?? 20_000
-  const ticks = []
-  for (let at = 0; at < duration; at += step) {
-    const tick = element('span', {}, at < 1000 && step < 1000 ? `${at} ms` : `${at / 1000} s`)
-    tick.style.left = `${((100 * at) / duration).toFixed(2)}%`
-    ticks.push(tick)
-  }
-  axis.replaceChildren(...ticks)
-}
-
-function element(tag, attributes = {}, text = '') {
+export function element(tag, attributes = {}, text = '') {
   const made = document.createElement(tag)
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value)
   if (text) made.textContent = text

@@ -1,7 +1,7 @@
 import type { SessionEvent } from '../core/events.ts'
 import { durationOf, explainLane, explainRefresh, explainWindow } from './explain.ts'
 import { readTimeline, writeTimeline } from './file.ts'
-import { ROW, STYLE } from './style.ts'
+import { PLAIN_ROW, ROW, STYLE } from './style.ts'
 import {
   createTimeline,
   type Lane,
@@ -69,6 +69,9 @@ const SPARE = 4
 /** Milliseconds: what takes less is not stretched over the whole width. */
 const SHORTEST = 50
 
+/** Rows of a plain timeline: it is as high as it has to be, up to so many. */
+const MOST_PLAIN = 24
+
 /** Refreshes at the same time lie above each other; more than so many are drawn over each other. */
 const LEVELS = 12
 
@@ -101,6 +104,8 @@ function elementClass(): CustomElementConstructor {
   return class extends HTMLElement implements TimelineElement {
     #options: TimelineOptions = {}
     #timeline: Timeline = createTimeline()
+    /** Pixels. */
+    #row = ROW
     #range: { readonly from: number; readonly to: number } | undefined
     #live = new Set<() => void>()
     /** When the last event came, by a clock that never goes back. */
@@ -162,11 +167,12 @@ function elementClass(): CustomElementConstructor {
       this.#whole.append(this.#panel, this.#toggle)
       root.append(this.#whole)
       view.addEventListener('scroll', () => {
-        this.#following = view.scrollTop + view.clientHeight >= view.scrollHeight - ROW
+        this.#following = view.scrollTop + view.clientHeight >= view.scrollHeight - this.#row
         this.#later()
       })
       view.addEventListener('keydown', (event) => this.#press(event))
       view.addEventListener('focus', () => this.#later())
+      view.addEventListener('blur', () => this.#later())
       view.addEventListener('pointermove', (event) => this.#hover(event))
       view.addEventListener('pointerleave', () => this.#show(undefined))
       view.addEventListener('click', (event) => this.#pick(event))
@@ -178,7 +184,7 @@ function elementClass(): CustomElementConstructor {
     }
 
     static get observedAttributes(): string[] {
-      return ['limit', 'open', 'label', 'docked']
+      return ['limit', 'open', 'label', 'docked', 'plain']
     }
 
     connectedCallback(): void {
@@ -303,22 +309,28 @@ function elementClass(): CustomElementConstructor {
       this.#count(docked)
       if (docked && !this.hasAttribute('open')) return
       view.setAttribute('aria-label', this.getAttribute('label') || 'Requests and refreshes')
-      const height = lanes.length * ROW
+      const plain = this.hasAttribute('plain')
+      this.#row = plain ? PLAIN_ROW : ROW
+      view.style.setProperty('--row', `${this.#row}px`)
+      const height = lanes.length * this.#row
       const now = this.#now()
       this.#rows.style.height = `${height}px`
       if (this.#following && view.scrollHeight > view.clientHeight + 1) view.scrollTop = view.scrollHeight
       const pinned = this.#pinned.root.offsetHeight
-      const seen = Math.max(0, view.clientHeight - pinned)
+      const seen = plain ? MOST_PLAIN * this.#row : Math.max(0, view.clientHeight - pinned)
       const top = view.scrollTop
-      const first = Math.max(0, Math.floor(top / ROW) - SPARE)
-      const last = Math.min(lanes.length, Math.ceil((top + seen) / ROW) + SPARE)
-      const inSight = lanes.slice(Math.floor(top / ROW), Math.ceil((top + seen) / ROW))
+      const first = Math.max(0, Math.floor(top / this.#row) - SPARE)
+      const last = Math.min(lanes.length, Math.ceil((top + seen) / this.#row) + SPARE)
+      const inSight = lanes.slice(Math.floor(top / this.#row), Math.ceil((top + seen) / this.#row))
       const range = this.#range ?? rangeOf(inSight, span, now)
       const place = (at: number): number =>
         100 * Math.min(1, Math.max(0, at - range.from) / (range.to - range.from)) || 0
       drawTicks(this.#ticks, range)
       this.#drawRefreshes(refreshes, range, place, now)
-      this.#drawSky(range, place, now, view.clientHeight)
+      if (plain)
+        view.style.height = `${this.#pinned.root.offsetHeight + Math.min(lanes.length, MOST_PLAIN) * this.#row + 1}px`
+      else view.style.height = ''
+      this.#drawSky(range, place, now, Math.max(0, view.clientHeight - this.#pinned.root.offsetHeight))
       const many = this.#timeline.sources.length > 1
       while (this.#slots.length < last - first) {
         const slot = makeSlot('row')
@@ -352,7 +364,7 @@ function elementClass(): CustomElementConstructor {
       if (slot.index !== index) {
         slot.index = index
         root.id = `${this.#id}-${index + 1}`
-        root.style.transform = `translateY(${index * ROW}px)`
+        root.style.transform = `translateY(${index * this.#row}px)`
         root.setAttribute('aria-posinset', String(index + 2))
       }
       root.setAttribute('aria-setsize', String(this.#timeline.lanes.length + 1))
@@ -402,10 +414,10 @@ function elementClass(): CustomElementConstructor {
         one.level = level
       }
       const depth = Math.max(1, levels.length)
-      const height = Math.max(ROW, depth * 5 + 8)
+      const height = Math.max(this.#row, depth * 4 + 8)
       const bars = shown.map(({ refresh, level }): Bar => {
         const bad = refresh.result === 'failed' || refresh.result === 'refused'
-        const name = `refresh${bad ? ' bad' : refresh.result === 'adopted' ? ' elsewhere' : ''}`
+        const name = `refresh${bad ? ' bad' : /^(adopted|ended)$/.test(refresh.result) ? ' elsewhere' : ''}`
         const top = 4 + (level * (height - 8)) / depth
         const bottom = height - 4 - ((level + 1) * (height - 8)) / depth + (depth > 1 ? 1 : 0)
         return { name, left: place(refresh.from), right: place(refresh.to ?? now), top, bottom }
@@ -486,7 +498,7 @@ function elementClass(): CustomElementConstructor {
 
     #press(event: KeyboardEvent): void {
       const { lanes, refreshes } = this.#timeline
-      const page = Math.max(1, Math.floor(this.#view.clientHeight / ROW) - 2)
+      const page = Math.max(1, Math.floor(this.#view.clientHeight / this.#row) - 2)
       const moves: Record<string, number> = {
         ArrowDown: this.#chosen + 1,
         ArrowUp: this.#chosen - 1,
@@ -510,10 +522,10 @@ function elementClass(): CustomElementConstructor {
     #choose(index: number): void {
       this.#chosen = index
       const view = this.#view
-      const top = (index - 1) * ROW
+      const top = (index - 1) * this.#row
       const seen = view.clientHeight - this.#pinned.root.offsetHeight
       if (index > 0 && top < view.scrollTop) view.scrollTop = top
-      else if (index > 0 && top + ROW > view.scrollTop + seen) view.scrollTop = top + ROW - seen
+      else if (index > 0 && top + this.#row > view.scrollTop + seen) view.scrollTop = top + this.#row - seen
       this.#following = false
     }
 
@@ -541,7 +553,7 @@ function elementClass(): CustomElementConstructor {
         return this.#shownRefresh(index)
       }
       const y = clientY - this.#rows.getBoundingClientRect().top
-      return this.#timeline.lanes[Math.floor(y / ROW)]
+      return this.#timeline.lanes[Math.floor(y / this.#row)]
     }
 
     #shownRefresh(index: number): Refresh | undefined {
@@ -569,6 +581,10 @@ function elementClass(): CustomElementConstructor {
       const what = this.#hovered ?? chosen
       const many = this.#timeline.sources.length > 1
       let lines: string[]
+      this.#detail.classList.toggle(
+        'told',
+        Boolean(what && (this.#hovered || this.shadowRoot?.activeElement === this.#view)),
+      )
       if (!what) {
         const { lanes } = this.#timeline
         const window = this.#timeline.windows.at(-1)

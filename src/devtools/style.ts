@@ -1,5 +1,7 @@
 /** Pixels: rows are as high as this, so that one can tell which of them are in sight. */
 export const ROW = 22
+/** The same of a plain one, which is made for comparing. */
+export const PLAIN_ROW = 14
 
 const LIGHT = `
   --paper: #ffffff; --ink: #1d2129; --soft: #555d6b; --line: #dfe2e7; --accent: #1f5fbf; --chosen: #e8f0fc;
@@ -30,18 +32,22 @@ button:hover { border-color: var(--accent) }
 .ticks { position: relative; height: 100%; grid-column: 2; overflow: hidden }
 .ticks span { position: absolute; top: 0; border-left: 1px solid var(--line); padding-left: 3px; white-space: nowrap; font-variant-numeric: tabular-nums }
 .view { position: relative; overflow-y: auto; overflow-x: hidden; height: var(--height, 286px); flex: 1 1 auto; min-height: 66px; scrollbar-gutter: stable; contain: strict }
-:host([plain]) .view { scrollbar-gutter: auto }
+:host([plain]) .view { scrollbar-gutter: auto; min-height: 28px }
+:host([plain]) .panel { overflow: visible; --names: 110px; --results: 84px }
+:host([plain]) .row { font-size: 11px } :host([plain]) .track s { top: 3px; bottom: 3px } :host([plain]) s.held { top: 5px !important; bottom: 5px !important }
+:host([plain]) .detail { position: absolute; left: 0; right: 0; top: 100%; z-index: 5; background: var(--paper); border: 1px solid var(--line); border-radius: 0 0 8px 8px; box-shadow: 0 4px 10px #0003; min-height: 0 }
+:host([plain]) .detail:not(.told) { display: none }
 .pinned { position: sticky; top: 0; z-index: 3; background: var(--paper); border-bottom: 1px solid var(--line) }
 .sky { position: sticky; top: 0; height: 0; z-index: 0 }
 .sky > div { position: absolute; left: var(--names, 195px); right: var(--results, 110px); top: 0; overflow: hidden }
 .sky i { position: absolute; top: 0; bottom: 0 }
 i.fresh { background: var(--fresh) } i.ending { background: var(--ending) } i.waits { background: var(--waits) } i.dead { background: var(--dead) }
 .rows { position: relative }
-.rows .row { position: absolute; left: 0; right: 0; top: 0; height: ${ROW}px; will-change: transform }
-.row { min-height: ${ROW}px; cursor: default }
+.rows .row { position: absolute; left: 0; right: 0; top: 0; height: var(--row, ${ROW}px); will-change: transform }
+.row { min-height: var(--row, ${ROW}px); cursor: default }
 .row[aria-selected="true"] .label, .row[aria-selected="true"] .result { background: var(--chosen) }
 .view:focus-visible .row[aria-selected="true"] { outline: 2px solid var(--accent); outline-offset: -2px }
-.label, .result { padding: 0 8px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; line-height: ${ROW}px }
+.label, .result { padding: 0 8px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; line-height: var(--row, ${ROW}px) }
 .label b { font-weight: 600 } .label em { font-style: normal; color: var(--soft); border: 1px solid var(--line); border-radius: 3px; padding: 0 3px; margin-right: 4px; font-size: 11px }
 .result { color: var(--soft); font-variant-numeric: tabular-nums } .failed .result { color: var(--bad); font-weight: 600 }
 .track { position: relative; height: 100%; overflow: hidden }
