@@ -20,8 +20,9 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 /** What we need of an AbortController. */
 export type Aborter = Pick<AbortController, 'signal' | 'abort'>
 
-/** Of the runtime, and of no session: the class whose signals fetch takes. To find out costs a Request. */
+/** Of the runtime, and of no session: the class whose signals that class of requests takes. To find out costs a Request. */
 let taken: unknown
+let taker: unknown
 
 /**
  * An AbortController whose signal the platform's fetch takes. Polyfills, and test environments with a DOM of their own
@@ -30,12 +31,13 @@ let taken: unknown
  */
 export function newController(): Aborter {
   const own = new AbortController()
-  if (taken === AbortController) return own
+  if (taken === AbortController && taker === Request) return own
   try {
     new Request('http://localhost', { signal: own.signal })
     // With one that has no reason, a fetch that takes any signal rejects with undefined.
     if ('reason' in own.signal) {
       taken = AbortController
+      taker = Request
       return own
     }
   } catch {}

@@ -124,7 +124,9 @@ test('a folder that was deleted, or made anew, is no sign-out for those who are 
   const sessions = [await signedIn(), context(), context()]
   await Promise.all(sessions.map((session) => session.getAccessToken()))
   for (let cycle = 1; cycle <= 3; cycle++) {
-    rmSync(path, { recursive: true, maxRetries: 20, retryDelay: 20 })
+    // Away at once: whoever writes into it while it is emptied would keep it.
+    renameSync(path, `${path}-${cycle}`)
+    rmSync(`${path}-${cycle}`, { recursive: true })
     if (cycle === 2) mkdirSync(path)
     server.expireAccessTokens()
     // One after the other: nobody knows of anybody, until something is there again. Nor is it certain who has heard then.
@@ -156,7 +158,9 @@ test('a folder that goes while the answer is on its way: it is saved in a new on
   if (!record) throw new Error('there is no record')
   await deaf.exclusive(async (lease) => {
     const generation = await lease.begin()
-    rmSync(path, { recursive: true, maxRetries: 20, retryDelay: 20 })
+    // Away at once: whoever writes into it while it is emptied would keep it.
+    renameSync(path, `${path}-${cycle}`)
+    rmSync(`${path}-${cycle}`, { recursive: true })
     await deaf.save({ ...record, version: { ...record.version, generation } })
   })
   expect((await fileStore({ path }).load())?.version.generation).toBe(record.version.generation + 1)
