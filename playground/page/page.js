@@ -100,7 +100,8 @@ const actions = {
   async busy() {
     // A browser opens six connections to an origin; the seventh request waits for one of them.
     const busy = lanes.flatMap(({ origin }) =>
-      Array.from({ length: 6 }, () => fetch(`${origin}/busy`).catch(() => {})),
+      // One URL asked for six times at once would be one request after the other.
+      Array.from({ length: 6 }, (_, index) => fetch(`${origin}/busy?${index}`).catch(() => {})),
     )
     say('Six connections of each are busy for four seconds: a refresh waits for one, too.')
     await Promise.all(busy)

@@ -237,6 +237,7 @@ describe('the playground in a browser', { timeout: 60_000 }, () => {
     await signIn()
     await page.getByRole('button', { name: 'Sign out' }).click()
     await page.getByText('All of them are signed out.').waitFor()
+    await page.locator('[data-do="sign-in"]:enabled').waitFor()
     await signIn()
     await page.getByRole('button', { name: 'Six busy connections' }).click()
     await fetchWith('Fetch data')
@@ -257,6 +258,7 @@ describe('the playground in a browser', { timeout: 60_000 }, () => {
     await signIn()
     await page.getByRole('button', { name: 'Sign out' }).click()
     await page.getByText('All of them are signed out.').waitFor()
+    await page.locator('[data-do="sign-in"]:enabled').waitFor()
     await fetchWith('Fetch data')
     // Nobody is signed in: the 401 is the caller's, and nothing asks for a token.
     expect(await numbers('refresh-once')).toMatchObject({ refreshes: 0, wire: 1, failed: 1 })
@@ -337,6 +339,8 @@ async function signIn(): Promise<void> {
   const button = page.getByRole('button', { name: 'Sign in' })
   if (await button.isEnabled()) await button.click()
   await page.locator('[data-do="sign-in"]:disabled').waitFor()
+  // It is disabled while the sign-in is on its way, too.
+  await expect.poll(() => status('refresh-once'), { timeout: 20_000 }).toBe('signed in')
 }
 
 async function numbers(lane: string): Promise<Record<string, number>> {
