@@ -42,7 +42,7 @@ export default [
     name: 'axios-refresh-me: all of it (axios external)',
     path: 'bench/size/axios-refresh-me.mjs',
     ignore: ['axios'],
-    limit: '19.95 kB',
+    limit: '19.99 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {
@@ -61,19 +61,19 @@ export default [
   {
     name: 'createSession + browserStore',
     path: 'bench/size/browser.mjs',
-    limit: '18.13 kB',
+    limit: '18.16 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {
     name: 'createSession + withSession + mcpSession',
     path: 'bench/size/mcp.mjs',
-    limit: '20.31 kB',
+    limit: '20.33 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {
     name: 'createSession + fileStore',
     path: 'bench/size/file.mjs',
-    limit: '20.41 kB',
+    limit: '20.48 kB',
     modifyEsbuildConfig: (config) => ({ ...asBundlersDo(config), platform: 'node' }),
   },
   {

@@ -1,6 +1,6 @@
 /**
  * refresh-once beside what people use today: one real server over HTTP, the same scenarios, an adapter for each library
- * as its documentation shows it (bench/peers/contestants). Writes bench/REPORT.md and bench/report.json.
+ * as its documentation shows it (bench/peers/contestants). Writes bench/REPORT.md.
  *
  * `npm run bench -- side-by-side`
  */
@@ -51,7 +51,6 @@ const versions = Object.fromEntries(
   [...new Set(contestants.flatMap(({ packages }) => packages))].map((name) => [name, versionOf(name)]),
 )
 const report = { node: process.version, latency: LATENCY, versions, results }
-writeFileSync(new URL('report.json', import.meta.url), `${JSON.stringify(report, null, 1)}\n`)
 writeFileSync(new URL('REPORT.md', import.meta.url), written(report))
 if (behind(results).length > 0) process.exitCode = 1
 

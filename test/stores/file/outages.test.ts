@@ -159,8 +159,8 @@ test('a folder that goes while the answer is on its way: it is saved in a new on
   await deaf.exclusive(async (lease) => {
     const generation = await lease.begin()
     // Away at once: whoever writes into it while it is emptied would keep it.
-    renameSync(path, `${path}-${cycle}`)
-    rmSync(`${path}-${cycle}`, { recursive: true })
+    renameSync(path, `${path}-gone`)
+    rmSync(`${path}-gone`, { recursive: true })
     await deaf.save({ ...record, version: { ...record.version, generation } })
   })
   expect((await fileStore({ path }).load())?.version.generation).toBe(record.version.generation + 1)
