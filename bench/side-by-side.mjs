@@ -123,6 +123,11 @@ function written({ node, latency, versions, results }) {
   const worse = behind(results)
   lines.push('## Where somebody else is ahead', '')
   lines.push(
+    'The two drop-ins know no tokens, as what they stand in for: they learn of an expiry from the 401. After a late 401',
+    'axios-refresh-me has sent the request again already, and whatever else was in flight, executed or not.',
+    '',
+  )
+  lines.push(
     ...(worse.length > 0
       ? worse.map(({ title, column, name, by }) => `- ${title}: ${column} of ${name}; ${by.join(', ')}`)
       : ['Nowhere.']),
