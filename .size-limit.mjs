@@ -49,7 +49,7 @@ export default [
     name: 'axios-auth-refresh: all of it (axios external)',
     path: 'bench/size/axios-auth-refresh.mjs',
     ignore: ['axios'],
-    limit: '20.89 kB',
+    limit: '20.93 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {

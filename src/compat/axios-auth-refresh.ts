@@ -127,6 +127,8 @@ export function createAuthRefresh(
 ): number {
   if (typeof refreshAuthCall !== 'function') throw new TypeError(say('refresh-call'))
   const registrations = registered.get(instance) ?? []
+  // An app that registers anew with each render, or hot reload, would pile them up.
+  registrations.splice(0, registrations.length, ...registrations.filter((one) => one.stands()))
   const group = groups.get(instance) ?? groups.get(refreshAuthCall) ?? openGroup(options)
   groups.set(refreshAuthCall, group)
   if (!groups.has(instance)) guard(instance, group, registrations)
