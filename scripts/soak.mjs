@@ -15,6 +15,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { stripVTControlCharacters } from 'node:util'
 import { soakModel } from '../model/soak.mjs'
 import {
+  ensureBuilt,
   ensureChromium,
   ensureFirefox,
   ensurePackages,
@@ -125,6 +126,8 @@ for (const name of asked.length > 0 ? asked : Object.keys(all)) {
 
 /** Runs tests of Vitest, and keeps what they print. Resolves with whether all is as it should be. */
 async function soak(name, { args, env, header }) {
+  // Before the tests do it, who would tell of it in what is kept.
+  ensureBuilt()
   const vitest = tool('vitest', 'run', '--reporter=verbose', '--testTimeout=0', ...args)
   const child = spawn(process.execPath, vitest, {
     cwd: root,
