@@ -1,0 +1,20 @@
+/**
+ * `npm run docs`: builds the site of the documents, and serves it on this machine. `npm run docs:build` only builds it, to
+ * `site/dist`. What it is built with has a package file of its own, and is installed here.
+ */
+import { existsSync } from 'node:fs'
+import { ensurePackages, npm, root } from './setup.mjs'
+
+ensurePackages()
+if (!existsSync(`${root}site/node_modules/vitepress`)) {
+  console.log('Installing what builds the site …')
+  if (!npm('ci', '--no-audit', '--no-fund', '--prefix', 'site'))
+    throw new Error('`npm ci` failed; its output above says why.')
+}
+const { buildSite } = await import('../site/build.mjs')
+await buildSite()
+if (!process.argv.includes('--build')) {
+  const { serveSite } = await import('../site/serve.mjs')
+  const { origin } = await serveSite(Number(process.env.PORT || '8402'))
+  console.log(`\nOpen ${origin}\nCtrl+C ends it.`)
+}

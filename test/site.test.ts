@@ -1,0 +1,54 @@
+/** The site of the documents, as far as it can be told without building it. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+
+interface Contents {
+  CONTENTS: readonly { title: string; pages: Readonly<Record<string, string>> }[]
+  SOURCES: readonly string[]
+  placeOf(source: string): string
+}
+
+interface Markdown {
+  titleOf(text: string): string
+  withLinks(text: string, source: string, rewrite: (target: string, anchor: string) => string): string
+}
+
+const root = new URL('../', import.meta.url)
+const read = (path: string): string => readFileSync(new URL(path, root), 'utf8')
+
+// Plain JavaScript: they have no types of their own.
+const { CONTENTS, SOURCES, placeOf } = (await import(new URL('site/contents.mjs', root).href)) as Contents
+const { titleOf, withLinks } = (await import(new URL('site/markdown.mjs', root).href)) as Markdown
+
+test('every document is in the contents of the site, once, and at a place of its own', () => {
+  const documents = readdirSync(new URL('docs/', root)).filter((name) => name.endsWith('.md'))
+  expect(SOURCES.filter((source) => source.startsWith('docs/')).sort()).toEqual(
+    documents.map((name) => `docs/${name}`).sort(),
+  )
+  expect(new Set(SOURCES.map(placeOf)).size).toBe(SOURCES.length)
+})
+
+test('every page has a title, and the contents say what it answers', () => {
+  expect(SOURCES.filter((source) => !titleOf(read(source)))).toEqual([])
+  const abouts = CONTENTS.flatMap(({ pages }) => Object.values(pages))
+  expect(abouts.filter((about) => !/^\S.{15,}[^\s.]$/.test(about))).toEqual([])
+})
+
+test('links are told from the root of the repository, and code is left alone', () => {
+  const page = [
+    'See [a](guide.md#windows), [b](../README.md), [c](#here), [d](https://example.com/x.md).',
+    '```md',
+    '[e](guide.md)',
+    '```',
+    '![f](picture.svg "title")',
+  ].join('\n')
+  expect(withLinks(page, 'docs/api.md', (target, anchor) => `<${target}|${anchor}>`)).toBe(
+    [
+      'See [a](<docs/guide.md|#windows>), [b](<README.md|>), [c](<docs/api.md|#here>), [d](https://example.com/x.md).',
+      '```md',
+      '[e](guide.md)',
+      '```',
+      '![f](<docs/picture.svg|> "title")',
+    ].join('\n'),
+  )
+})
