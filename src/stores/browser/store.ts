@@ -1,4 +1,5 @@
-import type { Clock } from '../../core/clock.ts'
+import { type Clock, sleep } from '../../core/clock.ts'
+import { keepTrying } from '../../core/keep-trying.ts'
 import { say } from '../../core/messages.ts'
 import {
   compareVersions,
@@ -29,6 +30,9 @@ const OFFERS = 9
 /** Milliseconds for an answer. A tab in the background gives one, a frozen one cannot. */
 const PATIENCE = 2_000
 
+/** After so many milliseconds what could not be stored is tried again for the first time. */
+const LATER = 1_000
+
 /** Milliseconds for those who know more, where nobody can know whether there are any. */
 const SHORT_PATIENCE = 300
 
@@ -48,6 +52,9 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
   let offers: Stored[] = []
   /** The cell does not keep what it is given: memory is the truth, and siblings are believed. */
   let broken = false
+  /** Somebody tries to store what could not be stored. */
+  let catchingUp = false
+  const closed = new AbortController()
   let working = 0
   let pong: unknown
   let tell: ((stored: Stored) => void) | undefined
@@ -92,28 +99,56 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
   async function update<Next extends Cell | undefined>(
     change: (stored: Cell | undefined) => Next,
   ): Promise<Next> {
-    let next: Next | undefined
-    let kept = false
     try {
-      await changeCell(
-        name,
-        clock,
-        (found) => {
-          const stored = merge(found)
-          next = change(stored)
-          // Whoever has removed the record may have meant it: only another sign-in makes a new one.
-          kept = found !== undefined || known?.version.epoch !== next?.version.epoch
-          if (kept && next && next !== stored) return sealed(next, found, memory)
-        },
-        broken,
-      )
-      if (kept) broken = false
-      else known = next
+      return await inCell(change)
     } catch {
       lost(say('broken'))
-      known = next = change(known)
+      if (shared && !catchingUp) void catchUp()
+      known = change(known)
+      return known as Next
     }
+  }
+
+  async function inCell<Next extends Cell | undefined>(
+    change: (stored: Cell | undefined) => Next,
+  ): Promise<Next> {
+    let next: Next | undefined
+    let kept = false
+    await changeCell(
+      name,
+      clock,
+      (found) => {
+        const stored = merge(found)
+        next = change(stored)
+        // Whoever has removed the record may have meant it: only another sign-in makes a new one.
+        kept = found !== undefined || known?.version.epoch !== next?.version.epoch
+        if (kept && next && next !== stored) return sealed(next, found, memory)
+      },
+      broken,
+    )
+    if (kept) broken = false
+    else known = next
     return next as Next
+  }
+
+  /** Stores what could not be stored: siblings who find the former record spend its refresh token once more. */
+  async function catchUp(): Promise<void> {
+    catchingUp = true
+    await keepTrying(
+      (ms) => sleep(clock, ms, closed.signal),
+      LATER,
+      async () => {
+        if (!broken || closed.signal.aborted) return false
+        try {
+          await inCell((stored) => stored && { ...stored })
+          siblings.post({ saved: true })
+        } catch {
+          return true
+        }
+        return false
+      },
+    )
+    catchingUp = false
   }
 
   async function reserve(change: Change): Promise<void> {
@@ -256,6 +291,9 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
       }
     },
 
-    close: siblings.close,
+    close() {
+      closed.abort()
+      siblings.close()
+    },
   }
 }

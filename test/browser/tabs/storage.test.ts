@@ -144,6 +144,25 @@ inEachEngine('storage fails:', (set, engine) => {
 })
 
 inEngine<ChromiumTab, ChromiumEngine>('Chromium', launchChromium, 'what never answers:', (set) => {
+  for (const persist of ['memory', 'disk'] as const) {
+    test(`a page stands still in a transaction (${persist}): others go on, and store later what they could not store`, async () => {
+      const { server, openAll } = await set()
+      const [one, two] = await openAll(2, { persist })
+      if (!one || !two) throw new Error('no tabs')
+      await one.call('signIn', server.mint('alice'))
+      await two.call('untilGeneration', 1)
+      await two.call('holdStorage')
+      expect(await one.call('refresh')).toBe(2)
+      expect(degradations(one)).toHaveLength(1)
+      await two.call('releaseStorage')
+      await two.call('untilGeneration', 2)
+      server.expireAccessTokens()
+      expect(await two.call('request', 2)).toMatchObject([{ generation: 3 }, { generation: 3 }])
+      await one.call('untilGeneration', 3)
+      expect(server.count, server.explain()).toMatchObject({ refreshes: 2, reuses: 0 })
+    })
+  }
+
   for (const fault of ['storage hangs', 'storage hangs once', 'locks hang once', 'queries hang'] as const) {
     test(`${fault}: everything settles, and the session goes on`, async () => {
       const { server, open, start } = await set()

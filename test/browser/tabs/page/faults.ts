@@ -60,6 +60,8 @@ const never = (): Promise<never> => new Promise(() => {})
 
 let giveLockBack = (): void => {}
 
+let holdsStorage = false
+
 /** What the test breaks. */
 export const faultActions = {
   async suffer(fault: keyof typeof faults): Promise<void> {
@@ -78,6 +80,22 @@ export const faultActions = {
     }),
 
   giveLockBack: (): void => giveLockBack(),
+
+  /** Begins a transaction and stays in it, as a page does that the system has stopped there. */
+  async holdStorage(): Promise<void> {
+    const database = await done(indexedDB.open('refresh-once'))
+    const cells = database.transaction('sessions', 'readwrite').objectStore('sessions')
+    holdsStorage = true
+    await done(cells.count())
+    void (async () => {
+      while (holdsStorage) await done(cells.count())
+      database.close()
+    })()
+  },
+
+  releaseStorage(): void {
+    holdsStorage = false
+  },
 
   hasLocks: (): boolean => Boolean(navigator.locks),
 
