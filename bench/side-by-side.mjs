@@ -1,12 +1,14 @@
 /**
  * refresh-once beside what people use today: one real server over HTTP, the same scenarios, an adapter for each library
- * as its documentation shows it (bench/peers/contestants). Writes bench/REPORT.md.
+ * as its documentation shows it (bench/peers/contestants). Writes
+ * bench/REPORT.md, and the table of docs/comparison.md.
  *
  * `npm run bench -- side-by-side`
  */
 import { execFileSync, fork } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { writeComparison } from '../scripts/comparison.mjs'
 import { LATENCY, scenarios } from './peers/scenarios.mjs'
 
 const here = fileURLToPath(new URL('peers/', import.meta.url))
@@ -52,6 +54,7 @@ const versions = Object.fromEntries(
 )
 const report = { node: process.version, latency: LATENCY, versions, results }
 writeFileSync(new URL('REPORT.md', import.meta.url), written(report))
+writeComparison()
 if (behind(results).length > 0) process.exitCode = 1
 
 function play(file, title) {

@@ -67,10 +67,10 @@ function describe(lanes) {
 function tell({ refreshes, wire, failed, signedOut }) {
   const parts = [
     `${refreshes} ${refreshes === 1 ? 'refresh' : 'refreshes'}`,
-    `${wire} requests on the wire`,
+    `${wire} requests`,
     `${failed} failed`,
   ]
-  return [...parts, signedOut === null ? 'still signed in' : 'signed out'].join(', ')
+  return [...parts, signedOut === null ? 'signed in' : 'signed out'].join(', ')
 }
 
 /** The refreshes, and below them the calls: a path for each kind of line. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { startBackend } from './backend.mjs'
 import { createLane, WAYS } from './lanes.mjs'
 import { createLog } from './log.mjs'
@@ -15,7 +16,7 @@ const WIDEST = 132
  *
  * A second storm, of which only the numbers are shown, meets a refresh that fails for a moment.
  *
- * @param keep gets the first one as an SVG
+ * @param keep gets the first one as an SVG, beside which axios-refresh-me has blown a storm, too
  */
 export async function showStorm({ authorizationServer, api, client, lifetime, output, closing, keep }) {
   const say = (line = '') => output.write(`${line}\n`)
@@ -29,12 +30,22 @@ export async function showStorm({ authorizationServer, api, client, lifetime, ou
         return lane
       }),
     )
+  /** Second to last, as in the page: ours is what the others are compared with. */
+  async function withPeer(plain) {
+    // It gives one signal to all its requests, which Node takes for a leak.
+    setMaxListeners(0)
+    const { AXIOS_REFRESH_ME } = await import('./page/axios-refresh-me.js')
+    const lane = await openLane(AXIOS_REFRESH_ME, 'works', { authorizationServer, api, client })
+    lanes.push(lane)
+    return plain.toSpliced(-1, 0, lane)
+  }
   const close = () => Promise.all(lanes.map((lane) => lane.close()))
   // Requests that hang must not hang whoever has seen enough.
   closing.addEventListener('abort', close)
   try {
     const plain = await open('works')
     const bumpy = await open('fails-once')
+    const drawn = keep ? await withPeer(plain) : []
     const gets = STORM.filter(({ method }) => method === 'GET').length
     const late = STORM.filter((call) => call.late).length
     say(`An access token has expired, and the app asks for ${STORM.length} things at once: ${gets} GETs`)
@@ -44,7 +55,7 @@ export async function showStorm({ authorizationServer, api, client, lifetime, ou
     say(`Signed in. Waiting ${lifetime} seconds, until the access tokens have expired.`)
     await pause(lifetime * 1000 + 100, closing)
 
-    for (const lane of plain) if (!closing.aborted) await lane.storm()
+    for (const lane of new Set([...plain, ...drawn])) if (!closing.aborted) await lane.storm()
     if (closing.aborted) return
     const spans = plain.map(({ events }) => spanOf(events, Date.now()))
     const duration = Math.max(...spans.map(({ from, to }) => to - from)) + 1
@@ -58,7 +69,7 @@ export async function showStorm({ authorizationServer, api, client, lifetime, ou
     say()
     for (const line of drawTable(plain, style)) say(line)
     say()
-    keep?.(drawPicture(plain))
+    keep?.(drawPicture(drawn))
 
     await Promise.all(bumpy.map((lane) => lane.storm()))
     if (closing.aborted) return

@@ -8,8 +8,12 @@ export const CONTENTS = [
   {
     title: 'Begin',
     pages: {
+      'docs/why.md': 'what goes wrong with a flag and a queue, and what helps',
+      'docs/quick-start.md': 'the lines for axios, fetch, cookies, OAuth, and for CLIs and agents',
+      'docs/playground.md': 'what `npm start` shows: a tour of six steps, and everything that can be broken',
       'docs/recipes.md':
         'where tokens live, cookies, OAuth, React, retry layers, other headers, login, sign-out',
+      'docs/assistants.md': 'what coding assistants should read first, and three mistakes to avoid',
     },
   },
   {
@@ -66,6 +70,7 @@ export const CONTENTS = [
     title: 'How and why',
     pages: {
       'docs/guide.md': 'how a request and a refresh go through a session, and which file owns what',
+      'docs/comparison.md': 'the same requests with other libraries: what is lost, hangs, or is sent twice',
       'docs/measurements.md': 'refreshes, requests, milliseconds and bytes, by benchmarks that one can run',
       'docs/decisions.md': 'what was chosen where several ways were open, and why',
     },

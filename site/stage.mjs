@@ -2,6 +2,7 @@
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { placeOf, SOURCES } from './contents.mjs'
+import { allPages, listPages } from './llms.mjs'
 import { withLinks } from './markdown.mjs'
 
 const root = new URL('../', import.meta.url)
@@ -12,11 +13,18 @@ const repository = homepage.replace(/#.*$/, '')
 export function stage(folder) {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(new URL('public/', folder), { recursive: true })
+  const texts = new Map()
   for (const source of SOURCES) {
     const text = readFileSync(new URL(source, root), 'utf8')
     const page = withLinks(text, source, (target, anchor) => linkTo(target, anchor, folder))
+    texts.set(source, page)
     writeFileSync(new URL(placeOf(source), folder), page)
+    // For tools that read the site: as it is, beside what is made of it.
+    writeFileSync(new URL(`public/${placeOf(source)}`, folder), page)
   }
+  const read = (source) => texts.get(source)
+  writeFileSync(new URL('public/llms.txt', folder), listPages(read))
+  writeFileSync(new URL('public/llms-full.txt', folder), allPages(read))
 }
 
 /** Pages are in the site, pictures are copied into it, and everything else is in the repository. */

@@ -13,12 +13,23 @@ interface Markdown {
   withLinks(text: string, source: string, rewrite: (target: string, anchor: string) => string): string
 }
 
+interface Llms {
+  listPages(read: (source: string) => string): string
+  allPages(read: (source: string) => string): string
+}
+
+interface Comparison {
+  comparisonOf(report: string): string
+}
+
 const root = new URL('../', import.meta.url)
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8')
 
 // Plain JavaScript: they have no types of their own.
 const { CONTENTS, SOURCES, placeOf } = (await import(new URL('site/contents.mjs', root).href)) as Contents
 const { titleOf, withLinks } = (await import(new URL('site/markdown.mjs', root).href)) as Markdown
+const { listPages, allPages } = (await import(new URL('site/llms.mjs', root).href)) as Llms
+const { comparisonOf } = (await import(new URL('scripts/comparison.mjs', root).href)) as Comparison
 
 test('every document is in the contents of the site, once, and at a place of its own', () => {
   const documents = readdirSync(new URL('docs/', root)).filter((name) => name.endsWith('.md'))
@@ -51,4 +62,19 @@ test('links are told from the root of the repository, and code is left alone', (
       '![f](<docs/picture.svg|> "title")',
     ].join('\n'),
   )
+})
+
+test('llms.txt lists every page with what it answers, and llms-full.txt holds them', () => {
+  const list = listPages(read)
+  const linked = [...list.matchAll(/^- \[(.+)\]\(\/(.+)\): .+$/gm)].map(([, title, place]) => [title, place])
+  expect(linked).toEqual(SOURCES.slice(1).map((source) => [titleOf(read(source)), placeOf(source)]))
+  expect(list).toMatch(/^# refresh-once\n\n> When an access token expires, .+\.\n\n/)
+  const all = allPages(read)
+  for (const { title, pages } of CONTENTS)
+    if (title !== 'The project')
+      for (const source of Object.keys(pages)) expect(all).toContain(read(source).trim())
+})
+
+test('the comparison has the numbers of the report', () => {
+  expect(read('docs/comparison.md')).toContain(`\n${comparisonOf(read('bench/REPORT.md'))}\n`)
 })

@@ -24,6 +24,7 @@ export default defineConfig({
   description,
   lang: 'en',
   srcDir: '.cache/pages',
+  srcExclude: ['public/**'],
   outDir: 'dist',
   cacheDir: '.cache/vitepress',
   // Pictures and the timeline follow the system, and so does the site, with and without script.
