@@ -159,9 +159,7 @@ describe('the picture', () => {
     expect(pathOf('replay')).toMatch(/^M316 \d+H863$/)
     expect(pathOf('refused')).toMatch(/^M113 \d+l6 6m0-6l-6 6$/)
     expect(pathOf('failed')).toBeUndefined()
-    expect(tellsOf(svg)).toEqual([
-      'refresh-once: 1 refresh, 2 requests, 0 failed, signed in',
-    ])
+    expect(tellsOf(svg)).toEqual(['refresh-once: 1 refresh, 2 requests, 0 failed, signed in'])
   })
 
   it('is told in the README by the words that are in it', () => {
