@@ -2,6 +2,7 @@
  * Any chain of redirects, with the token in any place, through any client: it is sent to no origin that is not allowed, and
  * everything else is as with the bare client.
  */
+import dns from 'node:dns'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -11,7 +12,7 @@ import nodeFetch from 'node-fetch'
 import type { Session, SessionOptions } from 'refresh-once'
 import { attachSession } from 'refresh-once/axios'
 import { withSession } from 'refresh-once/fetch'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { open } from '../setup.ts'
 import { attempt, timeout } from './runs.ts'
 
@@ -20,7 +21,7 @@ const SECRET = 'secret-0123456789'
 /** What each server was sent, by the origin that it was sent to. */
 let seen: { origin: string; text: string }[] = []
 let servers: Server[] = []
-/** The first is the API's: others differ by the port, or by the name alone. */
+/** The first is the API's: others differ by the port, or by the name alone, which may be above it or below. */
 let places: string[] = []
 
 /** `/place.status/place.status/…`: each server leads to the next place, and the last one answers. */
@@ -35,17 +36,24 @@ function serve({ headers, method, url = '', rawHeaders }: IncomingMessage, respo
 }
 
 beforeAll(async () => {
+  // Every name is this machine, for all clients: what they look up is all that is another.
+  const { lookup } = dns
+  vi.spyOn(dns, 'lookup').mockImplementation(((name: string, ...rest: [never, never]) =>
+    lookup(name.endsWith('.localhost') ? '127.0.0.1' : name, ...rest)) as never)
   servers = [createServer(serve), createServer(serve)]
   for (const server of servers) await once(server.listen(0, '127.0.0.1'), 'listening')
   const [home, other] = servers.map((server) => (server.address() as AddressInfo).port)
   places = [
-    `http://127.0.0.1:${home}`,
-    `http://127.0.0.1:${other}`,
+    `http://api.localhost:${home}`,
+    `http://api.localhost:${other}`,
     `http://localhost:${home}`,
-    `http://localhost:${other}`,
+    `http://sub.api.localhost:${home}`,
+    `http://sub.api.localhost:${other}`,
+    `http://127.0.0.1:${home}`,
   ]
 })
 afterAll(() => {
+  vi.restoreAllMocks()
   for (const server of servers) server.close()
 })
 
@@ -88,7 +96,7 @@ function overAxios(session: Session | undefined, adapter: string): Send {
 }
 
 const hop = fc.record({
-  place: fc.nat(3),
+  place: fc.nat(5),
   status: fc.constantFrom(301, 302, 303, 307, 308),
   login: fc.constantFrom('', '', '', 'x'),
 })
