@@ -317,8 +317,11 @@ function isFair(g: Given): boolean {
 
 test('any request is answered, fails and is sent as by the bare client', { timeout }, async () => {
   await attempt('as bare', 1, given.filter(isFair), async (g) => {
-    const bare = await run(g, false)
-    const guarded = await run(g, true)
-    expect(guarded).toEqual(bare)
+    const [told, seen] = await run(g, false)
+    const [toldGuarded, seenGuarded] = await run(g, true)
+    expect(toldGuarded).toEqual(told)
+    // Where its time is up, a machine that was busy elsewhere may not have come to send it.
+    const timeIsUp = g.answer === 'never' && g.timeout && !(seen.length && seenGuarded.length)
+    if (!timeIsUp) expect(seenGuarded).toEqual(seen)
   })
 })
