@@ -71,6 +71,12 @@ export default [
     modifyEsbuildConfig: asBundlersDo,
   },
   {
+    name: 'createSession + cellStore',
+    path: 'bench/size/cell.mjs',
+    limit: '18 kB',
+    modifyEsbuildConfig: asBundlersDo,
+  },
+  {
     name: 'createSession + fileStore',
     path: 'bench/size/file.mjs',
     limit: '20.48 kB',

@@ -12,7 +12,14 @@ const withRedis = [
   'test/oauth/processes/redis.test.ts',
   'examples/redis.test.ts',
   'examples/bff/*.test.ts',
+  'examples/stores/upstash.test.ts',
 ]
+
+/** What needs a real Postgres. */
+const withPostgres = ['examples/stores/postgres.test.ts']
+
+/** What needs another runtime. */
+const withRuntimes = ['test/runtimes/**/*.test.ts', 'examples/stores/durable-object.test.ts']
 
 /** Processes that share files; they run what is built. */
 const withProcesses = [
@@ -33,7 +40,7 @@ export default defineConfig({
           name: 'newest',
           testTimeout,
           include: ['{test,examples}/**/*.test.{ts,tsx}'],
-          exclude: ['test/browser/**', 'test/runtimes/**', ...withRedis, ...withProcesses],
+          exclude: ['test/browser/**', ...withRuntimes, ...withRedis, ...withPostgres, ...withProcesses],
         },
       },
       {
@@ -65,6 +72,15 @@ export default defineConfig({
       {
         resolve: { alias },
         test: {
+          name: 'postgres',
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+          include: withPostgres,
+        },
+      },
+      {
+        resolve: { alias },
+        test: {
           name: 'processes',
           testTimeout: 120_000,
           hookTimeout: 60_000,
@@ -89,7 +105,7 @@ export default defineConfig({
         test: {
           name: 'runtimes',
           testTimeout: 120_000,
-          include: ['test/runtimes/**/*.test.ts'],
+          include: withRuntimes,
         },
       },
     ],

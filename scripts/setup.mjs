@@ -15,7 +15,7 @@ import {
   rmSync,
   statSync,
 } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const root = fileURLToPath(new URL('..', import.meta.url))
@@ -136,6 +136,28 @@ export function ensureRedis() {
     advice:
       'The Redis tests need redis-server 6.2 or newer: install it, or name its program in REDIS_SERVER_PATH.',
   })
+}
+
+/** Path of a folder with Postgres's `initdb` and `postgres`. Debian does not put them on the PATH. */
+export function ensurePostgres() {
+  return ensureProgram({
+    find() {
+      const chosen = process.env.POSTGRES_PATH
+      const places = chosen ? [chosen] : [...versionsOfPostgres(), dirname(onPath('initdb') ?? '')]
+      return places.find((folder) => ['initdb', 'postgres'].every((name) => isProgram(join(folder, name))))
+    },
+    packages: ['postgresql'],
+    advice:
+      'The Postgres tests need its `initdb` and `postgres`: install it, or name their folder in POSTGRES_PATH.',
+  })
+}
+
+function versionsOfPostgres() {
+  const home = '/usr/lib/postgresql'
+  if (!existsSync(home)) return []
+  return readdirSync(home)
+    .sort((a, b) => Number(b) - Number(a))
+    .map((version) => join(home, version, 'bin'))
 }
 
 /** The program that an environment variable names. */

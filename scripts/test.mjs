@@ -14,6 +14,7 @@ import {
   ensureChromium,
   ensureFirefox,
   ensurePackages,
+  ensurePostgres,
   ensureRedis,
   ensureSpin,
   ensureWebKit,
@@ -55,6 +56,7 @@ printBranchCoverage()
 heading('programs')
 const chromium = await program('browser tests', ensureChromium)
 const redis = await program('Redis tests', ensureRedis)
+const postgres = await program('Postgres tests', ensurePostgres)
 const spin = await program('model', ensureSpin)
 const firefox = await program('tests of tabs in Firefox', ensureFirefox)
 const webkit = await program('tests of tabs in WebKit', ensureWebKit)
@@ -105,6 +107,7 @@ async function testsBesideThem() {
       REDIS_SERVER_PATH: redis,
       CHROMIUM_PATH: chromium ?? '',
     })
+  if (postgres) await tests('Postgres tests', ['--project', 'postgres'], { POSTGRES_PATH: postgres })
   if (redis && !chromium) notRun.push('tests of the backend-for-frontend (no Chromium)')
   if (chromium || installed.length > 0)
     await tests('runtimes', ['--project', 'runtimes'], { CHROMIUM_PATH: chromium ?? '' })

@@ -31,6 +31,7 @@ export const CONTENTS = [
     pages: {
       'docs/tabs.md': 'one session for all tabs and workers of an origin, and what is kept where',
       'docs/redis.md': 'processes and machines that share a user, and what each fault costs',
+      'docs/stores.md': 'Postgres, Upstash, durable objects, and any engine that can compare and replace',
       'docs/bff.md': 'a server that keeps the tokens, and a page that has a cookie only',
       'docs/servers.md': 'what an authorization server should do, and what providers answer',
     },

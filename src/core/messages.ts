@@ -78,6 +78,8 @@ export const messages = {
     `browserStore: expected { name, persist?: 'memory' | 'disk', lease? }, got ${options}`,
   file: (option: string): string =>
     `fileStore: expected { path, lease? > 0, ttl? >= 2000, secrets?: { getItem, setItem, removeItem }, migrate? }; ${option} is something else`,
+  cell: (option: string): string =>
+    `cellStore: expected { read, replace, watch? }, then { lease? > 0, ttl? >= 2000, timeout? > 0, poll? > 0 }; ${option} is something else`,
   mcp: (option: string, expected: string): string => `mcpSession: ${option} must be ${expected}`,
   store: (): string => 'createSessionPool: store must be a function of the id',
   name: (expected: string, got: string): string => `${expected}, got ${got}`,
@@ -114,6 +116,13 @@ export const messages = {
   'file-format': (): string => 'the files were written by a later version of refresh-once: update this one',
   'file-secret': (): string => 'the tokens are kept elsewhere, and cannot be read there now',
   'file-spent': (): string => '`migrate` brings tokens that were taken over before: they are spent',
+  'cell-foreign': (): string => 'the cell holds something else, which is going to be written over',
+  'cell-format': (): string => 'the cell was written by a later version of refresh-once: update this one',
+  'cell-away': (reason: string): string => `the cell is not available: ${reason}`,
+  'cell-answer': (method: string, expected: string, got: string): string =>
+    `cell.${method}: expected ${expected}, got ${got}`,
+  'cell-refuses': (): string =>
+    'cell.replace says that somebody was faster, and nothing has changed: does it compare what `read` brings?',
   foreign: (): string => `IndexedDB holds something else: ${ALONE}`,
   cleared: (): string => `IndexedDB was cleared: ${ALONE}`,
   broken: (): string => `IndexedDB cannot be used: ${ALONE}`,

@@ -1,0 +1,128 @@
+import { type Clock, idly } from '../../core/clock.ts'
+import { isNews, join, newNonce, type SessionStore, type Stored } from '../../core/store.ts'
+import type { Cell } from './cell.ts'
+import { createExclusive } from './exclusive.ts'
+import { createRegister } from './register.ts'
+
+/** Where a session lives. Times are in milliseconds. */
+export interface Home {
+  readonly cell: Cell
+  readonly clock: Clock
+  readonly lease: number
+  readonly ttl: number
+  readonly timeout: number
+  readonly poll: number | undefined
+}
+
+type Hear = (stored: Stored) => void
+
+/** The store of one session: its record in a cell, and who may refresh it. */
+export function createCellStore({ cell, clock, lease, ttl, timeout, poll }: Home): SessionStore {
+  /** The newest record that this context was given, or gave. */
+  let known: Stored | undefined
+  let hearers: readonly Hear[] = []
+  let report: (reason: string) => void = () => {}
+  let unlisten: (() => void) | undefined
+  let reading = false
+  let readAgain = false
+  let closed = false
+
+  const register = createRegister(cell, { clock, timeout, degraded: (reason) => report(reason) })
+  const exclusive = createExclusive({
+    clock,
+    lease,
+    ttl,
+    owner: newNonce(clock),
+    register,
+    tell: ({ record }) => tell(record),
+  })
+
+  function learn(stored: Stored): Stored {
+    if (isNews(stored, known)) known = stored
+    return stored
+  }
+
+  function tell(stored: Stored | undefined): void {
+    if (closed || !stored || !isNews(stored, known)) return
+    known = stored
+    for (const hear of hearers) hear(stored)
+  }
+
+  async function news(): Promise<void> {
+    readAgain = true
+    if (reading) return
+    reading = true
+    while (readAgain && !closed) {
+      readAgain = false
+      // What cannot be read now is looked at when it is needed.
+      await register.read().then(
+        ({ record }) => tell(record),
+        () => {},
+      )
+    }
+    reading = false
+    // Whoever waits may hear first that there is nothing to wait for any more.
+    exclusive.wake()
+  }
+
+  function listen(): void {
+    if (unlisten || closed) return
+    const ends = [cell.watch?.(() => void news()), poll && every(poll)]
+    unlisten = () => {
+      for (const end of ends) if (end) end()
+    }
+  }
+
+  function every(ms: number): () => void {
+    let timer: unknown
+    const wait = (): void => {
+      timer = idly(clock, () => void news().then(() => closed || wait()), ms)
+    }
+    wait()
+    return () => clock.clearTimeout(timer)
+  }
+
+  return {
+    async load() {
+      const { record } = exclusive.said() ?? (await register.read())
+      return record && learn(record)
+    },
+
+    async save(next) {
+      // Before it is written: the hint may come before we know that it was.
+      learn(next)
+      let fresh = false
+      const { record = next } = await register.update(
+        ({ record, ...state }) => {
+          const joined = record ? join(record, next) : next
+          // A cooldown of zero is none: whoever saves twice writes once.
+          const written = { ...joined, notBefore: joined.notBefore || undefined }
+          fresh = isNews(written, record)
+          return JSON.stringify(written) === JSON.stringify(record)
+            ? undefined
+            : { ...state, record: written }
+        },
+        () => fresh,
+      )
+      return learn(record)
+    },
+
+    exclusive: exclusive.run,
+
+    watch(hear, degraded) {
+      hearers = [...hearers, hear]
+      if (degraded) report = degraded
+      listen()
+      return () => {
+        hearers = hearers.filter((other) => other !== hear)
+      }
+    },
+
+    close() {
+      closed = true
+      hearers = []
+      unlisten?.()
+      unlisten = undefined
+    },
+  }
+}
