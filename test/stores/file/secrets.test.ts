@@ -59,8 +59,10 @@ const onDisk = (): string =>
 
 describe('the store contract with secrets elsewhere', () => {
   const shared = newKeychain()
-  const all = storeContract((place, lease) =>
-    fileStore({ path: join(folder, place), lease, secrets: shared }),
+  const all = storeContract(
+    (place, lease) => fileStore({ path: join(folder, place), lease, secrets: shared }),
+    // The keychain is waited for a quarter of it.
+    { briefLease: 1_000 },
   )
   for (const { name, run } of all) test(name, run)
 })
