@@ -1,5 +1,6 @@
 import type { Clock } from './clock.ts'
 import type { SessionErrorCode } from './errors.ts'
+import { say } from './messages.ts'
 import { checkListener } from './mistakes.ts'
 import type { Redaction } from './redaction.ts'
 import type { SessionState } from './state.ts'
@@ -194,12 +195,17 @@ export class Events {
   }
 }
 
+/** So many events that listeners bring about one after the other are a loop. */
+const ECHOES = 999
+
 const NOBODY: readonly never[] = []
 
 /** Who listens. */
 class Listeners<T> {
   /** A copy for each change: whoever is told now may come and go. */
   #listeners: readonly ((value: T) => void)[] = NOBODY
+  /** What is being told, and what has happened meanwhile. */
+  #due: { readonly value: T; readonly stands: (() => boolean) | undefined }[] = []
 
   get size(): number {
     return this.#listeners.length
@@ -215,15 +221,25 @@ class Listeners<T> {
     }
   }
 
-  /** A listener's fault is its own: the others hear all the same, and the session goes on. */
+  /**
+   * A listener's fault is its own: the others hear all the same, and the session goes on. What a listener brings about
+   * is told when everybody has heard of what brought it about: all hear the same order.
+   */
   tell(value: T, stands?: () => boolean): void {
-    for (const listener of this.#listeners) {
-      if (stands?.() === false) return
-      try {
-        listener(value)
-      } catch (error) {
-        console.error(error)
+    const due = this.#due
+    if (due.length > ECHOES) return
+    if (due.push({ value, stands }) > 1) return
+    for (const { value, stands } of due) {
+      for (const listener of this.#listeners) {
+        if (stands?.() === false) break
+        try {
+          listener(value)
+        } catch (error) {
+          console.error(error)
+        }
       }
     }
+    if (due.length > ECHOES) console.error(say('echo'))
+    this.#due = []
   }
 }

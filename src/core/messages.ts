@@ -44,6 +44,8 @@ export const messages = {
     `${request} waited ${deadline} ms for a refresh. Is ${part} part of the refresh? Then give it its signal, or session: false`,
   'signed-out': (): string => 'nobody is signed in',
   closed: (): string => 'the pool is closed',
+  echo: (): string =>
+    'a listener brings about an event each time that it is told of one; what follows is told to nobody',
   'mcp-login': (): string => 'there is no refresh token for this authorization server',
 
   // Mistakes in a program

@@ -259,4 +259,36 @@ describe('observe', () => {
     expect(seen.of('signed-out')).toMatchObject([{ reason: 'rejected' }])
     expect(seen.of('refresh-started')).toHaveLength(1)
   })
+
+  test('all hear the same order, whatever one of them brings about', async () => {
+    const session = open({ refresh: () => 'second', tokens: 'first' })
+    const orders: string[][] = [[], [], []]
+    session.observe(({ type }) => orders[0]?.push(type))
+    session.observe(({ type }) => {
+      orders[1]?.push(type)
+      if (type === 'refresh-started') void session.signIn('guest')
+      if (type === 'signed-in') void session.signOut()
+    })
+    session.observe(({ type }) => orders[2]?.push(type))
+    await session.refresh().catch(() => {})
+    expect(orders[0]).toEqual(['refresh-started', 'signed-in', 'signed-out'])
+    expect(orders[1]).toEqual(orders[0])
+    expect(orders[2]).toEqual(orders[0])
+  })
+
+  test('a listener that brings about the event that it is told of does not freeze the process', async () => {
+    const told = vi.spyOn(console, 'error').mockImplementation(() => {})
+    for (const [echo, status] of [
+      ['signOut', 'signed-out'],
+      ['signIn', 'unknown'],
+    ] as const) {
+      const session = open({ refresh: () => 'second', tokens: 'first' })
+      session.observe(() => void session[echo]().catch(() => {}))
+      await session.signOut().catch(() => {})
+      expect(told, echo).toHaveBeenCalledWith(expect.stringContaining('a listener brings about'))
+      expect(session.state.status, echo).toBe(status)
+      told.mockClear()
+    }
+    told.mockRestore()
+  })
 })
