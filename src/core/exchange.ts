@@ -1,5 +1,6 @@
 import { SessionError } from './errors.ts'
 import type { IgnoreReason } from './events.ts'
+import { brings, exempt } from './exempt.ts'
 import { gate } from './gate.ts'
 import { judge, type Verdict } from './judge.ts'
 import { say } from './messages.ts'
@@ -64,11 +65,7 @@ export async function exchange(parts: Parts, request: AnyRequest): Promise<unkno
 
       const { settings } = parts
       if (settings.shouldRefresh) request.sentAt = settings.clock.monotonic()
-      try {
-        answer = { outcome: await wire.send(request, credentials, events), failed: false }
-      } catch (failure) {
-        answer = { outcome: failure, failed: true }
-      }
+      answer = await wire.send(request, credentials, events)
       wire.land(request, answer.outcome)
       if (answer.failed && !request.statusOf(answer.outcome)) redaction.scrub(answer.outcome)
       if (request.recalled && answer.failed && !request.abandoned) {
@@ -87,25 +84,6 @@ export async function exchange(parts: Parts, request: AnyRequest): Promise<unkno
     }
     return settle(parts, request, answer, verdict)
   }
-}
-
-/** Why the session leaves a request alone, if so. */
-function exempt(parts: Parts, request: AnyRequest): IgnoreReason | undefined {
-  const { settings, running } = parts
-  if (request.exempt) return request.exempt
-  const part = running.partOf(request.signal) ?? request.part
-  if (part === 'refresh') return part
-  if (settings.skip?.(request.url, request.method)) return 'skipped'
-  if (request.conflict) return undefined
-  if (brings(parts, request)) return 'own-credentials'
-  return part === 'sign-out' && running.ending?.accessToken ? part : undefined
-}
-
-/** Whether it brings credentials that are none of ours. Throws where they are of another sign-in. */
-function brings({ signing }: Parts, request: AnyRequest): boolean {
-  const whose = signing.brings(request)
-  if (whose === 'former') throw new SessionError('session_changed')
-  return whose === 'foreign'
 }
 
 /** As the caller made it, or to tell of a sign-out. Whatever comes of it is the caller's. */

@@ -1,10 +1,10 @@
 import { remedyOf } from './challenge.ts'
 import { SessionError } from './errors.ts'
 import { say } from './messages.ts'
-import { outlast } from './outlast.ts'
 import type { Parts } from './parts.ts'
 import { refreshOnce } from './refresh.ts'
-import type { Sent, SessionRequest } from './request.ts'
+import type { SessionRequest } from './request.ts'
+import { wantsRefresh } from './wants-refresh.ts'
 
 /**
  * What an answer means for its request.
@@ -52,17 +52,7 @@ async function examine(parts: Parts, request: SessionRequest<unknown>, outcome: 
   const tell = () => events.note(request, { type: 'request-rejected', status, challenge })
   // Before anybody is asked what is to be done: that may take its time, or fail.
   if (status === 401) tell()
-  const sent: Sent = {
-    stale: request.generation !== known.generation,
-    age: settings.clock.monotonic() - request.sentAt,
-    attempt: request.attempts,
-    patience: settings.deadline,
-  }
-  const asking = settings.shouldRefresh?.(response, outcome, sent)
-  const { patience } = sent
-  const asked = await (asking instanceof Object
-    ? outlast(parts, 'shouldRefresh', asking, request, patience)
-    : asking)
+  const asked = await wantsRefresh(parts, request, outcome, response)
   if (status !== 401) {
     if (!asked) return accept(parts, request, status)
     tell()

@@ -21,7 +21,7 @@ export function checkOptions(options: object): void {
     if (!NAMES.test(name)) throw new TypeError(say('unknown', 'createSession', name))
     if (
       (name === 'mode' && !/^(token|cookie)$/.test(String(value))) ||
-      (name === 'recall' && !/^(safe|none)$/.test(String(value))) ||
+      (name === 'recall' && !/^(safe|race|none)$/.test(String(value))) ||
       (FUNCTIONS.test(name) && typeof value !== 'function')
     )
       throw new TypeError(say('option', 'createSession', name, value))

@@ -82,11 +82,13 @@ export interface SessionOptions {
   /** How many refreshes that cure nothing are made in which time. @default 5 within 30_000 */
   budget?: BudgetOptions | undefined
   /**
-   * `safe`: requests with a stale token that have no answer yet are aborted and sent again with the new one,
-   * if they are GET, HEAD or OPTIONS; they would block the connections that the refresh needs.
-   * @default 'safe' in browsers, 'none' elsewhere
+   * What becomes of GET, HEAD and OPTIONS that have no answer yet when a 401 has shown that their token is no good.
+   * `race`: once there is a new token they are sent again with it, and the first good answer of the two is taken. `safe`:
+   * the same, and where the refresh takes long, they are aborted before, and sent again after it; they would block the
+   * connections that it needs. `none`: they are left alone until they are answered.
+   * @default 'safe' in browsers, 'race' elsewhere
    */
-  recall?: 'safe' | 'none' | undefined
+  recall?: 'safe' | 'race' | 'none' | undefined
   /** How long a refresh must have been unanswered before requests are recalled. @default 250 */
   recallAfter?: number | undefined
   /** How often a request is sent again after a 401 of its own. @default 1 */

@@ -3,6 +3,7 @@ import type { RefreshReason } from './events.ts'
 import { type Failure, fly, type Landing } from './flight.ts'
 import { say } from './messages.ts'
 import type { Parts } from './parts.ts'
+import { race } from './race.ts'
 import type { Flight } from './running.ts'
 import type { Stored } from './store.ts'
 
@@ -27,6 +28,8 @@ export function refreshOnce(parts: Parts, reason: RefreshReason, insists = false
     if (known.first) await known.first
     if ('record' in landing) arrive(parts, mine, landing, record)
     else fail(parts, mine, landing)
+    // After those who have waited: what is on its way is known to be slow.
+    if (mine.holds) void Promise.resolve(parts).then(race)
   })
 }
 

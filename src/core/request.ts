@@ -81,6 +81,8 @@ export abstract class SessionRequest<Reply> implements Visitor {
   part: RequestPart | undefined = undefined
   /** The session has taken it off the wire in order to send it again. */
   recalled = false
+  /** Aborts the last transmission, where it can be aborted: set with each. */
+  recall: (() => void) | undefined = undefined
   nonce: string | undefined = undefined
   /** For that nonce, with the token that it was sent with last. */
   resigned = false
@@ -96,6 +98,8 @@ export abstract class SessionRequest<Reply> implements Visitor {
   abstract readonly abandoned: boolean
   /** Whether the session may take it off the wire. */
   abstract readonly recallable: boolean
+  /** Whether the session may send it again while it is on the wire, and take the first good answer. */
+  readonly raceable: boolean = false
   /** Whether the response has begun to arrive. */
   abstract readonly begun: boolean
   /** Why the session has to leave it alone, if so. */
@@ -111,8 +115,6 @@ export abstract class SessionRequest<Reply> implements Visitor {
   abstract transmit(credentials: Credentials | undefined): Promise<Reply>
   /** Called when it is off the wire: what the transport changed for it is undone. */
   abstract land(outcome: unknown): void
-  /** Aborts the transmission. */
-  abstract recall(): void
   /** HTTP status of the outcome; 0 where nothing was answered. */
   abstract statusOf(outcome: unknown): number
   abstract responseOf(outcome: unknown): SessionResponse

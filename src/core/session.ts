@@ -23,6 +23,8 @@ export interface SessionTransport {
   readonly mode: 'token' | 'cookie'
   /** Whether requests may be recalled. */
   readonly recalls: boolean
+  /** Whether requests may be sent again while they are on the wire. */
+  readonly races: boolean
   /** Whether requests may be replayed. */
   readonly replays: boolean
   /** For a client that does not send at once what it is called for: what a request belongs to that is made now. */
@@ -121,7 +123,7 @@ export interface Session extends UsedUp {
 export function createSession(options: SessionOptions): Session {
   const parts = assemble(options)
   const { known, room, running, cooldown, saving, events, redaction, store, settings, cookie } = parts
-  const { recall = typeof document === 'object' ? 'safe' : 'none' } = settings
+  const { recall = typeof document === 'object' ? 'safe' : 'race' } = settings
   const beginning = parts.beginning.read(parts)
   const unwatch = store.watch(
     (stored) => void (isOpen(parts, stored) || known.become(stored, 'refresh-adopted')),
@@ -141,6 +143,7 @@ export function createSession(options: SessionOptions): Session {
       send: ((request) => exchange(parts, request)) as SessionTransport['send'],
       mode: cookie ? 'cookie' : 'token',
       recalls: recall === 'safe',
+      races: recall !== 'none' && settings.replays > 0,
       replays: settings.replays > 0,
       part: () => running.part,
     },

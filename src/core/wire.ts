@@ -8,22 +8,36 @@ export interface Answered {
   readonly failed: boolean
 }
 
+/** A request on its way, whose answer may come of another send. */
+export interface Send {
+  readonly answer: Promise<Answered>
+  /** With what the caller's answer is to come of: once. */
+  settle(answer: Answered | Promise<Answered>): void
+}
+
 /** Requests on their way. */
 export class Wire {
-  /** Those that may be taken off it. */
-  #requests: Set<SessionRequest<unknown>> | undefined
+  /** Those that may be taken off it, or be raced. */
+  #requests: Map<SessionRequest<unknown>, Send> | undefined
 
   /** Puts a request on its way; `land` takes it off, whatever came of it. */
-  send(request: SessionRequest<unknown>, credentials: Credentials, events: Events): Promise<unknown> {
-    if (request.recallable) {
-      this.#requests ??= new Set()
-      this.#requests.add(request)
-    }
+  send(request: SessionRequest<unknown>, credentials: Credentials, events: Events): Promise<Answered> {
+    const answer = this.transmit(request, credentials, events)
+    if (!request.recallable && !request.raceable) return answer
+    return new Promise((settle) => {
+      this.#requests ??= new Map()
+      this.#requests.set(request, { answer, settle })
+      void answer.then(settle)
+    })
+  }
+
+  /** Sends it, whatever else of it is on its way. */
+  transmit(request: SessionRequest<unknown>, credentials: Credentials, events: Events): Promise<Answered> {
     request.recalled = false
     request.attempts++
-    const sent = request.transmit(credentials)
+    const answer = answerTo(request, credentials)
     events.note(request, { type: request.attempts > 1 ? 'request-replayed' : 'request-sent' })
-    return sent
+    return answer
   }
 
   /** @param outcome what it was answered with, or has failed with */
@@ -38,11 +52,38 @@ export class Wire {
    * not occupy the one that the refresh needs.
    */
   recall(generation: number, { epoch }: Known, events: Events): void {
-    for (const request of this.#requests ?? []) {
-      if (request.generation > generation || request.epoch !== epoch || request.begun) continue
+    for (const request of this.#requests?.keys() ?? []) {
+      if (!request.recallable || request.generation > generation || request.epoch !== epoch || request.begun)
+        continue
       request.recalled = true
       events.note(request, { type: 'request-recalled' })
-      request.recall()
+      request.recall?.()
     }
   }
+
+  /**
+   * Has those raced that are on their way with an older token than is known now, where that does no harm. `first` makes
+   * the answer of another send and this one; they are neither recalled nor raced any more.
+   */
+  race(
+    { epoch, generation, line }: Known,
+    first: (request: SessionRequest<unknown>, original: Promise<Answered>) => Promise<Answered>,
+  ): void {
+    for (const [request, { answer, settle }] of this.#requests ?? []) {
+      if (!request.raceable || request.begun || request.abandoned) continue
+      if (request.generation >= generation || request.epoch !== epoch || request.line !== line) continue
+      this.#requests?.delete(request)
+      settle(first(request, answer))
+    }
+  }
+}
+
+async function answerTo(request: SessionRequest<unknown>, credentials: Credentials): Promise<Answered> {
+  let answer: Answered
+  try {
+    answer = { outcome: await request.transmit(credentials), failed: false }
+  } catch (failure) {
+    answer = { outcome: failure, failed: true }
+  }
+  return answer
 }

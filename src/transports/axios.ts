@@ -14,7 +14,7 @@ import { say } from '../core/messages.ts'
 import { checkInstance } from '../core/mistakes.ts'
 import { allowList, type OriginOptions } from '../core/origins.ts'
 import { type Credentials, type RequestPart, SessionRequest, type SessionResponse } from '../core/request.ts'
-import type { Session } from '../core/session.ts'
+import type { Session, SessionTransport } from '../core/session.ts'
 import { parse, withQuery } from '../core/url.ts'
 import { jsonOf } from './axios-json.ts'
 import { travels, unfollowed } from './redirects.ts'
@@ -56,8 +56,7 @@ interface Attachment {
   instance: AxiosInstance
   /** Whether a URL, or a base URL, leads to an origin that may get the token. */
   trusts(url: string): boolean
-  /** Whether requests may be recalled. */
-  recalls: boolean
+  transport: SessionTransport
   /** Node's adapter, which follows redirects by itself. */
   node: AxiosAdapter | undefined
   transmit: NonNullable<AttachOptions['transmit']>
@@ -99,7 +98,7 @@ export function attachSession(
   let known: string | undefined
   const attachment: Attachment = {
     instance,
-    recalls: session.transport.recalls,
+    transport: session.transport,
     node: adapterOf('http', instance.defaults),
     transmit,
     trusts(url) {
@@ -178,6 +177,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
   begun = false
   readonly method: string
   readonly recallable: boolean
+  override readonly raceable: boolean
   readonly replayable: boolean
   readonly #config: Config
   readonly #adapter: AxiosAdapter
@@ -192,7 +192,6 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
   #callers: Record<string, unknown> | undefined = undefined
   #headers: Config['headers'] | undefined = undefined
   #set: Credentials['headers'] = undefined
-  #cancel: (() => void) | undefined = undefined
   #release: (() => void) | undefined = undefined
   #sent = false
   /** A copy of the body, as it was at the call. */
@@ -206,7 +205,15 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
 
   constructor(config: Config, adapter: AxiosAdapter, attachment: Attachment) {
     super()
-    const { session = {}, timeout, url = '', method = 'get', data } = config
+    const {
+      session = {},
+      timeout,
+      url = '',
+      method = 'get',
+      data,
+      onDownloadProgress,
+      onUploadProgress,
+    } = config
     this.#config = config
     this.#adapter = adapter
     this.#attachment = attachment
@@ -217,9 +224,16 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     this.#since = this.#timeout > 0 ? performance.now() : 0
     this.#url = String(url)
     this.method = method.toUpperCase()
-    const { replayable, recallable } = repeats(session || {}, data, this.method, attachment.recalls)
+    const { replayable, recallable, raceable } = repeats(
+      session || {},
+      data,
+      this.method,
+      attachment.transport,
+    )
     this.replayable = replayable
     this.recallable = recallable
+    // Who is told of its progress would be told of two at once.
+    this.raceable = raceable && !onDownloadProgress && !onUploadProgress
   }
 
   get url(): string {
@@ -343,7 +357,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
       const { onDownloadProgress } = config
       this.#release = () => callers?.unsubscribe(follow)
       this.begun = false
-      this.#cancel = cancel
+      this.recall = cancel
       // The fetch adapter of axios 1.7.0 takes the token for a signal.
       ours.cancelToken = Object.assign(token, {
         addEventListener: (_: string, listener: () => void) =>
@@ -407,10 +421,6 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
       if (callers !== undefined) left.set(name, callers)
     }
     return left
-  }
-
-  recall(): void {
-    this.#cancel?.()
   }
 
   statusOf(outcome: unknown): number {

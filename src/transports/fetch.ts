@@ -1,4 +1,4 @@
-import { type Aborter, newController, reasonOf } from '../core/abortable.ts'
+import { newController, reasonOf } from '../core/abortable.ts'
 import type { SessionError } from '../core/errors.ts'
 import type { IgnoreReason } from '../core/events.ts'
 import { checkFetch } from '../core/mistakes.ts'
@@ -96,6 +96,7 @@ class FetchRequest extends SessionRequest<Response> {
   readonly url: string
   readonly signal: AbortSignal | undefined
   readonly recallable: boolean
+  override readonly raceable: boolean
   readonly replayable: boolean
   readonly exempt: IgnoreReason | undefined
   readonly #attachment: Attachment
@@ -110,7 +111,6 @@ class FetchRequest extends SessionRequest<Response> {
   readonly #body: (() => unknown) | undefined
   /** A copy of the caller's `Request`, whose body can be read once. */
   #spare: Request | undefined = undefined
-  #recall: Aborter | undefined = undefined
   #sent = false
   /** Ends the waiting. */
   #leave: ((reason: unknown) => void) | undefined = undefined
@@ -140,15 +140,15 @@ class FetchRequest extends SessionRequest<Response> {
     // What no header can be put on is out of our care.
     const ours = session && (members.mode ?? request?.mode) !== 'no-cors'
     this.exempt = ours ? (attachment.trusts(url ?? this.url) ? undefined : 'foreign-origin') : 'opted-out'
-    const { recalls } = attachment.transport
-    const { replayable, recallable } = repeats(
+    const { replayable, recallable, raceable } = repeats(
       { ...session, ...(make && { body: make }) },
       body,
       this.method,
-      recalls,
+      attachment.transport,
     )
     this.replayable = replayable
     this.recallable = recallable
+    this.raceable = raceable
   }
 
   get abandoned(): boolean {
@@ -228,7 +228,7 @@ class FetchRequest extends SessionRequest<Response> {
     }
     if (!this.recallable) return sent()
     const recall = newController()
-    this.#recall = recall
+    this.recall = () => recall.abort()
     init.signal = recall.signal
     const stay = abortTogether(this.signal, recall)
     // What throws at once rejects like any other.
@@ -266,10 +266,6 @@ class FetchRequest extends SessionRequest<Response> {
   }
 
   land(): void {}
-
-  recall(): void {
-    this.#recall?.abort()
-  }
 
   statusOf(outcome: unknown): number {
     // A redirect that nobody may look at is an answer: the caller asked for it.

@@ -1,9 +1,14 @@
 import { say } from '../core/messages.ts'
+import type { SessionTransport } from '../core/session.ts'
+
 /** What a single request may say about the session's care. */
 export interface RequestSession {
   /** `false`: the caller gets the 401; the refresh takes place all the same. @default true where the body can be sent again */
   replay?: boolean
-  /** Whether it may be taken off the wire while it has a stale token and no answer. @default by method, see `SessionOptions.recall` */
+  /**
+   * Whether it may be taken off the wire while it has a stale token and no answer. `false`: nor is it sent a second time then.
+   * @default by method, see `SessionOptions.recall`
+   */
   recall?: boolean
   /** Makes the body anew for each send, so that streams and form-data can be replayed. */
   body?: () => unknown
@@ -13,17 +18,19 @@ export interface RequestSession {
  * Whether a request may be sent again after its 401, and whether it may be taken off the wire: one rule for all
  * clients. What can be read once is sent once.
  *
- * @param recalls whether the session recalls what does the same executed once or twice (RFC 9110 §9.2.1)
+ * @param transport what the session does with requests that do the same executed once or twice (RFC 9110 §9.2.1)
  */
 export function repeats(
   { replay, recall, body: make }: RequestSession,
   body: unknown,
   method: string,
-  recalls: boolean,
-): { replayable: boolean; recallable: boolean } {
+  { recalls, races }: SessionTransport,
+): { replayable: boolean; recallable: boolean; raceable: boolean } {
   const replayable = replay !== false && (Boolean(make) || !isOneShot(body))
-  const recallable = replayable && (recall ?? (recalls && /^(GET|HEAD|OPTIONS)$/.test(method)))
-  return { replayable, recallable }
+  const safe = /^(GET|HEAD|OPTIONS)$/.test(method)
+  const recallable = replayable && (recall ?? (recalls && safe))
+  const raceable = replayable && safe && races && !make && recall !== false
+  return { replayable, recallable, raceable }
 }
 
 /**

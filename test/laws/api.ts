@@ -15,6 +15,7 @@ export function transmit(trial: Trial, logged: Logged, token: string | undefined
   trial.wire.push(logged)
   tally.sends++
   if (sends.length > 1) tally.replays++
+  if (sends.at(-2)?.end === undefined && sends.length > 1) tally.races++
   const trouble = trial.apiFaults.shift()
   let cut: Transmission['cut'] = () => {}
 

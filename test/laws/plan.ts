@@ -16,7 +16,7 @@ export interface Plan {
   start: 'signed-in' | 'signed-out' | 'restored' | 'unknown' | 'anonymous'
   mode: 'token' | 'cookie'
   rules: ServerRules
-  recalls: boolean
+  recall: 'safe' | 'race' | 'none'
   refreshAhead: number | undefined
   /** The access token is old enough for a refresh in the background. */
   aged: boolean
@@ -228,7 +228,7 @@ export function plans(fixed: Partial<Record<keyof Plan, fc.Arbitrary<unknown>>>)
     ),
     mode: fc.constantFrom('token', 'token', 'token', 'cookie'),
     rules,
-    recalls: fc.boolean(),
+    recall: fc.constantFrom('safe', 'race', 'none'),
     refreshAhead: fc.constantFrom(undefined, 0, 10_000),
     aged: rarely,
     signsSlowly: rarely,

@@ -21,6 +21,7 @@ export interface RequestTraits {
   readonly url: string
   readonly replayable: boolean
   readonly recallable: boolean
+  readonly raceable: boolean
 }
 
 /** One transmission on the simulated wire. */
@@ -41,6 +42,7 @@ export class LawRequest extends SessionRequest<Reply> {
   readonly url: string
   readonly replayable: boolean
   readonly recallable: boolean
+  override readonly raceable: boolean
   readonly exempt = undefined
   readonly conflict = false
   /** Why the caller did not get what it wanted, where the session says so. */
@@ -48,6 +50,7 @@ export class LawRequest extends SessionRequest<Reply> {
   private readonly controller = new AbortController()
   private readonly wire: Wire
   private transmission: Transmission | undefined
+  private readonly open = new Set<Transmission>()
 
   constructor(traits: RequestTraits, wire: Wire) {
     super()
@@ -55,13 +58,14 @@ export class LawRequest extends SessionRequest<Reply> {
     this.url = traits.url
     this.replayable = traits.replayable
     this.recallable = traits.recallable
+    this.raceable = traits.raceable
     this.wire = wire
   }
 
   /** The caller does not want it any more. */
   abort(): void {
     this.controller.abort()
-    this.transmission?.cut(this.controller.signal.reason)
+    for (const transmission of this.open) transmission.cut(this.controller.signal.reason)
   }
 
   get signal(): AbortSignal {
@@ -83,16 +87,15 @@ export class LawRequest extends SessionRequest<Reply> {
   transmit(credentials: Credentials | undefined): Promise<Reply> {
     // Every client looks at the signal before it sends.
     if (this.abandoned) return Promise.reject(this.controller.signal.reason)
-    this.transmission = this.wire(credentials?.headers?.Authorization?.slice('Bearer '.length))
-    return this.transmission.reply
+    const transmission = this.wire(credentials?.headers?.Authorization?.slice('Bearer '.length))
+    this.transmission = transmission
+    this.open.add(transmission)
+    if (this.recallable) this.recall = () => transmission.cut(new Error('recalled'))
+    return transmission.reply
   }
 
   land(): void {
     this.transmission = undefined
-  }
-
-  recall(): void {
-    this.transmission?.cut(new Error('recalled'))
   }
 
   statusOf(outcome: unknown): number {

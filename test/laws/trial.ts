@@ -66,6 +66,8 @@ export interface Tally {
   sends: number
   replays: number
   recalls: number
+  /** Requests that were sent again while they were on the wire. */
+  races: number
   /** Requests that ended with `session_changed`. */
   changed: number
   refreshes: number
@@ -132,6 +134,7 @@ export function createTrial(plan: Plan, scheduler: Scheduler): Trial {
       sends: 0,
       replays: 0,
       recalls: 0,
+      races: 0,
       changed: 0,
       refreshes: 0,
       reuses: 0,

@@ -119,7 +119,7 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
       tokens,
       mode: plan.mode,
       store: storeOf(index),
-      recall: plan.recalls ? 'safe' : 'none',
+      recall: plan.recall,
       refreshAhead: plan.refreshAhead,
       deadline: DEADLINE,
       lease: LEASE,
@@ -338,10 +338,15 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
     const id = log.length + 1
     const method = kind === 'get' || kind === 'locked' ? 'GET' : 'POST'
     const url = `https://api.example.com/${id}`
-    const recallable = context.session.transport.recalls && method === 'GET'
-    const request = new LawRequest({ method, url, recallable, replayable: kind !== 'one-shot' }, (token) =>
-      transmit(trial, logged, token),
-    )
+    const { recalls, races } = context.session.transport
+    const traits = {
+      method,
+      url,
+      recallable: recalls && method === 'GET',
+      raceable: races && method === 'GET',
+      replayable: kind !== 'one-shot',
+    } as const
+    const request = new LawRequest(traits, (token) => transmit(trial, logged, token))
     const logged: Logged = {
       id,
       context,

@@ -79,7 +79,7 @@ describe.each(CLIENTS)('$name', (client) => {
   describe('a late 401', () => {
     test('a late 401 of an older generation is replayed without another refresh', async () => {
       const server = await startServer()
-      const api = client.attach(server, signIn(server))
+      const api = client.attach(server, signIn(server, { recall: 'none' }))
       server.expireAccessTokens()
       const gate = server.hold('/api/items?id=late')
       const late = api('/api/items?id=late')
@@ -93,7 +93,7 @@ describe.each(CLIENTS)('$name', (client) => {
 
     test('a late 401 from two generations ago is replayed with the newest token', async () => {
       const server = await startServer()
-      const api = client.attach(server, signIn(server))
+      const api = client.attach(server, signIn(server, { recall: 'none' }))
       server.expireAccessTokens()
       const gate = server.hold('/api/items?id=late')
       const late = api('/api/items?id=late')
