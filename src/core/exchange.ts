@@ -64,7 +64,7 @@ export async function exchange(parts: Parts, request: AnyRequest): Promise<unkno
       if (signing.learns && brings(parts, request)) return ignore(parts, request, 'own-credentials')
 
       const { settings } = parts
-      if (settings.shouldRefresh) request.sentAt = settings.clock.monotonic()
+      request.sentAt = settings.clock.monotonic()
       answer = await wire.send(request, credentials, events)
       wire.land(request, answer.outcome)
       if (answer.failed && !request.statusOf(answer.outcome)) redaction.scrub(answer.outcome)

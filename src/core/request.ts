@@ -67,7 +67,7 @@ export abstract class SessionRequest<Reply> implements Visitor {
   generation = 0
   /** Which update its tokens came of, or of which they are descendants. */
   line: number | undefined = undefined
-  /** When it was sent last, by the monotonic clock; only where `shouldRefresh` may want to know. */
+  /** When it was sent last, by the monotonic clock. */
   sentAt = 0
   attempts = 0
   replays = 0

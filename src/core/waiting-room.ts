@@ -9,6 +9,8 @@ export interface Visitor {
   epoch: string | undefined
   /** It has looked into the store, for a session that has ended. */
   looked: boolean
+  /** When it was sent last, by the monotonic clock; 0 where it was not. */
+  sentAt?: number
   /** What the visitor is called in an error, for example `GET https://api.example.com/items`. */
   readonly label: string
   /** Calls `leave` with the reason as soon as the visitor wants to wait no longer; returns the undoing. */
@@ -19,11 +21,16 @@ export interface Visitor {
 interface Wait {
   readonly visitor: Visitor
   readonly until: number
+  /** It was on its way for long, and will be again. */
+  readonly slow: boolean
   readonly resolve: () => void
   readonly reject: (reason: unknown) => void
   /** The visitor need not tell any more when it leaves. */
   undo: (() => void) | undefined
 }
+
+/** Milliseconds without an answer, or until a 401, from which a request is slow. */
+const SLOW = 250
 
 /** How many who wait are named. */
 const NAMED = 4
@@ -31,6 +38,9 @@ const NAMED = 4
 /**
  * Where everybody waits while the token is no good, in the order of their arrival. All wait equally long, so one
  * timer watches for the first: a million held requests cost one timer.
+ *
+ * They are let go in this order, too, but for those that are known to be slow: those are the last. Browsers have six
+ * connections to a host, and what is quick would wait behind them, although it was the last to be asked for.
  */
 export class WaitingRoom {
   readonly #clock: Clock
@@ -65,8 +75,10 @@ export class WaitingRoom {
     this.#waiting ??= new Set()
     const waiting = this.#waiting
     return new Promise((resolve, reject) => {
-      const until = this.#clock.monotonic() + this.#deadline
-      const wait: Wait = { visitor, until, resolve, reject, undo: undefined }
+      const now = this.#clock.monotonic()
+      const { sentAt } = visitor
+      const slow = Boolean(sentAt && now - sentAt >= SLOW)
+      const wait: Wait = { visitor, until: now + this.#deadline, slow, resolve, reject, undo: undefined }
       waiting.add(wait)
       wait.undo = visitor.onLeave((reason) => {
         waiting.delete(wait)
@@ -79,16 +91,19 @@ export class WaitingRoom {
     })
   }
 
-  /** Lets everybody go, in the order of their arrival. */
+  /** Lets everybody go, the slow ones last. */
   empty(error?: SessionError): void {
     this.#clock.clearTimeout(this.#timer)
     this.#timer = undefined
     const waiting = this.#waiting
     this.#waiting = undefined
-    for (const { undo, resolve, reject } of waiting ?? []) {
-      undo?.()
-      if (error) reject(error)
-      else resolve()
+    for (const late of [false, true]) {
+      for (const { slow, undo, resolve, reject } of waiting ?? []) {
+        if (slow !== late) continue
+        undo?.()
+        if (error) reject(error)
+        else resolve()
+      }
     }
   }
 
