@@ -5,91 +5,13 @@ import axios from 'axios'
 import { createSession } from 'refresh-once'
 import { attachSession } from 'refresh-once/axios'
 import { refreshTokenGrant } from 'refresh-once/oauth'
+import { INTERCEPTORS } from './interceptors.mjs'
 
 /** A way takes an axios instance and what a backend offers, and returns what signs in and out. */
 export const WAYS = [
-  {
-    id: 'every-401',
-    title: 'Every 401 refreshes',
-    hint: 'a response interceptor, ten lines',
-    install: every401,
-  },
-  {
-    id: 'queue',
-    title: 'isRefreshing and a queue',
-    hint: 'the usual interceptor, from countless articles',
-    install: isRefreshingAndQueue,
-  },
+  ...INTERCEPTORS,
   { id: 'refresh-once', title: 'refresh-once', hint: 'attachSession(api, session)', install: refreshOnce },
 ]
-
-/** Each request that meets a 401 refreshes for itself, and tries once more. */
-function every401(api, { refresh }) {
-  let accessToken
-  api.interceptors.request.use((config) => withToken(config, accessToken))
-  api.interceptors.response.use(undefined, async (error) => {
-    const { config, response } = error
-    if (response?.status !== 401 || config._retry) throw error
-    config._retry = true
-    accessToken = await refresh()
-    return api(config)
-  })
-  return {
-    signIn(tokens) {
-      accessToken = tokens.access_token
-    },
-    async signOut(server) {
-      accessToken = undefined
-      await server()
-    },
-  }
-}
-
-/** The first 401 refreshes; those that come meanwhile queue, and are sent again with its token. */
-function isRefreshingAndQueue(api, { refresh }) {
-  let accessToken
-  let isRefreshing = false
-  let failedQueue = []
-
-  function processQueue(error, token) {
-    for (const { resolve, reject } of failedQueue) {
-      if (error) reject(error)
-      else resolve(token)
-    }
-    failedQueue = []
-  }
-
-  api.interceptors.request.use((config) => withToken(config, accessToken))
-  api.interceptors.response.use(undefined, async (error) => {
-    const { config, response } = error
-    if (response?.status !== 401 || config._retry) throw error
-    if (isRefreshing) {
-      await new Promise((resolve, reject) => failedQueue.push({ resolve, reject }))
-      return api(config)
-    }
-    config._retry = true
-    isRefreshing = true
-    try {
-      accessToken = await refresh()
-      processQueue(null, accessToken)
-    } catch (refreshError) {
-      processQueue(refreshError, null)
-      throw refreshError
-    } finally {
-      isRefreshing = false
-    }
-    return api(config)
-  })
-  return {
-    signIn(tokens) {
-      accessToken = tokens.access_token
-    },
-    async signOut(server) {
-      accessToken = undefined
-      await server()
-    },
-  }
-}
 
 /** The built package, as an app uses it that is a public client of an authorization server. */
 function refreshOnce(api, { issuer, client, trace, tell }) {
@@ -105,11 +27,6 @@ function refreshOnce(api, { issuer, client, trace, tell }) {
     signOut: () => session.signOut({ server: grant.revoke }),
     close: () => session.close(),
   }
-}
-
-function withToken(config, accessToken) {
-  if (accessToken) config.headers.set('Authorization', `Bearer ${accessToken}`)
-  return config
 }
 
 /**

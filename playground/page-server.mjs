@@ -28,6 +28,7 @@ const FILES = new Set([
   '/playground/page/axios-refresh-me.js',
   '/playground/page/lane-view.js',
   '/playground/lanes.mjs',
+  '/playground/interceptors.mjs',
   '/playground/storm.mjs',
   '/playground/waterfall.mjs',
   '/node_modules/axios/dist/esm/axios.js',

@@ -10,7 +10,7 @@ export const CONTENTS = [
     pages: {
       'docs/why.md': 'what goes wrong with a flag and a queue, and what helps',
       'docs/quick-start.md': 'the lines for axios, fetch, cookies, OAuth, and for CLIs and agents',
-      'docs/playground.md': 'what `npm start` shows: a tour of six steps, and everything that can be broken',
+      'docs/playground.md': 'a session in simulated time, to drag and to break, and what `npm start` shows',
       'docs/recipes.md':
         'where tokens live, cookies, OAuth, React, retry layers, other headers, login, sign-out',
       'docs/assistants.md': 'what coding assistants should read first, and three mistakes to avoid',

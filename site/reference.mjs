@@ -7,7 +7,7 @@ const root = new URL('../', import.meta.url)
 const { name: product, exports } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
 
 /** `refresh-once/axios` and the file that it is made of, for each entry point. */
-const ENTRIES = Object.entries(exports).flatMap(([subpath, { types }]) =>
+export const ENTRIES = Object.entries(exports).flatMap(([subpath, { types }]) =>
   types
     ? [
         {
@@ -41,6 +41,7 @@ export async function makeReference(folder) {
     hidePageHeader: true,
     useCodeBlocks: true,
     parametersFormat: 'table',
+    classPropertiesFormat: 'table',
     interfacePropertiesFormat: 'table',
     typeDeclarationFormat: 'table',
     blockTags: ['@param', '@returns', '@throws', '@example', '@default', '@alias'],

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { extname } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { listen } from '../playground/listen.mjs'
 
 const TYPES = {
@@ -24,7 +25,14 @@ export function serveSite(port) {
     const wanted = [path, `${path}.html`, `${path}index.html`].find((name) => extname(name))
     const file = new URL(wanted ?? 'index.html', dist)
     const body = file.href.startsWith(dist.href) ? await readFile(file).catch(() => undefined) : undefined
-    response.writeHead(body ? 200 : 404, { 'content-type': TYPES[extname(file.pathname)] ?? 'text/plain' })
-    response.end(body ?? 'not found')
+    if (!body) {
+      response.writeHead(404).end('not found')
+      return
+    }
+    const type = TYPES[extname(file.pathname)] ?? 'application/octet-stream'
+    // As whoever hosts it does.
+    const packed = /^text|json|svg/.test(type)
+    response.writeHead(200, { 'content-type': type, ...(packed && { 'content-encoding': 'gzip' }) })
+    response.end(packed ? gzipSync(body) : body)
   }, port)
 }

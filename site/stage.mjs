@@ -7,6 +7,7 @@ import { withLinks } from './markdown.mjs'
 
 const root = new URL('../', import.meta.url)
 const { homepage } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
+const PLAYGROUND = '<!-- the playground, in the site -->'
 const repository = homepage.replace(/#.*$/, '')
 
 /** @param folder a URL that ends with a slash; what was in it is gone */
@@ -16,7 +17,7 @@ export function stage(folder) {
   const texts = new Map()
   for (const source of SOURCES) {
     const text = readFileSync(new URL(source, root), 'utf8')
-    const page = withLinks(text, source, (target, anchor) => linkTo(target, anchor, folder))
+    const page = withPlayground(withLinks(text, source, (target, anchor) => linkTo(target, anchor, folder)))
     texts.set(source, page)
     writeFileSync(new URL(placeOf(source), folder), page)
     // For tools that read the site: as it is, beside what is made of it.
@@ -35,4 +36,16 @@ function linkTo(target, anchor, folder) {
     return `./${basename(target)}`
   }
   return `${repository}/${target.endsWith('/') ? 'tree' : 'blob'}/main/${target}${anchor}`
+}
+
+/** Where a page says so, the site has the playground in simulated time. Without script there is what the page says besides. */
+function withPlayground(page) {
+  const wide = page.includes(PLAYGROUND) ? '---\naside: false\n---\n\n' : ''
+  return (
+    wide +
+    page.replace(
+      PLAYGROUND,
+      '<refresh-once-simulation></refresh-once-simulation>\n<component is="script" type="module" src="/simulation.js" />',
+    )
+  )
 }

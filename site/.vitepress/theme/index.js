@@ -1,2 +1,5 @@
 /** Without fonts of its own: the system's are there at once, and weigh nothing. */
-export { default } from 'vitepress/theme-without-fonts'
+import Theme from 'vitepress/theme-without-fonts'
+import './style.css'
+
+export default Theme
