@@ -23,6 +23,7 @@ interface Seen {
 const GOOD = 'good-0123456789'
 let url = ''
 let seen: Seen[] = []
+let runs = 0
 let underWay = 0
 
 /** What is different each time, and of no interest. */
@@ -38,8 +39,8 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
   } catch {
     return
   }
-  const [, guarded, answer = ''] = /^\/(\w+)\/(\w+)/.exec(request.url ?? '') ?? []
-  if (guarded === 'guarded' && request.headers.authorization !== `Bearer ${GOOD}`) {
+  const [, side = '', number, answer = ''] = /^\/([a-z]+)(\d+)\/(\w+)/.exec(request.url ?? '') ?? []
+  if (side === 'guarded' && request.headers.authorization !== `Bearer ${GOOD}`) {
     response.writeHead(401, { 'content-type': 'application/json' }).end('{"refused":true}')
     return
   }
@@ -50,7 +51,9 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
     if (!CHANCE.test(rawHeaders[at] ?? '')) headers.push(`${rawHeaders[at]}: ${rawHeaders[at + 1]}`)
   const settled = (text: string): string => text.replace(BOUNDARY, 'boundary')
   body = settled(body)
-  seen.push({
+  // What was given up may arrive when the next run has begun.
+  const own = Number(number) === runs ? seen : []
+  own.push({
     method: String(request.method),
     url: String(request.url).replace(/^\/\w+/, ''),
     headers: headers.map(settled).sort(),
@@ -78,7 +81,7 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
     case 'moved':
     case 'kept':
       response
-        .writeHead(answer === 'moved' ? 302 : 307, { location: `/${guarded}/echo?from=${answer}` })
+        .writeHead(answer === 'moved' ? 302 : 307, { location: `/${side}${number}/echo?from=${answer}` })
         .end()
       break
     default:
@@ -183,7 +186,7 @@ function toldOf(error: unknown): Told {
     code?: string
     response?: { status: number }
   }
-  const clean = (text: string) => text.replace(/\/(bare|guarded)\//g, '/')
+  const clean = (text: string) => text.replace(/\/(bare|guarded)\d+\//g, '/')
   return {
     name,
     message: clean(String(message)),
@@ -216,7 +219,7 @@ async function viaAxios(
     return {
       status,
       statusText,
-      headers: JSON.stringify(left).replace(/\/(bare|guarded)\//g, '/'),
+      headers: JSON.stringify(left).replace(/\/(bare|guarded)\d+\//g, '/'),
       data: await textOf(data),
     }
   } catch (error) {
@@ -249,8 +252,8 @@ async function viaFetch(
       statusText,
       redirected,
       type,
-      url: url.replace(/\/(bare|guarded)\//, '/'),
-      headers: JSON.stringify(left).replace(/\/(bare|guarded)\//g, '/'),
+      url: url.replace(/\/(bare|guarded)\d+\//, '/'),
+      headers: JSON.stringify(left).replace(/\/(bare|guarded)\d+\//g, '/'),
       data: await response.text().catch(toldOf),
     }
   } catch (error) {
@@ -260,6 +263,7 @@ async function viaFetch(
 
 async function run(g: Given, guarded: boolean): Promise<[Told, Seen[]]> {
   seen = []
+  runs++
   const session = open({
     refresh: async () => ({ accessToken: GOOD, expiresIn: 3600 }),
     tokens:
@@ -271,7 +275,7 @@ async function run(g: Given, guarded: boolean): Promise<[Told, Seen[]]> {
   const leaving = new AbortController()
   const signal = g.aborts === 'never' ? undefined : leaving.signal
   if (g.aborts === 'before') leaving.abort()
-  const side = guarded ? 'guarded' : 'bare'
+  const side = `${guarded ? 'guarded' : 'bare'}${runs}`
   let told: Promise<Told>
   if (g.client.startsWith('axios')) {
     const instance = axios.create({
