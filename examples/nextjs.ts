@@ -92,7 +92,41 @@ export function createVisitors({ api: origin, refresh, secret }: Options): Visit
     return next
   }
 
+  async function visit(headers: Headers): Promise<Visit> {
+    const found = await find(headers)
+    if (!found) {
+      // What is none of ours goes.
+      const strange = cookiesIn(headers).length > 0
+      return { api: open('', '').api, setCookie: async () => (strange ? textOf('') : undefined) }
+    }
+    const { cookie, visitor } = found
+    // Now, because what is streamed later cannot set a cookie any more. Where it fails for now, it meets the old token.
+    await visitor.session.getAccessToken({ minValidity: 30_000 }).catch(() => {})
+    return {
+      api: visitor.api,
+      async setCookie(already = []) {
+        // The answer of a sign-in is not taken back.
+        if (already.some(isOurs)) return undefined
+        const value = await renewed(cookie, visitor)
+        return value === undefined ? undefined : textOf(value)
+      },
+    }
+  }
+
   return {
+    visit,
+
+    async serve(request, work) {
+      const { api, setCookie } = await visit(request.headers)
+      const answer = await work(api)
+      const cookie = await setCookie(answer.headers.getSetCookie())
+      if (cookie === undefined) return answer
+      // A copy: the headers of some answers cannot be changed.
+      const copy = new Response(answer.body, answer)
+      copy.headers.append('set-cookie', cookie)
+      return copy
+    },
+
     async middleware(request, next) {
       const headers = new Headers(request.headers)
       const found = await find(headers)
@@ -169,7 +203,18 @@ interface WritableJar extends Jar {
   set(name: string, value: string, attributes: object): unknown
 }
 
+interface Visit {
+  /** A guarded fetch: that of the visitor, or of nobody. It may renew tokens. */
+  api: SessionFetch
+  /** What the answer has to say in `Set-Cookie`, if anything; asked last. `already`: what it says there. */
+  setCookie(already?: readonly string[]): Promise<string | undefined>
+}
+
 export interface Visitors {
+  /** For frameworks with a hook before the answer and one after it: Nuxt. */
+  visit(headers: Headers): Promise<Visit>
+  /** For frameworks whose hook is around the answer: SvelteKit, React Router. */
+  serve(request: Request, work: (api: SessionFetch) => Response | Promise<Response>): Promise<Response>
   /** Renews tokens that would not last for the rendering. `next` is `NextResponse.next`. */
   middleware<T extends Response>(
     request: Request,
@@ -263,9 +308,10 @@ function setCookie(headers: Headers, value: string | undefined): boolean {
 
 /** Empty: the session is over, and the cookie goes. */
 function sendCookie<T extends Response>(response: T, value: string | undefined): T {
-  if (value !== undefined) {
-    const age = value ? '' : '; Max-Age=0'
-    response.headers.append('set-cookie', `${COOKIE}=${value}; Path=/; HttpOnly; Secure; SameSite=Lax${age}`)
-  }
+  if (value !== undefined) response.headers.append('set-cookie', textOf(value))
   return response
+}
+
+function textOf(value: string): string {
+  return `${COOKIE}=${value}; Path=/; HttpOnly; Secure; SameSite=Lax${value ? '' : '; Max-Age=0'}`
 }

@@ -28,6 +28,28 @@ const RUNTIMES = [
 /** A framework that patches fetch: it runs in this Node. */
 const NEXT = ['next@16.4.6', 'react@19.3.1', 'react-dom@19.3.1']
 
+/** Other frameworks that render on a server, the newest that run in Node 20, by their folders. */
+const SITES = {
+  'svelte-kit': [
+    '@sveltejs/kit@2.70.4',
+    '@sveltejs/adapter-node@5.5.7',
+    '@sveltejs/vite-plugin-svelte@6.2.3',
+    'svelte@5.57.3',
+    'vite@7.3.8',
+  ],
+  'react-router': [
+    'react-router@7.18.4',
+    '@react-router/dev@7.18.4',
+    '@react-router/node@7.18.4',
+    '@react-router/serve@7.18.4',
+    'react@19.3.1',
+    'react-dom@19.3.1',
+    'isbot@5.2.3',
+    'vite@7.3.8',
+  ],
+  nuxt: ['nuxt@3.20.2'],
+}
+
 /** The oldest React that the peer range allows: npm does not install two of them side by side. */
 export const OLDEST_REACT = ['react@18.0.0', 'react-dom@18.0.0']
 
@@ -70,6 +92,21 @@ export function installedNext() {
   return installedTogether('next', NEXT)
 }
 
+/** As for Next.js, of all that are missing. Returns their names where they cannot be had. */
+export function ensureSites() {
+  for (const [name, packages] of Object.entries(SITES))
+    if (!installedTogether(name, packages)) installInto(folderOf({ name }), packages)
+  const installed = installedSites().map(({ name }) => name)
+  return Object.keys(SITES).filter((name) => !installed.includes(name))
+}
+
+/** Those that are installed, `{ name, folder }`: the folder whose node_modules has them. */
+export function installedSites() {
+  return Object.entries(SITES)
+    .map(([name, packages]) => ({ name, folder: installedTogether(name, packages) }))
+    .filter(({ folder }) => folder)
+}
+
 /** As for Next.js. */
 export function ensureOldestReact() {
   if (!installedOldestReact()) installInto(folderOf({ name: 'react' }), OLDEST_REACT)
@@ -83,8 +120,8 @@ export function installedOldestReact() {
 function installedTogether(name, packages) {
   const folder = folderOf({ name })
   const all = packages.every((wanted) => {
-    const [name, version] = wanted.split('@')
-    return versionIn(folder, name) === version
+    const at = wanted.lastIndexOf('@')
+    return versionIn(folder, wanted.slice(0, at)) === wanted.slice(at + 1)
   })
   return all ? folder : undefined
 }

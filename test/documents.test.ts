@@ -136,7 +136,9 @@ test('CONTRIBUTING names every folder of the repository', () => {
       .filter((entry) => !ignored.includes(`${entry.name}/`))
       .flatMap(({ name }) => [`${of}${name}`, ...below(`${of}${name}/`)])
   // The folders of a site are its routes, and those of an app are as its tool wants them.
-  const there = below('').filter((folder) => !/^test\/(?:runtimes\/next|newcomer)\//.test(folder))
+  const there = below('').filter(
+    (folder) => !/^test\/(?:runtimes\/(?:next|nuxt|react-router|svelte-kit)|newcomer)\//.test(folder),
+  )
   expect(there.filter((folder) => !named.includes(folder))).toEqual([])
   expect(named.filter((folder) => !existsSync(new URL(`${folder}/`, root)))).toEqual([])
 })

@@ -1,0 +1,1 @@
+export default defineEventHandler((event) => visitors.signOut(toWebRequest(event), new Response('bye')))

@@ -1,0 +1,19 @@
+import { createContext } from 'react-router'
+import { createVisitors } from '../recipe.js'
+
+const { API, SECRET } = process.env
+
+/** The guarded fetch of whoever has sent the request. */
+export const apiContext = createContext()
+
+/** One for the whole process. */
+export const visitors = createVisitors({
+  api: API,
+  secret: SECRET,
+  refresh: ({ tokens, signal }) =>
+    fetch(`${API}/token`, {
+      method: 'POST',
+      body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: tokens.refreshToken }),
+      signal,
+    }),
+})

@@ -1,0 +1,3 @@
+import { visitors } from '$lib/visitors.js'
+
+export const POST = ({ request }) => visitors.signOut(request, new Response('bye'))
