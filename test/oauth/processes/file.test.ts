@@ -20,3 +20,8 @@ test('4 processes share a login file and its rotating grant: one refresh at each
 test('8 machines share a file: one token request at each expiry', async () => {
   await expectOneTokenRequestEach(await start(), { path: newPath() }, { processes: 8, machine: true })
 })
+
+test('4 processes share a login file and a key: with proofs and nonces, one refresh at each expiry', async () => {
+  const server = await start({ dpop: true })
+  await expectOneTokenRequestEach(server, { path: newPath() }, { processes: 4, machine: false, dpop: true })
+})

@@ -22,3 +22,12 @@ test('4 processes share a session in Redis and its rotating grant: one refresh a
 test('8 machines share a session in Redis: one token request at each expiry', async () => {
   await expectOneTokenRequestEach(await start(), { redis: await newRedis() }, { processes: 8, machine: true })
 })
+
+test('4 processes share a session and a key in Redis: with proofs and nonces, one refresh at each expiry', async () => {
+  const server = await start({ dpop: true })
+  await expectOneTokenRequestEach(
+    server,
+    { redis: await newRedis() },
+    { processes: 4, machine: false, dpop: true },
+  )
+})

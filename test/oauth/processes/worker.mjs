@@ -3,10 +3,10 @@ import * as oauth from 'oauth4webapi'
 import { createSession } from 'refresh-once'
 import { withSession } from 'refresh-once/fetch'
 import { fileStore } from 'refresh-once/file'
-import { clientCredentialsGrant, refreshTokenGrant } from 'refresh-once/oauth'
+import { clientCredentialsGrant, createDpop, refreshTokenGrant } from 'refresh-once/oauth'
 import { redisStores } from 'refresh-once/redis'
 
-const { issuer, path, redis, secret, machine } = JSON.parse(process.argv[2])
+const { issuer, path, redis, secret, machine, keys } = JSON.parse(process.argv[2])
 
 let ahead = 0
 const clock = {
@@ -16,10 +16,12 @@ const clock = {
   clearTimeout: (timer) => clearTimeout(timer),
   random: Math.random,
 }
+const client = redis && (await connect())
+const dpop = keys && createDpop({ key: await keyOf(await import(keys)) })
 const grant = machine
-  ? clientCredentialsGrant({ issuer, clientId: 'basic', clientAuth: oauth.ClientSecretBasic(secret) })
-  : refreshTokenGrant({ issuer, clientId: 'app' })
-const store = path ? fileStore({ path, clock }) : redisStores({ client: await connect(), clock })('alice')
+  ? clientCredentialsGrant({ issuer, clientId: 'basic', clientAuth: oauth.ClientSecretBasic(secret), dpop })
+  : refreshTokenGrant({ issuer, clientId: 'app', dpop })
+const store = path ? fileStore({ path, clock }) : redisStores({ client, clock })('alice')
 const session = createSession({ ...grant, store, clock, deadline: 60_000 })
 const api = withSession(session, { origins: [issuer] })
 
@@ -27,6 +29,7 @@ const tasks = {
   pass({ ms }) {
     ahead += ms
   },
+  thumbprint: async () => (await dpop.handle()).calculateThumbprint(),
   signIn: ({ tokens }) => session.signIn(tokens),
   refresh: () => session.refresh(),
   accessToken: () => session.getAccessToken(),
@@ -50,6 +53,11 @@ process.on('message', async ({ id, task, ...rest }) => {
 })
 process.on('disconnect', () => process.exit())
 process.send({ ready: true })
+
+/** As the recipe has it. */
+function keyOf({ keyInFile, keyInRedis }) {
+  return path ? keyInFile(`${path}.key`) : keyInRedis(client, 'my-app:dpop')
+}
 
 async function connect() {
   const { createClient } = await import('redis')
