@@ -1,5 +1,6 @@
 import { createRemoteJWKSet, errors, jwtVerify } from 'jose'
 import { delay, sendJson } from './listen.mjs'
+import { createProofs } from './proofs.mjs'
 
 /** How long a request is on its way here, and a call at work, in milliseconds. */
 const WAY = 40
@@ -10,7 +11,7 @@ const LONGEST = 10_000
 
 /**
  * The API: an OAuth 2.0 resource server that checks every access token against the published keys of the
- * authorization server, and against its revocation list.
+ * authorization server, and against its revocation list. A token that is bound to a key is good with a proof only.
  *
  *     GET  /api/items/:call     reads
  *     POST /api/effects/:call   does something that must not be done twice
@@ -22,16 +23,24 @@ export function createApi({ authorizationServer, audience }) {
   const keys = createRemoteJWKSet(authorizationServer.keys)
   const { issuer } = authorizationServer
 
-  /** Undefined: the token is good. Else what is wrong with it. */
-  async function objection(authorization) {
-    const [, token] = /^Bearer (.+)$/i.exec(authorization ?? '') ?? []
-    if (!token) return ''
+  const proofs = createProofs()
+
+  /** Undefined: the token is good. Else the challenge that says what is wrong. */
+  async function objection(request, url) {
+    const [, scheme = 'Bearer', token] =
+      /^(Bearer|DPoP) (.+)$/i.exec(request.headers.authorization ?? '') ?? []
+    if (!token) return scheme
+    const invalid = (what) => `${scheme} error="invalid_token", error_description="${what}"`
     try {
       const { payload } = await jwtVerify(token, keys, { issuer, audience, typ: 'at+jwt', clockTolerance: 0 })
-      return authorizationServer.isRevoked(payload.jti) ? 'the access token was revoked' : undefined
+      if (authorizationServer.isRevoked(payload.jti)) return invalid('the access token was revoked')
+      const bound = payload.cnf?.jkt
+      if (Boolean(bound) !== /dpop/i.test(scheme)) return invalid('the access token is of another scheme')
+      const wrong = bound && (await proofs.objection(request, url, token, bound))
+      return wrong && `DPoP error="${wrong}"`
     } catch (error) {
-      if (error instanceof errors.JWTExpired) return 'the access token has expired'
-      if (error instanceof errors.JOSEError) return 'the access token is not valid'
+      if (error instanceof errors.JWTExpired) return invalid('the access token has expired')
+      if (error instanceof errors.JOSEError) return invalid('the access token is not valid')
       throw error
     }
   }
@@ -50,10 +59,10 @@ export function createApi({ authorizationServer, audience }) {
       const answered = log.request(call)
       response.on('close', () => answered(response.writableFinished ? response.statusCode : 0))
       if (!(await delay(WAY + milliseconds(url, 'late', 0), response))) return
-      const wrong = await objection(request.headers.authorization)
-      if (wrong !== undefined) {
-        const challenge = wrong ? `Bearer error="invalid_token", error_description="${wrong}"` : 'Bearer'
-        sendJson(response, 401, { error: 'invalid_token' }, { 'www-authenticate': challenge })
+      const challenge = await objection(request, url)
+      if (challenge) {
+        const headers = { 'www-authenticate': challenge, 'dpop-nonce': proofs.nonce }
+        sendJson(response, 401, { error: 'invalid_token' }, headers)
         return
       }
       if (kind === 'effects') log.effect(call)

@@ -57,6 +57,8 @@ export async function startAuthorizationServer({ audience, lifetimes }) {
     interactions: { url: (_context, { uid }) => `/consent/${uid}` },
     features: {
       devInteractions: { enabled: false },
+      // For those who send proofs; the API asks for nonces, which is enough to see them.
+      dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => false },
       revocation: {
         enabled: true,
         allowedPolicy: async (_context, client, { clientId }) => clientId === client.clientId,
@@ -134,47 +136,58 @@ export async function startAuthorizationServer({ audience, lifetimes }) {
     return { status: response.status, body: await response.json() }
   }
 
+  async function authorize(client, account) {
+    const verifier = randomBytes(32).toString('base64url')
+    const state = randomBytes(16).toString('base64url')
+    const cookies = new Map()
+    let url = `${issuer}/auth?${new URLSearchParams({
+      client_id: client,
+      response_type: 'code',
+      redirect_uri: redirectUri,
+      login_hint: account,
+      scope: 'openid offline_access items',
+      resource: audience,
+      prompt: 'consent',
+      state,
+      code_challenge_method: 'S256',
+      code_challenge: createHash('sha256').update(verifier).digest('base64url'),
+    })}`
+    for (let redirects = 0; redirects < MOST_REDIRECTS; redirects++) {
+      const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+      const response = await fetch(url, { redirect: 'manual', headers: { cookie } })
+      for (const line of response.headers.getSetCookie()) {
+        const [, name, value] = /^([^=]*)=([^;]*)/.exec(line) ?? []
+        if (value) cookies.set(name, value)
+        else cookies.delete(name)
+      }
+      const location = response.headers.get('location')
+      if (!location) throw new Error(`the sign-in ended with ${response.status}: ${await response.text()}`)
+      url = new URL(location, url).href
+      if (!url.startsWith(redirectUri)) continue
+      const { code, error } = Object.fromEntries(new URL(url).searchParams)
+      if (!code) throw new Error(`the sign-in was refused: ${error}`)
+      return { url, redirectUri, verifier, state }
+    }
+    throw new Error('the sign-in goes round in circles')
+  }
+
   return {
     issuer,
     keys: new URL(`${issuer}/jwks`),
     refresh: (client, refreshToken) =>
       token({ client_id: client, grant_type: 'refresh_token', refresh_token: refreshToken }),
 
-    /** The authorization code flow with PKCE, as a browser goes through it. */
+    /** The authorization code flow with PKCE, as a browser goes through it, up to the code: for `redeemCode`. */
+    authorize,
+
+    /** The whole of it. */
     async signIn(client, account) {
-      const verifier = randomBytes(32).toString('base64url')
-      const cookies = new Map()
-      let url = `${issuer}/auth?${new URLSearchParams({
-        client_id: client,
-        response_type: 'code',
-        redirect_uri: redirectUri,
-        login_hint: account,
-        scope: 'openid offline_access items',
-        resource: audience,
-        prompt: 'consent',
-        code_challenge_method: 'S256',
-        code_challenge: createHash('sha256').update(verifier).digest('base64url'),
-      })}`
-      for (let redirects = 0; redirects < MOST_REDIRECTS; redirects++) {
-        const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ')
-        const response = await fetch(url, { redirect: 'manual', headers: { cookie } })
-        for (const line of response.headers.getSetCookie()) {
-          const [, name, value] = /^([^=]*)=([^;]*)/.exec(line) ?? []
-          if (value) cookies.set(name, value)
-          else cookies.delete(name)
-        }
-        const location = response.headers.get('location')
-        if (!location) throw new Error(`the sign-in ended with ${response.status}: ${await response.text()}`)
-        url = new URL(location, url).href
-        if (!url.startsWith(redirectUri)) continue
-        const { code, error } = Object.fromEntries(new URL(url).searchParams)
-        if (!code) throw new Error(`the sign-in was refused: ${error}`)
-        const grant = { grant_type: 'authorization_code', code, code_verifier: verifier }
-        const tokens = await token({ client_id: client, redirect_uri: redirectUri, ...grant })
-        if (tokens.status !== 200) throw new Error(`no tokens: ${tokens.body.error_description}`)
-        return tokens.body
-      }
-      throw new Error('the sign-in goes round in circles')
+      const { url, redirectUri, verifier } = await authorize(client, account)
+      const code = new URL(url).searchParams.get('code')
+      const grant = { grant_type: 'authorization_code', code, code_verifier: verifier }
+      const tokens = await token({ client_id: client, redirect_uri: redirectUri, ...grant })
+      if (tokens.status !== 200) throw new Error(`no tokens: ${tokens.body.error_description}`)
+      return tokens.body
     },
 
     /** RFC 7009: the end of a refresh token, and with it of the grant. */

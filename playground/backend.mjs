@@ -13,7 +13,8 @@ const BUSY = 4000
  * backend has for signing in. The refresh token never leaves it but as an HttpOnly cookie, unless the page is a public
  * client, and asks the authorization server by itself. What a refresh meets there is the same for both.
  *
- *     POST /auth/login     signs the user in; answers with an access token; `?public` with all tokens, and without a cookie
+ *     POST /auth/login     signs the user in; answers with an access token; `?public` with the code for a page that
+ *                          exchanges it by itself, and without a cookie
  *     POST /auth/refresh   exchanges the refresh token for the next one, and answers with an access token
  *     POST /auth/logout    ends the sign-in
  *     GET  /busy           keeps a connection busy
@@ -41,13 +42,13 @@ export async function startBackend({ account, client, page, authorizationServer,
     if (origin) {
       response.setHeader('access-control-allow-origin', origin)
       response.setHeader('access-control-allow-credentials', 'true')
-      response.setHeader('access-control-expose-headers', 'www-authenticate')
+      response.setHeader('access-control-expose-headers', 'www-authenticate, dpop-nonce, date')
       response.setHeader('vary', 'origin')
     }
     if (request.method === 'OPTIONS') {
       response.writeHead(204, {
         'access-control-allow-methods': 'GET, POST',
-        'access-control-allow-headers': 'authorization, content-type',
+        'access-control-allow-headers': 'authorization, content-type, dpop',
         'access-control-max-age': '7200',
       })
       response.end()
@@ -88,10 +89,9 @@ export async function startBackend({ account, client, page, authorizationServer,
 
   const routes = {
     async '/auth/login'(response, _refreshToken, isPublic) {
-      const tokens = await authorizationServer.signIn(client, account)
+      if (isPublic) sendJson(response, 200, await authorizationServer.authorize(client, account))
+      else sendTokens(response, await authorizationServer.signIn(client, account))
       log.signedIn()
-      if (isPublic) sendJson(response, 200, tokens)
-      else sendTokens(response, tokens)
     },
 
     async '/auth/refresh'(response, refreshToken) {

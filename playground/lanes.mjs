@@ -4,7 +4,7 @@
 import axios from 'axios'
 import { createSession } from 'refresh-once'
 import { attachSession } from 'refresh-once/axios'
-import { refreshTokenGrant } from 'refresh-once/oauth'
+import { redeemCode, refreshTokenGrant } from 'refresh-once/oauth'
 import { INTERCEPTORS } from './interceptors.mjs'
 
 /** A way takes an axios instance and what a backend offers, and returns what signs in and out. */
@@ -14,8 +14,8 @@ export const WAYS = [
 ]
 
 /** The built package, as an app uses it that is a public client of an authorization server. */
-function refreshOnce(api, { issuer, client, trace, tell }) {
-  const grant = refreshTokenGrant({ issuer, clientId: client })
+function refreshOnce(api, { issuer, client, dpop, trace, tell }) {
+  const grant = refreshTokenGrant({ issuer, clientId: client, dpop })
   const session = createSession(grant)
   attachSession(api, session)
   session.observe((event) => {
@@ -23,7 +23,7 @@ function refreshOnce(api, { issuer, client, trace, tell }) {
     for (const part of readSessionEvent(event)) trace(part)
   })
   return {
-    signIn: (tokens) => session.signIn(tokens),
+    signIn: async (code) => session.signIn(await redeemCode({ grant, ...code })),
     signOut: () => session.signOut({ server: grant.revoke }),
     close: () => session.close(),
   }
@@ -35,9 +35,10 @@ function refreshOnce(api, { issuer, client, trace, tell }) {
  *
  * @param fetch with cookies
  * @param issuer of the authorization server, and `client` the id that the lane has there
+ * @param dpop signs what is sent, where the way can do that
  * @param tell gets the events of a session, where the way has one
  */
-export function createLane(way, { origin, issuer, client, fetch, trace: listener, tell }) {
+export function createLane(way, { origin, issuer, client, dpop, fetch, trace: listener, tell }) {
   const trace = (event) => listener({ at: Date.now(), ...event })
   const api = axios.create({ baseURL: `${origin}/api`, proxy: false })
   const post = (path) => fetch(`${origin}${path}`, { method: 'POST', credentials: 'include' })
@@ -61,7 +62,7 @@ export function createLane(way, { origin, issuer, client, fetch, trace: listener
   }
 
   const made = (instance) => traceWire(instance, trace)
-  const app = way.install(api, { refresh, issuer, client, trace, tell, made })
+  const app = way.install(api, { refresh, issuer, client, dpop, trace, tell, made })
   // Some packages make the instance by themselves, and say so.
   if (!ownStory && !app.client) traceWire(api, trace)
 

@@ -1,4 +1,5 @@
 import { defineTimeline, shareEvents } from 'refresh-once/devtools'
+import { createDpop, storedKey } from 'refresh-once/oauth'
 import { createLane, WAYS } from '../lanes.mjs'
 import { ONE_CALL, POSTS, run, STORM, THREE_CALLS } from '../storm.mjs'
 import { asEvents } from './as-events.js'
@@ -45,7 +46,11 @@ const lanes = [every401, queue, AXIOS_REFRESH_ME, refreshOnce].map((way) => {
   const tell = own ? (event) => show(way.id, event) : undefined
   const { issuer, client } = setup
   const about = { origin, issuer, client, trace, tell }
-  shown.lane = createLane(way, { ...about, fetch: (...all) => fetch(...all) })
+  shown.open = (dpop) => {
+    shown.lane?.close()
+    shown.lane = createLane(way, { ...about, dpop, fetch: (...all) => fetch(...all) })
+  }
+  shown.open()
   board.append(view.root)
   return shown
 })
@@ -142,6 +147,22 @@ find('#clock').addEventListener('change', ({ target }) => {
   // What was drawn was at another time.
   for (const { view } of everything) view.timeline.clear()
   say(target.checked ? 'The clock of this page is an hour ahead.' : 'The clock of this page is right.')
+})
+
+find('#dpop').addEventListener('change', async ({ target }) => {
+  const own = lanes.find(({ id }) => id === refreshOnce.id)
+  target.disabled = true
+  // Tokens are bound to a key or to none: it takes a sign-in.
+  await own.lane.signOut()
+  own.open(target.checked ? createDpop({ key: storedKey({ name: 'playground' }) }) : undefined)
+  own.view.timeline.clear()
+  await signIn([own])
+  target.disabled = false
+  say(
+    target.checked
+      ? 'The tokens of refresh-once are bound to a key that does not leave this browser; each send has a proof of its own.'
+      : 'The tokens of refresh-once are good with whoever has them.',
+  )
 })
 
 const steps = find('#steps')

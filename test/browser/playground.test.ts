@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import axe from 'axe-core'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser, Page, Request } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startChromium } from './launch.ts'
 
@@ -242,6 +242,40 @@ describe('the playground in a browser', { timeout: 60_000 }, () => {
     await page.getByRole('button', { name: 'Six busy connections' }).click()
     await fetchWith('Fetch data')
     expect(await numbers('refresh-once')).toMatchObject({ failed: 0 })
+  })
+
+  it('binds the tokens of refresh-once to a key of this browser, and lets go of it', async () => {
+    const sent: { authorization: string; dpop: string; url: string }[] = []
+    const note = async (request: Request): Promise<void> => {
+      const { authorization = '', dpop = '' } = await request.allHeaders()
+      if (authorization.startsWith('DPoP')) sent.push({ authorization, dpop, url: request.url() })
+    }
+    page.on('request', note)
+    await page.getByLabel('Proofs of possession').check()
+    await page.getByText('each send has a proof of its own').waitFor()
+    // The API wants a nonce first: that is one more send, and no refresh.
+    await fetchWith('Fetch data')
+    expect(await numbers('refresh-once')).toMatchObject({ refreshes: 0, wire: 2, failed: 0 })
+    await makeInvalid()
+    await fetchWith('Fetch many')
+    expect(await numbers('refresh-once')).toMatchObject({ refreshes: 1, failed: 0, twice: 0 })
+    expect(new Set(sent.map(({ dpop }) => dpop)).size).toBe(sent.length)
+
+    // Whoever takes the token, or a proof as well, has nothing.
+    const [{ authorization, dpop, url } = { authorization: '', dpop: '', url: '' }] = sent.slice(-1)
+    for (const headers of [
+      { authorization: authorization.replace('DPoP', 'Bearer') },
+      { authorization },
+      { authorization, dpop },
+    ])
+      expect((await fetch(url, { headers })).status).toBe(401)
+
+    page.off('request', note)
+    await page.getByLabel('Proofs of possession').uncheck()
+    await page.getByText('good with whoever has them').waitFor()
+    const bare = page.waitForRequest((request) => /^Bearer/.test(request.headers().authorization ?? ''))
+    await Promise.all([bare, fetchWith('Fetch data')])
+    expect(await numbers('refresh-once')).toMatchObject({ refreshes: 0, wire: 1, failed: 0 })
   })
 
   it('opens another tab, which has the sign-in of the others', async () => {
