@@ -2,7 +2,7 @@
 import { posix } from 'node:path'
 
 const FENCE = /^(```+).*?^\1$/gms
-const LINK = /(\]\()([^)\s]+)((?: "[^"]*")?\))/g
+const LINK = /(\]\(|\s(?:src|srcset)=")([^)\s"]+)((?: "[^"]*")?\)|")/g
 
 /** The anchor that GitHub makes of a heading. The site makes the same, so that links hold in both. */
 export function slugOf(title) {

@@ -170,8 +170,10 @@ interface Link {
 
 /** The links of a page to files and anchors here. */
 function linksOf(page: string): Link[] {
-  const inlined = withoutCode(read(page)).matchAll(/\]\(([^)\s]+)(?: "[^"]*")?\)/g)
-  return [...inlined].flatMap(([, link = '']) => {
+  const text = withoutCode(read(page))
+  const inlined = [...text.matchAll(/\]\(([^)\s]+)(?: "[^"]*")?\)|\s(?:src|srcset)="([^"]+)"/g)]
+  return inlined.flatMap(([, markdown, attribute]) => {
+    const link = markdown ?? attribute ?? ''
     if (/^[a-z]+:/.test(link)) return []
     const [path = '', anchor] = link.split('#')
     // Of a base that has folders enough: `..` that lead out of the repository are to be seen.

@@ -52,6 +52,7 @@ test('links are told from the root of the repository, and code is left alone', (
     '[e](guide.md)',
     '```',
     '![f](picture.svg "title")',
+    '<source srcset="dark.webp"><img src="light.webp" alt="g">',
   ].join('\n')
   expect(withLinks(page, 'docs/api.md', (target, anchor) => `<${target}|${anchor}>`)).toBe(
     [
@@ -60,6 +61,7 @@ test('links are told from the root of the repository, and code is left alone', (
       '[e](guide.md)',
       '```',
       '![f](<docs/picture.svg|> "title")',
+      '<source srcset="<docs/dark.webp|>"><img src="<docs/light.webp|>" alt="g">',
     ].join('\n'),
   )
 })

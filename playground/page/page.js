@@ -13,6 +13,9 @@ const SHORTEST = 600
 /** Milliseconds: who has no answer then is counted as failed. */
 const PATIENCE = 8000
 
+/** Milliseconds: who has no answer then makes whoever watches wonder. */
+const UNUSUAL = 3000
+
 /** What an API that checks late adds, in milliseconds. */
 const LATE = 600
 
@@ -205,6 +208,8 @@ function openStep(index) {
     else firstChild.removeAttribute('aria-current')
   }
   find('#frames').hidden = !STEPS[index].tabs
+  // On a narrow screen there is not room for all of them.
+  steps.scrollLeft = steps.children[index].offsetLeft - steps.offsetLeft - 40
   showLanes(ids)
   for (const { view } of everything) view.timeline.clear()
   draw()
@@ -235,6 +240,10 @@ function choose(id) {
 async function takeStep() {
   const { lanes: ids, calls, expired, fault, tabs: frames, verdict } = STEPS[step]
   find('#go').disabled = true
+  find('#verdict').textContent = ''
+  const notice = setTimeout(() => {
+    find('#verdict').textContent = 'Some have no answer yet; they are given up after eight seconds.'
+  }, UNUSUAL)
   try {
     showLanes(ids)
     const some = lanes.filter(({ id }) => ids.includes(id))
@@ -251,6 +260,7 @@ async function takeStep() {
     )
     steps.children[step].classList.add('done')
   } finally {
+    clearTimeout(notice)
     await setFault('works')
     find('#go').disabled = false
   }

@@ -33,7 +33,7 @@ button:hover { border-color: var(--accent) }
 .ticks span { position: absolute; top: 0; border-left: 1px solid var(--line); padding-left: 3px; white-space: nowrap; font-variant-numeric: tabular-nums }
 .view { position: relative; overflow-y: auto; overflow-x: hidden; height: var(--height, 286px); flex: 1 1 auto; min-height: 66px; scrollbar-gutter: stable; contain: strict }
 :host([plain]) .view { scrollbar-gutter: auto; min-height: 28px }
-:host([plain]) .panel { overflow: visible; --names: 110px; --results: 84px }
+:host([plain]) .panel { overflow: visible; --names: 110px; --results: 96px }
 :host([plain]) .row { font-size: 11px } :host([plain]) .track s { top: 3px; bottom: 3px } :host([plain]) s.held { top: 5px !important; bottom: 5px !important }
 :host([plain]) .detail { position: absolute; left: 0; right: 0; top: 100%; z-index: 5; background: var(--paper); border: 1px solid var(--line); border-radius: 0 0 8px 8px; box-shadow: 0 4px 10px #0003; min-height: 0 }
 :host([plain]) .detail:not(.told) { display: none }

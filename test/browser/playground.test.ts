@@ -89,6 +89,18 @@ describe('the tour', { timeout: 60_000 }, () => {
       expect(await page.getByRole('option', { name: `${name} GET` }).count()).toBe(5)
   })
 
+  it('says what becomes of the step that is taken now, and nothing of the time before', async () => {
+    await take('A request')
+    const meanwhile = await page.evaluate(() => {
+      document.querySelector<HTMLElement>('#go')?.click()
+      return document.querySelector('#verdict')?.textContent
+    })
+    expect(meanwhile).toBe('')
+    await page.locator('#verdict:not(:empty)').waitFor()
+    expect(await page.locator('#verdict').textContent()).toBe('1 request, 0 refreshes.')
+    await page.locator('#go:enabled').waitFor()
+  })
+
   it.each(['light', 'dark'] as const)('axe-core finds nothing in it, in the %s', async (colorScheme) => {
     await page.emulateMedia({ colorScheme })
     await page.evaluate(axe.source)
@@ -118,6 +130,14 @@ describe('the tour', { timeout: 60_000 }, () => {
       expect(bottom).toBeLessThan(3 * 844)
       expect(wide).toBe(0)
     }
+    // What the button has done is seen right below it, and which step it was in the row of steps.
+    const [look, lanes, turn] = await Promise.all(
+      ['#look', '#lanes', '.turn'].map(async (part) => (await page.locator(part).boundingBox())?.y),
+    )
+    expect([look, lanes, turn]).toEqual([look, lanes, turn].sort((a, b) => Number(a) - Number(b)))
+    const step = await page.locator('[aria-current="step"]').boundingBox()
+    expect(step?.x).toBeGreaterThanOrEqual(0)
+    expect((step?.x ?? 0) + (step?.width ?? 0)).toBeLessThanOrEqual(390)
     await page.setViewportSize({ width: 1280, height: 720 })
   })
 })
