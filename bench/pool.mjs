@@ -18,7 +18,7 @@ const ROUNDS = 3
 const KEPT = 0.1
 const AT_A_TIME = 200
 /** Bytes of a session at rest. */
-const LIMIT = 4_600
+const LIMIT = 3_500
 
 const [what, ...which] = process.argv.slice(2)
 if (what === undefined) await report()

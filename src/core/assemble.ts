@@ -3,61 +3,96 @@ import { Budget } from './budget.ts'
 import { CheckedStore } from './checked-store.ts'
 import { Cooldown } from './cooldown.ts'
 import { Events } from './events.ts'
-import { inProcessStore } from './in-process-store.ts'
+import { InProcessStore } from './in-process-store.ts'
 import { Known } from './known.ts'
 import { Look } from './look.ts'
-import { type SessionOptions, settingsOf } from './options.ts'
+import { type SessionOptions, type Settings, settingsOf } from './options.ts'
 import type { Parts } from './parts.ts'
 import { Redaction } from './redaction.ts'
 import { Running } from './running.ts'
 import { Saving } from './saving.ts'
 import { Signing } from './signing.ts'
-import { stateOf } from './state.ts'
-import { newNonce } from './store.ts'
+import { newNonce, type SessionStore } from './store.ts'
 import { Stubborn } from './stubborn.ts'
 import { WaitingRoom } from './waiting-room.ts'
 import { Wire } from './wire.ts'
 import { Young } from './young.ts'
 
-/** Makes the parts. Each gets those that it needs to know, which are made before it. */
+/** Makes the parts. Each gets all of them, and says which it needs to know. */
 export function assemble(options: SessionOptions): Parts {
-  const settings = settingsOf(options)
-  const { clock } = settings
-  const cookie = options.mode === 'cookie'
-  const beginning = new Beginning(options.tokens)
-  const reading = options.store !== undefined || beginning.open
-  const running = new Running(clock)
-  const redaction: Redaction = new Redaction(() => known.held)
-  const room = new WaitingRoom(clock, settings.deadline, redaction)
-  const cooldown = new Cooldown(clock)
-  const budget = new Budget(clock, settings.budget)
-  const current = () => stateOf(known.record, known.generation, known.reading, running.flight !== undefined)
-  const events: Events = new Events(clock, redaction, current)
-  const store = options.store
-    ? new CheckedStore(options.store, events, settings)
-    : inProcessStore(clock, settings.lease)
-  const known: Known = new Known({ settings, events, room, running, cooldown, budget }, reading)
-  const saving = new Saving(store, clock, known, events)
-  const signing = new Signing(settings, cookie, known)
-  const nonce = newNonce(clock)
-  return {
-    settings,
-    cookie,
-    store,
-    nonce,
-    events,
-    redaction,
-    room,
-    running,
-    cooldown,
-    budget,
-    stubborn: new Stubborn(),
-    young: new Young(),
-    beginning,
-    known,
-    look: options.store && new Look(store, settings, known, room, nonce),
-    saving,
-    signing,
-    wire: new Wire(),
+  return new Assembly(options)
+}
+
+/** What an idle session of a pool has no need of is made when it is first asked for. */
+class Assembly implements Parts {
+  declare readonly settings: Settings
+  declare readonly cookie: boolean
+  declare readonly store: SessionStore
+  declare readonly events: Events
+  declare readonly room: WaitingRoom
+  declare readonly running: Running
+  declare readonly cooldown: Cooldown
+  declare readonly budget: Budget
+  declare readonly beginning: Beginning
+  declare readonly known: Known
+  declare readonly saving: Saving
+  #nonce: string | undefined
+  #redaction: Redaction | undefined
+  #look: Look | undefined
+  #stubborn: Stubborn | undefined
+  #young: Young | undefined
+  #signing: Signing | undefined
+  #wire: Wire | undefined
+
+  constructor(options: SessionOptions) {
+    const settings = settingsOf(options)
+    const { clock, lease } = settings
+    const { store, tokens } = options
+    this.settings = settings
+    this.cookie = options.mode === 'cookie'
+    this.beginning = new Beginning(tokens)
+    this.running = new Running(clock)
+    this.room = new WaitingRoom(this)
+    this.cooldown = new Cooldown(clock)
+    this.budget = new Budget(settings)
+    this.events = new Events(this)
+    this.store = store ? new CheckedStore(store, this.events, settings) : new InProcessStore(clock, lease)
+    this.known = new Known(this, store !== undefined || this.beginning.open)
+    this.saving = new Saving(this)
+  }
+
+  get nonce(): string {
+    this.#nonce ??= newNonce(this.settings.clock)
+    return this.#nonce
+  }
+
+  get redaction(): Redaction {
+    this.#redaction ??= new Redaction(this)
+    return this.#redaction
+  }
+
+  get look(): Look | undefined {
+    if (this.settings.store) this.#look ??= new Look(this)
+    return this.#look
+  }
+
+  get stubborn(): Stubborn {
+    this.#stubborn ??= new Stubborn()
+    return this.#stubborn
+  }
+
+  get young(): Young {
+    this.#young ??= new Young()
+    return this.#young
+  }
+
+  get signing(): Signing {
+    this.#signing ??= new Signing(this)
+    return this.#signing
+  }
+
+  get wire(): Wire {
+    this.#wire ??= new Wire()
+    return this.#wire
   }
 }

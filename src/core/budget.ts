@@ -1,28 +1,34 @@
 import type { Clock } from './clock.ts'
 import type { BudgetOptions } from './options.ts'
 
+/** What it depends on. */
+interface Limits {
+  readonly clock: Clock
+  readonly budget?: BudgetOptions | undefined
+}
+
+/** Refreshes that may cure nothing. */
+const MOST = 5
+
+const NONE: readonly never[] = []
+
 /** How many refreshes may cure nothing, and in which time: what keeps a 401 and a refresh from going in circles. */
 export class Budget {
-  readonly #clock: Clock
-  readonly #refreshes: number
-  readonly #within: number
+  readonly #settings: Limits
   /** When refreshes came home (by the monotonic clock) since something was cured; the last ones, as many as may be made. */
-  #spent: number[] = []
+  #spent: readonly number[] = NONE
   /** A request was sent again since then, and was refused. */
   #inVain = false
 
-  constructor(clock: Clock, { refreshes = 5, within = 30_000 }: BudgetOptions = {}) {
-    this.#clock = clock
-    this.#refreshes = refreshes
-    this.#within = within
+  constructor(settings: Limits) {
+    this.#settings = settings
   }
 
   /** Whether one more refresh would be a loop. */
   get exhausted(): boolean {
+    const { clock, budget: { refreshes = MOST, within = 30_000 } = {} } = this.#settings
     const [oldest] = this.#spent
-    return (
-      this.#spent.length >= this.#refreshes && !(this.#clock.monotonic() - Number(oldest) >= this.#within)
-    )
+    return this.#spent.length >= refreshes && !(clock.monotonic() - Number(oldest) >= within)
   }
 
   /** Whether a refresh has cured nothing so far. */
@@ -32,8 +38,9 @@ export class Budget {
 
   /** A refresh has come home, whoever made it. */
   spend(): void {
-    this.#spent.push(this.#clock.monotonic())
-    if (this.#spent.length > this.#refreshes) this.#spent.shift()
+    const { clock, budget: { refreshes = MOST } = {} } = this.#settings
+    const spent = this.#spent.concat(clock.monotonic())
+    this.#spent = spent.length > refreshes ? spent.slice(1) : spent
   }
 
   /** A request that was sent again with the newest tokens was refused. */
@@ -47,7 +54,7 @@ export class Budget {
    */
   restore(again: boolean): void {
     if (this.#inVain && !again) return
-    this.#spent = []
+    this.#spent = NONE
     this.#inVain = false
   }
 }

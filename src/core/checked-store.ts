@@ -16,7 +16,9 @@ export class CheckedStore implements SessionStore {
   readonly #events: Events
   readonly #settings: Settings
   #listener: ((stored: Stored) => void) | undefined
-  /** What ends the waits. */
+  /** What ends the watching, if the store has told. */
+  #stop: unknown
+  /** What ends the waits; undefined where nobody waits. */
   #waits: Set<() => void> | undefined
 
   constructor(store: SessionStore, events: Events, settings: Settings) {
@@ -71,15 +73,15 @@ export class CheckedStore implements SessionStore {
       if (stored) listener(stored)
     }
     this.#listener = listener
-    const stop = this.#whole('watch', () => this.#store.watch(hear, degraded) as unknown)
-    return () => {
-      this.#listener = undefined
-      if (typeof stop === 'function') this.#whole('watch', () => stop())
-    }
+    this.#stop = this.#whole('watch', () => this.#store.watch(hear, degraded) as unknown)
+    return nothing
   }
 
+  /** Ends the watching, too. */
   close(): void {
     for (const done of this.#waits ?? []) done()
+    const stop = this.#stop
+    if (typeof stop === 'function') this.#whole('watch', () => stop())
     this.#whole('close', () => this.#store.close())
   }
 
@@ -124,7 +126,9 @@ export class CheckedStore implements SessionStore {
     const stop = patience(clock, leases * lease, over)
     const done = () => {
       stop()
-      this.#waits?.delete(done)
+      const waits = this.#waits
+      waits?.delete(done)
+      if (!waits?.size) this.#waits = undefined
     }
     this.#waits ??= new Set()
     this.#waits.add(done)
@@ -153,6 +157,8 @@ export class CheckedStore implements SessionStore {
     return new Error(reason)
   }
 }
+
+function nothing(): void {}
 
 /** What throws at once rejects like any other. */
 async function asked<T>(call: () => Promise<T>): Promise<T> {

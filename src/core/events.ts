@@ -3,7 +3,7 @@ import type { SessionErrorCode } from './errors.ts'
 import { say } from './messages.ts'
 import { checkListener } from './mistakes.ts'
 import type { Redaction } from './redaction.ts'
-import type { SessionState } from './state.ts'
+import { isSame, type SessionState, type Shown, stateOf } from './state.ts'
 import { withoutQuery } from './url.ts'
 
 /** Why a refresh was started. */
@@ -106,6 +106,12 @@ interface Told {
   readonly generation: number
 }
 
+/** Those of a session's parts that it needs to know. */
+interface Concerned extends Shown {
+  readonly settings: { readonly clock: Clock }
+  readonly redaction: Redaction
+}
+
 /** What may be in the words of strangers. */
 const TEXTS = ['message', 'reason', 'challenge', 'url']
 
@@ -114,51 +120,51 @@ const LONGEST = 8_192
 
 /** The session's state, and those who want to hear of it. */
 export class Events {
-  readonly #clock: Clock
-  readonly #redaction: Redaction
-  readonly #current: () => SessionState
-  readonly #observers: Listeners<SessionEvent> = new Listeners()
-  readonly #subscribers: Listeners<SessionState> = new Listeners()
+  readonly #parts: Concerned
+  #observers: Listeners<SessionEvent> | undefined
+  #subscribers: Listeners<SessionState> | undefined
+  /** As it was told last; undefined until somebody looks. */
   #state: SessionState | undefined
   /** How many requests observers have heard of. */
   #requests = 0
   #warned: Set<string> | undefined
 
-  /** @param current works the state out of what is known */
-  constructor(clock: Clock, redaction: Redaction, current: () => SessionState) {
-    this.#clock = clock
-    this.#redaction = redaction
-    this.#current = current
+  constructor(parts: Concerned) {
+    this.#parts = parts
   }
 
   get state(): SessionState {
-    this.#state ??= this.#current()
+    this.#state ??= stateOf(this.#parts)
     return this.#state
   }
 
   /** Whether somebody hears of every event: what is told of requests is made only then. */
   get observed(): boolean {
-    return this.#observers.size > 0
+    return Boolean(this.#observers?.size)
   }
 
   /** Calls `listener` with every event. Returns the function that ends it. */
   observe(listener: (event: SessionEvent) => void): () => void {
+    this.#observers ??= new Listeners()
     return this.#observers.add(listener)
   }
 
   /** Calls `listener` with every new state. Returns the function that ends it. */
   subscribe(listener: (state: SessionState) => void): () => void {
+    this.#subscribers ??= new Listeners()
     return this.#subscribers.add(listener)
   }
 
   /** Something has happened to the session; without `news`, only those who subscribe to the state hear of it. */
   emit(news?: SessionNews): void {
-    const state = this.#current()
-    const changed = JSON.stringify(state) !== JSON.stringify(this.#state)
+    // Nobody has ever looked: there is nothing that could differ.
+    if (!this.#state && !this.observed && !this.#subscribers?.size) return
+    const state = stateOf(this.#parts)
+    const changed = !this.#state || !isSame(state, this.#state)
     if (changed) this.#state = state
     if (news && this.observed) this.#tell(news)
     // Whoever has heard of it before may have brought about the next one, of which all have been told since.
-    if (changed) this.#subscribers.tell(state, () => state === this.#state)
+    if (changed) this.#subscribers?.tell(state, () => state === this.#state)
   }
 
   /**
@@ -185,12 +191,13 @@ export class Events {
   }
 
   #tell(news: SessionNews | (RequestNews & { request: RequestInfo })): void {
-    this.#observers.tell({ ...this.#told(news), at: this.#clock.now(), state: this.state })
+    const at = this.#parts.settings.clock.now()
+    this.#observers?.tell({ ...this.#told(news), at, state: this.state })
   }
 
   #told<T extends object>(news: T): T {
     const told = { ...news } as Record<string, unknown>
-    for (const name of TEXTS) if (name in told) told[name] = this.#redaction.text(told[name], LONGEST)
+    for (const name of TEXTS) if (name in told) told[name] = this.#parts.redaction.text(told[name], LONGEST)
     return told as unknown as T
   }
 }
@@ -215,7 +222,7 @@ class Listeners<T> {
     checkListener(listener)
     // One of its own, so that whoever listens twice can leave once.
     const own = (value: T) => listener(value)
-    this.#listeners = [...this.#listeners, own]
+    this.#listeners = this.#listeners.concat(own)
     return () => {
       this.#listeners = this.#listeners.filter((other) => other !== own)
     }

@@ -21,7 +21,7 @@ type AnyRequest = SessionRequest<unknown>
  * token that was good at the gate is good on the wire, and it is the token of the request's own sign-in.
  */
 export async function exchange(parts: Parts, request: AnyRequest): Promise<unknown> {
-  const { known, room, running, signing, wire, events, redaction, cookie, nonce } = parts
+  const { known, room, running, signing, wire, events, cookie } = parts
   let answer: Answered | undefined
   let verdict: Verdict | undefined
   let held = false
@@ -48,7 +48,7 @@ export async function exchange(parts: Parts, request: AnyRequest): Promise<unkno
       // Where the new tokens lead is not known: what was sent with others is not sent with these.
       if (request.attempts && request.line !== known.line) throw new SessionError('session_changed')
       // A token set that somebody else had fetched is no replay of ours.
-      if (verdict === 'asked' && known.since?.nonce === nonce) request.replays++
+      if (verdict === 'asked' && known.since?.nonce === parts.nonce) request.replays++
       verdict = undefined
       if (answer) request.discard(answer.outcome)
       answer = undefined
@@ -67,7 +67,7 @@ export async function exchange(parts: Parts, request: AnyRequest): Promise<unkno
       request.sentAt = settings.clock.monotonic()
       answer = await wire.send(request, credentials, events)
       wire.land(request, answer.outcome)
-      if (answer.failed && !request.statusOf(answer.outcome)) redaction.scrub(answer.outcome)
+      if (answer.failed && !request.statusOf(answer.outcome)) parts.redaction.scrub(answer.outcome)
       if (request.recalled && answer.failed && !request.abandoned) {
         answer = undefined
         held = false

@@ -1,29 +1,59 @@
 import type { Clock } from './clock.ts'
-import { join, type SessionStore, type Stored } from './store.ts'
-import { createTurns } from './turns.ts'
+import { join, type Lease, type SessionStore, type Stored } from './store.ts'
+import { type Change, createTurns, type TurnOptions } from './turns.ts'
 
 /**
  * A store for one process: a record in memory, and a queue for the turn to refresh. A turn passes on when its
  * work is done, or when its lease has ended.
+ *
+ * A class, because a pool has one for each session; users get {@link inProcessStore}.
  */
-export function inProcessStore(clock: Clock, lease: number): SessionStore {
-  let record: Stored | undefined
+export class InProcessStore implements SessionStore, TurnOptions {
+  readonly clock: Clock
+  readonly lease: number
+  #record: Stored | undefined
+  /** Made for the first turn. */
+  #turns: SessionStore['exclusive'] | undefined
 
+  constructor(clock: Clock, lease: number) {
+    this.clock = clock
+    this.lease = lease
+  }
+
+  async load(): Promise<Stored | undefined> {
+    return this.#record
+  }
+
+  async save(next: Stored): Promise<Stored> {
+    this.#record = this.#record ? join(this.#record, next) : next
+    return this.#record
+  }
+
+  exclusive<T>(work: (lease: Lease) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    this.#turns ??= createTurns(this)
+    return this.#turns(work, signal)
+  }
+
+  async update(change: Change): Promise<void> {
+    this.#record = change(this.#record)
+  }
+
+  /** Nobody else writes to this memory: there is no news. */
+  watch(): () => void {
+    return nothing
+  }
+
+  close(): void {}
+}
+
+/** The same with members of its own, which can be copied into another store. */
+export function inProcessStore(clock: Clock, lease: number): SessionStore {
+  const store = new InProcessStore(clock, lease)
   return {
-    load: async () => record,
-    async save(next) {
-      record = record ? join(record, next) : next
-      return record
-    },
-    exclusive: createTurns({
-      clock,
-      lease,
-      async update(change) {
-        record = change(record)
-      },
-    }),
-    // Nobody else writes to this memory: there is no news.
-    watch: () => nothing,
+    load: () => store.load(),
+    save: (next) => store.save(next),
+    exclusive: (work, signal) => store.exclusive(work, signal),
+    watch: store.watch,
     close: nothing,
   }
 }

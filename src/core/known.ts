@@ -12,6 +12,8 @@ import type { WaitingRoom } from './waiting-room.ts'
 /** How many token sets are remembered as ours. */
 const REMEMBERED = 9
 
+const NONE: readonly never[] = []
+
 /** Tokens, and of which sign-in they are or were. */
 export interface Held {
   readonly tokens: TokenSet
@@ -42,7 +44,9 @@ export class Known {
   /** Why the session was ended by its server. */
   #end: SessionError | undefined
   /** Tokens that were ours: the first, of which apps set one as a default header, and the newest. */
-  #held: readonly Held[] = []
+  #held: readonly Held[] = NONE
+  /** The longest time that the session had before it, since this sign-in, in milliseconds. */
+  #longest = 0
   /** A sign-out of which only `state` tells yet. */
   #untold: SessionNews | undefined
   #first: Promise<void> | undefined
@@ -84,6 +88,14 @@ export class Known {
   /** Names the sign-in, or the sign-out. */
   get epoch(): string | undefined {
     return this.#record?.version.epoch
+  }
+
+  /**
+   * The longest time that the session had before it, since this sign-in, in milliseconds: a refresh may give it no more
+   * than there was left. Infinite where no server has told.
+   */
+  get longest(): number {
+    return this.#longest
   }
 
   /** What those are told who need a session that has ended. */
@@ -162,7 +174,7 @@ export class Known {
     }
     if (type === 'refresh-adopted' && hasSameAccess(next, this.#record)) {
       // No news for those who wait for an access token; the refresh token is the one to go on with.
-      this.#record = next
+      this.#take(next)
       return false
     }
     const { settings, events, room, running, cooldown, budget } = this.#concerned
@@ -171,7 +183,7 @@ export class Known {
     const others = type === 'refresh-adopted' && budget.inQuestion
     if (tokens && type.startsWith('refresh') && (running.flight?.holds || others)) budget.spend()
     const news = this.#newsOf(next, type)
-    this.#record = next
+    this.#take(next)
     this.#since = next.version
     this.#validity = validityOf(tokens, settings, settings.clock)
     this.#reading = false
@@ -217,9 +229,17 @@ export class Known {
     return difference ? difference > 0 : ended !== undefined || (tokens !== undefined && !record.tokens)
   }
 
+  #take(next: Stored): void {
+    const { clock } = this.#concerned.settings
+    const { refreshExpiresAt = Number.POSITIVE_INFINITY, receivedAt = clock.now() } = next.tokens ?? {}
+    const before = this.epoch === next.version.epoch ? this.#longest : 0
+    this.#longest = Math.max(before, refreshExpiresAt - receivedAt)
+    this.#record = next
+  }
+
   #remember(tokens: TokenSet, epoch: string): void {
     // Not pushed: an array that grows keeps room for more, and most sessions have few tokens.
-    const held = [...this.#held, { tokens, epoch }]
+    const held = this.#held.concat({ tokens, epoch })
     if (held.length > REMEMBERED) held.splice(1, 1)
     this.#held = held
   }

@@ -7,6 +7,15 @@ import type { Visitor, WaitingRoom } from './waiting-room.ts'
 /** For so many milliseconds a store is waited for, or for half of the deadline: it may have nothing to tell. */
 const PATIENCE = 1000
 
+/** Those of a session's parts that it needs to know. */
+interface Concerned {
+  readonly store: SessionStore
+  readonly settings: { readonly clock: Clock; readonly deadline: number }
+  readonly known: Known
+  readonly room: WaitingRoom
+  readonly nonce: string
+}
+
 /**
  * Looks into the store when somebody meets a session that has ended: another process may have signed in, and not every
  * store can tell of it at once.
@@ -15,28 +24,12 @@ const PATIENCE = 1000
  * than one read at a time. Where it fails or takes too long, what is known holds.
  */
 export class Look {
-  readonly #store: SessionStore
-  readonly #clock: Clock
-  readonly #known: Known
-  readonly #room: WaitingRoom
-  readonly #nonce: string
-  readonly #patience: number
+  readonly #parts: Concerned
   /** Whether the look that has begun takes too long; undefined where there is none. */
   #overdue: boolean | undefined
 
-  constructor(
-    store: SessionStore,
-    { clock, deadline }: { readonly clock: Clock; readonly deadline: number },
-    known: Known,
-    room: WaitingRoom,
-    nonce: string,
-  ) {
-    this.#store = store
-    this.#clock = clock
-    this.#known = known
-    this.#room = room
-    this.#nonce = nonce
-    this.#patience = Math.min(PATIENCE, deadline / 2)
+  constructor(parts: Concerned) {
+    this.#parts = parts
   }
 
   /** What a visitor waits for; undefined where there is nothing left to learn. */
@@ -48,23 +41,26 @@ export class Look {
   }
 
   async #enter(visitor: Visitor): Promise<void> {
-    await this.#room.enter(visitor)
-    const { tokens, version } = this.#known.record ?? {}
+    const { room, known, nonce } = this.#parts
+    await room.enter(visitor)
+    const { tokens, version } = known.record ?? {}
     // Somebody has signed in here, and after it was made: it is not sent in that name.
-    if (tokens && version?.nonce === this.#nonce) throw new SessionError('session_changed')
+    if (tokens && version?.nonce === nonce) throw new SessionError('session_changed')
   }
 
   async #begin(): Promise<void> {
+    const { store, known, room, settings } = this.#parts
+    const { clock, deadline } = settings
     const over = (overdue: true | undefined) => {
       this.#overdue = overdue
       // Otherwise they have gone, and whoever is in the room by now waits for something else.
-      if (this.#known.record?.ended) this.#room.empty()
+      if (known.record?.ended) room.empty()
     }
     this.#overdue = false
-    const timer = this.#clock.setTimeout(() => over(true), this.#patience)
-    const stored = await this.#store.load().catch(() => undefined)
-    this.#clock.clearTimeout(timer)
-    if (stored && !this.#room.closed) this.#known.become(stored, 'refresh-adopted')
+    const timer = clock.setTimeout(() => over(true), Math.min(PATIENCE, deadline / 2))
+    const stored = await store.load().catch(() => undefined)
+    clock.clearTimeout(timer)
+    if (stored && !room.closed) known.become(stored, 'refresh-adopted')
     over(undefined)
   }
 }

@@ -20,7 +20,7 @@ export interface Parts {
   readonly settings: Settings
   readonly cookie: boolean
   readonly store: SessionStore
-  /** Names this context in the versions of the token sets that it obtains. */
+  /** Names this context in the versions of the token sets that it obtains. Made when it is needed. */
   readonly nonce: string
   /** What outsiders see and hear. */
   readonly events: Events

@@ -25,19 +25,25 @@ const SECRETS = /(\/\/)[^\s/@]*(?=@)|(\?)\S+/g
 /** The lines of a stack that say where: V8's, and those of other engines. */
 const FRAMES = /^ +at .+|^\S*@\S+:\d+$/gm
 
+const NONE: readonly never[] = []
+
+/** The tokens: the same array as long as it holds the same ones. */
+interface Held {
+  readonly known: { readonly held: readonly { tokens: TokenSet }[] }
+}
+
 /**
  * What may be told of what others wrote: servers, stores, clients. Their text is cleared of the tokens that this session
  * holds or held, in the forms in which texts repeat them, cut, and escaped: it may end in a log, or on a terminal.
  */
 export class Redaction {
-  readonly #held: () => readonly { tokens: TokenSet }[]
+  readonly #parts: Held
   /** What the forms are of. */
   #seen: unknown
-  #forms: readonly string[] = []
+  #forms: readonly string[] = NONE
 
-  /** @param held gives the same array as long as it holds the same tokens */
-  constructor(held: () => readonly { tokens: TokenSet }[]) {
-    this.#held = held
+  constructor(parts: Held) {
+    this.#parts = parts
   }
 
   text(foreign: unknown, longest: number = LONGEST): string {
@@ -98,7 +104,7 @@ export class Redaction {
   }
 
   #cleared(text: string): string {
-    const held = this.#held()
+    const { held } = this.#parts.known
     if (this.#seen !== held) {
       this.#seen = held
       this.#forms = [...new Set(held.flatMap(({ tokens }) => secretsOf(tokens)).flatMap(formsOf))]

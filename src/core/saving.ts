@@ -11,15 +11,20 @@ const AFTER = [0, 50, 500]
 /** Then again and again: the first time after so many milliseconds. */
 const LATER = 1000
 
+/** Those of a session's parts that it needs to know. */
+interface Concerned {
+  readonly store: SessionStore
+  readonly settings: { readonly clock: Clock }
+  readonly known: Known
+  readonly events: Events
+}
+
 /**
  * Saves what a refresh has brought. Where the store has failed for good, the tokens are served from memory, and saved
  * when it works again: others who share it would spend the former refresh token once more.
  */
 export class Saving {
-  readonly #store: SessionStore
-  readonly #clock: Clock
-  readonly #known: Known
-  readonly #events: Events
+  readonly #parts: Concerned
   /** New tokens that the store has not taken yet. */
   #unsaved: Stored | undefined
   /** Somebody tries again and again. */
@@ -27,11 +32,8 @@ export class Saving {
   /** Aborts when the session is closed. Made when there is something to wait for. */
   #closed: AbortController | undefined
 
-  constructor(store: SessionStore, clock: Clock, known: Known, events: Events) {
-    this.#store = store
-    this.#clock = clock
-    this.#known = known
-    this.#events = events
+  constructor(parts: Concerned) {
+    this.#parts = parts
   }
 
   /** Whether something is not saved. */
@@ -41,24 +43,26 @@ export class Saving {
 
   /** Resolves with what is stored now, or with `next` where that cannot be stored yet. */
   async save(next: Stored): Promise<Stored> {
-    const since = this.#clock.monotonic()
+    const { store, events, settings } = this.#parts
+    const since = settings.clock.monotonic()
     for (const delay of AFTER) {
       // Everybody waits for these tokens: a store that has hung is not waited for again.
-      if (this.#clock.monotonic() - since > LATER) break
+      if (settings.clock.monotonic() - since > LATER) break
       if (delay) await this.#pause(delay)
       try {
-        const saved = await this.#store.save(next)
+        const saved = await store.save(next)
         this.#unsaved = undefined
         return saved
       } catch {}
     }
-    this.#events.emit({ type: 'degraded', reason: say('unsaved') })
+    events.emit({ type: 'degraded', reason: say('unsaved') })
     this.#unsaved = next
     if (!this.#trying) void this.#keepTrying()
     return next
   }
 
   #keepTrying(): Promise<void> {
+    const { store, known } = this.#parts
     this.#trying = true
     return keepTrying(
       (ms) => this.#pause(ms),
@@ -67,10 +71,10 @@ export class Saving {
         // Closing has saved them a last time.
         if (this.#closed?.signal.aborted) return false
         const unsaved = this.#unsaved
-        const saved = unsaved && (await this.#store.save(unsaved).catch(() => undefined))
+        const saved = unsaved && (await store.save(unsaved).catch(() => undefined))
         if (saved) {
           if (this.#unsaved === unsaved) this.#unsaved = undefined
-          this.#known.become(saved, 'refresh-adopted')
+          known.become(saved, 'refresh-adopted')
         }
         // Known before anything is awaited: what is refused from then on is tried anew.
         this.#trying = this.#unsaved !== undefined
@@ -81,16 +85,17 @@ export class Saving {
 
   #pause(ms: number): Promise<void> {
     this.#closed ??= new AbortController()
-    return sleep(this.#clock, ms, this.#closed.signal)
+    return sleep(this.#parts.settings.clock, ms, this.#closed.signal)
   }
 
   /** Saves what is not saved, a last time, and closes the store. */
   close(): void {
+    const { store } = this.#parts
     this.#closed?.abort()
-    const close = () => this.#store.close()
+    const close = () => store.close()
     if (!this.#unsaved) close()
     else
-      void this.#store
+      void store
         .save(this.#unsaved)
         .catch(() => {})
         .then(close)

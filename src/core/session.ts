@@ -122,31 +122,23 @@ export interface Session extends UsedUp {
  */
 export function createSession(options: SessionOptions): Session {
   const parts = assemble(options)
-  const { known, room, running, cooldown, saving, events, redaction, store, settings, cookie } = parts
-  const { recall = typeof document === 'object' ? 'safe' : 'race' } = settings
   const beginning = parts.beginning.read(parts)
-  const unwatch = store.watch(
-    (stored) => void (isOpen(parts, stored) || known.become(stored, 'refresh-adopted')),
-    (reason) => events.emit({ type: 'degraded', reason: redaction.text(reason) }),
+  // Until it is closed.
+  parts.store.watch(
+    (stored) =>
+      void (parts.room.closed || isOpen(parts, stored) || parts.known.become(stored, 'refresh-adopted')),
+    (reason) => parts.events.emit({ type: 'degraded', reason: parts.redaction.text(reason) }),
   )
-  const ends = watchEnds(parts)
-  if (known.reading) void restore(parts)
+  let ends = parts.settings.keepFresh ? watchEnds(parts) : undefined
+  if (parts.known.reading) void restore(parts)
   else begin(parts, beginning)
 
-  function resume(): void {
-    if (!room.closed && cooldown.lift()) refreshOnce(parts, 'forced', true)
+  const resume = () => {
+    if (!parts.room.closed && parts.cooldown.lift()) refreshOnce(parts, 'forced', true)
   }
   const stopResuming = typeof document === 'object' ? whenPageReturns(resume) : undefined
 
   const verbs: Omit<Session, keyof View> = {
-    transport: {
-      send: ((request) => exchange(parts, request)) as SessionTransport['send'],
-      mode: cookie ? 'cookie' : 'token',
-      recalls: recall === 'safe',
-      races: recall !== 'none' && settings.replays > 0,
-      replays: settings.replays > 0,
-      part: () => running.part,
-    },
     getAccessToken: async (options) => (await usable(parts, 'getAccessToken', options)).accessToken,
     async getTokenSet(options) {
       const { refreshToken: _, ...tokens } = await usable(parts, 'getTokenSet', options)
@@ -157,19 +149,20 @@ export function createSession(options: SessionOptions): Session {
     signOut: (options) => signOut(parts, options),
     refresh: (options) => refresh(parts, options),
     resume,
-    subscribe: (listener) => events.subscribe(listener),
+    subscribe: (listener) => parts.events.subscribe(listener),
     observe(listener) {
-      const stop = events.observe(listener)
+      const stop = parts.events.observe(listener)
+      ends ??= watchEnds(parts)
       ends.arm()
       return stop
     },
     close() {
+      const { room, running, saving, events } = parts
       if (room.closed) return
       stopResuming?.()
       room.close()
       running.giveUp()
-      unwatch()
-      ends.stop()
+      ends?.stop()
       saving.close()
       if (running.flight) {
         running.end()
@@ -184,14 +177,20 @@ export function createSession(options: SessionOptions): Session {
 }
 
 /**
- * What of a session is worked out when somebody looks. A class, because accessors in a literal would give every
+ * What of a session is worked out, or made, when somebody looks. A class, because accessors in a literal would give every
  * session of a pool a hidden class, or a dictionary, of its own.
  */
 class View {
   readonly #parts: Parts
+  #transport: SessionTransport | undefined
 
   constructor(parts: Parts) {
     this.#parts = parts
+  }
+
+  get transport(): SessionTransport {
+    this.#transport ??= transportOf(this.#parts)
+    return this.#transport
   }
 
   get state(): SessionState {
@@ -201,6 +200,19 @@ class View {
   get busy(): boolean {
     const { running, saving, room } = this.#parts
     return Boolean(running.flight || saving.pending || room.size)
+  }
+}
+
+function transportOf(parts: Parts): SessionTransport {
+  const { settings, cookie, running } = parts
+  const { recall = typeof document === 'object' ? 'safe' : 'race' } = settings
+  return {
+    send: ((request) => exchange(parts, request)) as SessionTransport['send'],
+    mode: cookie ? 'cookie' : 'token',
+    recalls: recall === 'safe',
+    races: recall !== 'none' && settings.replays > 0,
+    replays: settings.replays > 0,
+    part: () => running.part,
   }
 }
 

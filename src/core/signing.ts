@@ -4,26 +4,29 @@ import type { Settings } from './options.ts'
 import type { Credentials, SessionRequest } from './request.ts'
 import type { TokenSet } from './tokens.ts'
 
+/** Those of a session's parts that it needs to know. */
+interface Concerned {
+  readonly settings: Settings
+  readonly cookie: boolean
+  readonly known: Known
+}
+
 /** Puts the record's token onto requests, and knows which of their headers hold credentials. */
 export class Signing {
-  readonly #applyToken: Settings['applyToken']
-  readonly #cookie: boolean
-  readonly #known: Known
+  readonly #parts: Concerned
   /** Names, in lower case, of the headers that hold credentials. */
   #names: readonly string[]
   /** The Bearer credentials of the newest tokens: the same object for every request. */
   #bearer: { tokens: TokenSet; credentials: Credentials } | undefined
 
-  constructor({ applyToken }: Settings, cookie: boolean, known: Known) {
-    this.#applyToken = applyToken
-    this.#cookie = cookie
-    this.#known = known
-    this.#names = cookie ? [] : BEARER
+  constructor(parts: Concerned) {
+    this.#parts = parts
+    this.#names = parts.cookie ? [] : BEARER
   }
 
   /** Whether `applyToken` tells with each signature which headers hold credentials. */
   get learns(): boolean {
-    return this.#applyToken !== undefined
+    return this.#parts.settings.applyToken !== undefined
   }
 
   /**
@@ -31,33 +34,36 @@ export class Signing {
    * those of another sign-in (`former`), whose work is not done in the name of this one.
    */
   brings(request: SessionRequest<unknown>): 'foreign' | 'former' | undefined {
+    const { known } = this.#parts
     for (const name of this.#names) {
       const value = request.header(name)
       if (value === undefined) continue
-      const signIn = this.#known.signInOf(value)
+      const signIn = known.signInOf(value)
       if (signIn === undefined) return 'foreign'
-      if (this.#known.record?.tokens && signIn !== this.#known.epoch) return 'former'
+      if (known.record?.tokens && signIn !== known.epoch) return 'former'
     }
     return undefined
   }
 
   /** Stamps a request with what it is sent with, and makes its credentials. */
   sign(request: SessionRequest<unknown>): Credentials | Promise<Credentials> {
-    const { record, generation } = this.#known
+    const { known, cookie, settings } = this.#parts
+    const { record, generation, line } = known
     const tokens = record?.tokens
     request.generation = generation
-    request.line = this.#known.line
-    request.bare = !tokens && (!this.#cookie || record?.ended !== undefined)
+    request.line = line
+    request.bare = !tokens && (!cookie || record?.ended !== undefined)
     // In cookie mode the cookie is the token: what `applyToken` adds is another thing, a CSRF token for example.
-    if (!tokens || (this.#cookie && !this.#applyToken)) return this.#withoutStale(request)
+    if (!tokens || (cookie && !settings.applyToken)) return this.#withoutStale(request)
     return this.credentialsOf(tokens, request)
   }
 
   /** The credentials of a request that is sent with these tokens. */
   credentialsOf(tokens: TokenSet, request: SessionRequest<unknown>): Credentials | Promise<Credentials> {
-    if (!this.#applyToken) return this.#bearerOf(tokens)
+    const { applyToken } = this.#parts.settings
+    if (!applyToken) return this.#bearerOf(tokens)
     const { method, url, nonce } = request
-    const credentials = this.#applyToken(tokens, { method, url, nonce })
+    const credentials = applyToken(tokens, { method, url, nonce })
     return 'then' in credentials
       ? credentials.then((signed) => this.#learn(signed))
       : this.#learn(credentials)
@@ -75,7 +81,8 @@ export class Signing {
   /** Only `applyToken` tells which headers hold credentials. */
   #learn(credentials: Credentials): Credentials {
     sendable(credentials)
-    if (!this.#cookie) this.#names = Object.keys(credentials.headers ?? {}).map((name) => name.toLowerCase())
+    if (!this.#parts.cookie)
+      this.#names = Object.keys(credentials.headers ?? {}).map((name) => name.toLowerCase())
     return credentials
   }
 

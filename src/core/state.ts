@@ -25,19 +25,36 @@ export interface SessionState {
   readonly sessionEndsAt?: number | undefined
 }
 
+interface Facts {
+  readonly record: Stored | undefined
+  readonly generation: number
+  readonly reading: boolean
+}
+
+interface Refreshing {
+  readonly flight: unknown
+}
+
+/** Those of a session's parts that it is made of. */
+export interface Shown {
+  readonly known: Facts
+  readonly running: Refreshing
+}
+
 /** The state that follows from what is known: nothing else is ever said about a session. */
-export function stateOf(
-  record: Stored | undefined,
-  generation: number,
-  reading: boolean,
-  refreshing: boolean,
-): SessionState {
+export function stateOf({ known: { record, generation, reading }, running }: Shown): SessionState {
   return Object.freeze({
     status: reading ? 'restoring' : record?.ended ? 'signed-out' : record?.tokens ? 'signed-in' : 'unknown',
-    refreshing,
+    refreshing: running.flight !== undefined,
     generation,
     signIn: record?.tokens && record.version.epoch,
     expiresAt: record?.tokens?.expiresAt,
     sessionEndsAt: record?.tokens?.refreshExpiresAt,
   })
+}
+
+/** Whether two states say the same. */
+export function isSame(state: SessionState, other: SessionState): boolean {
+  const names = Object.keys(state) as (keyof SessionState)[]
+  return names.every((name) => state[name] === other[name])
 }

@@ -1,4 +1,4 @@
-import { type Clock, countdown } from './clock.ts'
+import type { Clock } from './clock.ts'
 import { say } from './messages.ts'
 
 /** What a session holds. Members that we do not know are kept as they came. */
@@ -206,24 +206,45 @@ const ENDLESS: Validity = {
  * Follows a token set's time on both clocks: the wall clock sees the machine sleep, the monotonic one sees
  * through a wall clock that was set back.
  */
-export function validityOf(
-  tokens: TokenSet | undefined,
-  { refreshAhead, leeway }: Windows,
-  clock: Clock,
-): Validity {
-  const end = tokens?.expiresAt
-  if (end === undefined) return ENDLESS
-  const now = clock.now()
-  const lifetime = Math.max(end - (tokens?.receivedAt ?? now), 0)
-  // A window wider than the token's life would make every new token set look old.
-  const hard = Math.min(leeway ?? 5_000, leeway === undefined ? lifetime / 20 : lifetime / 2)
-  const ahead = Math.min(refreshAhead ?? 60_000, refreshAhead === undefined ? lifetime / 5 : lifetime / 2)
-  const left = countdown(clock, Math.min(end - now, lifetime), end)
-  return {
-    left,
-    soft: Math.max(hard, ahead * (1 - clock.random() / 5)),
-    hard,
-    // How long it lasts is not known of a set that does not say since when we have it.
-    lasts: (ms) => left() >= (tokens?.receivedAt === undefined ? ms : Math.min(ms, lifetime / 2)),
+export function validityOf(tokens: TokenSet | undefined, windows: Windows, clock: Clock): Validity {
+  return tokens?.expiresAt === undefined ? ENDLESS : new Span(tokens, tokens.expiresAt, windows, clock)
+}
+
+/** A class, because a pool has one for each session. */
+class Span implements Validity {
+  readonly soft: number
+  readonly hard: number
+  readonly #tokens: TokenSet
+  readonly #end: number
+  readonly #clock: Clock
+  /** When it ends by the monotonic clock. */
+  readonly #until: number
+
+  constructor(tokens: TokenSet, end: number, { refreshAhead, leeway }: Windows, clock: Clock) {
+    const now = clock.now()
+    const lifetime = lifetimeOf(tokens, end, now)
+    // A window wider than the token's life would make every new token set look old.
+    this.hard = Math.min(leeway ?? 5_000, leeway === undefined ? lifetime / 20 : lifetime / 2)
+    const ahead = Math.min(refreshAhead ?? 60_000, refreshAhead === undefined ? lifetime / 5 : lifetime / 2)
+    this.soft = Math.max(this.hard, ahead * (1 - clock.random() / 5))
+    this.#tokens = tokens
+    this.#end = end
+    this.#clock = clock
+    this.#until = clock.monotonic() + Math.min(end - now, lifetime)
   }
+
+  left(): number {
+    return Math.min(this.#end - this.#clock.now(), this.#until - this.#clock.monotonic())
+  }
+
+  lasts(ms: number): boolean {
+    // How long it lasts is not known of a set that does not say since when we have it.
+    const lifetime = lifetimeOf(this.#tokens, this.#end, Number.NEGATIVE_INFINITY)
+    return this.left() >= Math.min(ms, lifetime / 2)
+  }
+}
+
+/** Since it was received; of a set that does not say when that was, what is left of it. */
+function lifetimeOf({ receivedAt }: TokenSet, end: number, now: number): number {
+  return Math.max(end - (receivedAt ?? now), 0)
 }

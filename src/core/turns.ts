@@ -22,11 +22,12 @@ export interface TurnOptions {
  * @param lost aborts when somebody else has taken the turn
  */
 export async function takeTurn<T>(
-  { clock, lease, update }: TurnOptions,
+  options: TurnOptions,
   work: (lease: Lease) => Promise<T>,
   pass: () => void,
   lost?: AbortSignal,
 ): Promise<T> {
+  const { clock, lease } = options
   const ended = new AbortController()
   const { signal } = ended
   const left = countdown(clock, lease)
@@ -44,7 +45,7 @@ export async function takeTurn<T>(
       remaining,
       async begin() {
         let generation = 0
-        await update((stored) => {
+        await options.update((stored) => {
           const left = remaining()
           if (!stored || left <= 0) return stored
           generation = Math.max(stored.version.generation, stored.pending?.generation ?? 0) + 1
@@ -55,7 +56,7 @@ export async function takeTurn<T>(
         return generation
       },
       async clear(generation) {
-        await update((stored) =>
+        await options.update((stored) =>
           // It has lapsed, but its number is not given out again: whoever had it before may still come.
           stored?.pending?.generation === generation && generation === own
             ? { ...stored, pending: { generation, until: 0 } }

@@ -29,6 +29,12 @@ interface Wait {
   undo: (() => void) | undefined
 }
 
+/** Those of a session's parts that it needs to know. */
+interface Concerned {
+  readonly settings: { readonly clock: Clock; readonly deadline: number }
+  readonly redaction: Redaction
+}
+
 /** Milliseconds without an answer, or until a 401, from which a request is slow. */
 const SLOW = 250
 
@@ -43,17 +49,13 @@ const NAMED = 4
  * connections to a host, and what is quick would wait behind them, although it was the last to be asked for.
  */
 export class WaitingRoom {
-  readonly #clock: Clock
-  readonly #deadline: number
-  readonly #redaction: Redaction
+  readonly #parts: Concerned
   #waiting: Set<Wait> | undefined
   #timer: unknown
   #closed = false
 
-  constructor(clock: Clock, deadline: number, redaction: Redaction) {
-    this.#clock = clock
-    this.#deadline = deadline
-    this.#redaction = redaction
+  constructor(parts: Concerned) {
+    this.#parts = parts
   }
 
   /** Nobody is let in or on any more. */
@@ -74,11 +76,12 @@ export class WaitingRoom {
   enter(visitor: Visitor): Promise<void> {
     this.#waiting ??= new Set()
     const waiting = this.#waiting
+    const { clock, deadline } = this.#parts.settings
     return new Promise((resolve, reject) => {
-      const now = this.#clock.monotonic()
+      const now = clock.monotonic()
       const { sentAt } = visitor
       const slow = Boolean(sentAt && now - sentAt >= SLOW)
-      const wait: Wait = { visitor, until: now + this.#deadline, slow, resolve, reject, undo: undefined }
+      const wait: Wait = { visitor, until: now + deadline, slow, resolve, reject, undo: undefined }
       waiting.add(wait)
       wait.undo = visitor.onLeave((reason) => {
         waiting.delete(wait)
@@ -87,13 +90,13 @@ export class WaitingRoom {
       })
       // Somebody who left at the door.
       if (!waiting.has(wait)) wait.undo?.()
-      this.#timer ??= this.#clock.setTimeout(() => this.#watch(), this.#deadline)
+      this.#timer ??= clock.setTimeout(() => this.#watch(), deadline)
     })
   }
 
   /** Lets everybody go, the slow ones last. */
   empty(error?: SessionError): void {
-    this.#clock.clearTimeout(this.#timer)
+    this.#parts.settings.clock.clearTimeout(this.#timer)
     this.#timer = undefined
     const waiting = this.#waiting
     this.#waiting = undefined
@@ -108,12 +111,14 @@ export class WaitingRoom {
   }
 
   #watch(): void {
+    const { settings, redaction } = this.#parts
+    const { clock, deadline } = settings
     this.#timer = undefined
     for (const wait of this.#waiting ?? []) {
       const { until, undo, reject } = wait
-      const left = until - this.#clock.monotonic()
+      const left = until - clock.monotonic()
       if (left > 0) {
-        this.#timer = this.#clock.setTimeout(() => this.#watch(), left)
+        this.#timer = clock.setTimeout(() => this.#watch(), left)
         return
       }
       this.#waiting?.delete(wait)
@@ -121,8 +126,8 @@ export class WaitingRoom {
       // One of those who came later may be what the refresh itself waits for.
       const [label = '', ...later] = [wait, ...(this.#waiting ?? [])]
         .slice(0, NAMED)
-        .map((named) => this.#redaction.text(named.visitor.label))
-      const message = say('deadline', label, this.#deadline, later.join(' or ') || 'it')
+        .map((named) => redaction.text(named.visitor.label))
+      const message = say('deadline', label, deadline, later.join(' or ') || 'it')
       reject(new SessionError('refresh_timeout', message))
     }
   }

@@ -26,8 +26,6 @@ export function watchEnds(parts: Parts): Watch {
   let timer: unknown
   /** Of whose session the rest is. */
   let epoch: string | undefined
-  /** The longest time that it had before it. */
-  let longest = 0
   /** Which end was told. */
   let told = 0
 
@@ -36,9 +34,9 @@ export function watchEnds(parts: Parts): Watch {
     if (room.closed) return
     const now = clock.now()
     const { refreshExpiresAt: end = Number.POSITIVE_INFINITY, receivedAt = now } = known.record?.tokens ?? {}
-    if (epoch !== known.epoch) longest = told = 0
+    if (epoch !== known.epoch) told = 0
     epoch = known.epoch
-    longest = Math.max(longest, end - receivedAt)
+    const { longest } = known
     // What lives for a few minutes, and is renewed meanwhile, is not about to end.
     const notice = Math.min(endingNotice, longest / 2)
     const renewal = Math.min(notice + SAME, longest * 0.75)

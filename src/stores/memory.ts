@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '../core/clock.ts'
-import { inProcessStore } from '../core/in-process-store.ts'
+import { InProcessStore, inProcessStore } from '../core/in-process-store.ts'
 import { say } from '../core/messages.ts'
 import { ensureName } from '../core/name.ts'
 import { patience } from '../core/patience.ts'
@@ -45,14 +45,13 @@ export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
   if ('getItem' in options) {
     throw new TypeError(say('options'))
   }
-  const memory = inProcessStore(clock, lease)
-  if (!storage) return memory
+  if (!storage) return inProcessStore(clock, lease)
   const missing = METHODS.filter((name) => typeof storage[name] !== 'function')
   if (missing.length) {
     throw new TypeError(say('storage', missing.join(', ')))
   }
   ensureName(key, 'memoryStore: expected a key')
-  return persistent(memory, storage, key, { clock, ms: lease / PATIENCE })
+  return persistent(new InProcessStore(clock, lease), storage, key)
 }
 
 const METHODS = ['getItem', 'setItem', 'removeItem'] as const
@@ -60,105 +59,138 @@ const METHODS = ['getItem', 'setItem', 'removeItem'] as const
 /** A storage is waited for this part of the lease: a write that hangs must leave time for the refresh. */
 const PATIENCE = 4
 
-function persistent(
-  memory: SessionStore,
-  storage: KeyValueStorage,
-  key: string,
-  limit: { readonly clock: Clock; readonly ms: number },
-): SessionStore {
-  let report: (reason: string) => void = () => {}
+/** A class, because a pool has one for each session. */
+class Persistent {
+  readonly memory: InProcessStore
+  report: (reason: string) => void = nothing
+  readonly #storage: KeyValueStorage
+  readonly #key: string
   /** Whether the storage was read once: what could not be read is not overwritten. */
-  let seen = false
-  let reading: Promise<void> | undefined
-  let writing: Promise<void> = Promise.resolve()
+  #seen = false
+  #reading: Promise<void> | undefined
+  #writing: Promise<void> | undefined
   /** A write that has not begun: it will write what is newest then, so that nobody needs another. */
-  let queued: Promise<void> | undefined
-  /** What the storage holds if it has done as it was told last. */
-  let latest: string | undefined
+  #queued: Promise<void> | undefined
+  /** How often the storage was told what to hold. What it has done late is not what it was told last. */
+  #told = 0
 
-  /** Takes what the storage holds into memory. Rejects where it cannot be read. */
-  function read(): Promise<void> {
-    reading ??= look().finally(() => {
-      reading = undefined
-    })
-    return reading
+  constructor(memory: InProcessStore, storage: KeyValueStorage, key: string) {
+    this.memory = memory
+    this.#storage = storage
+    this.#key = key
   }
 
-  async function look(): Promise<void> {
+  async load(): Promise<Stored | undefined> {
+    const { memory } = this
+    const known = await memory.load()
+    const unwritten = known && !this.#seen
+    try {
+      await this.#read()
+      if (unwritten) void this.write()
+    } catch (unreadable) {
+      if (!known) throw unreadable
+    }
+    return memory.load()
+  }
+
+  async save(next: Stored): Promise<Stored> {
+    const { memory } = this
+    const saved = await memory.save(next)
+    if (!this.#seen) await this.#read().catch(nothing)
+    await this.write()
+    return (await memory.load()) ?? saved
+  }
+
+  /** Takes what the storage holds into memory. Rejects where it cannot be read. */
+  #read(): Promise<void> {
+    this.#reading ??= this.#look().finally(() => {
+      this.#reading = undefined
+    })
+    return this.#reading
+  }
+
+  async #look(): Promise<void> {
     let item: unknown
     try {
-      item = await answerOf(() => storage.getItem(key), limit)
+      item = await this.#answerOf(() => this.#storage.getItem(this.#key))
     } catch (cause) {
-      report(say('storage-unreadable'))
+      this.report(say('storage-unreadable'))
       throw new Error('memoryStore: the storage cannot be read', { cause })
     }
     const found = recordIn(item)
-    if (found) await memory.save(found)
-    else if (item) report(say('storage-foreign'))
-    seen = true
+    if (found) await this.memory.save(found)
+    else if (item) this.report(say('storage-foreign'))
+    this.#seen = true
   }
 
   /** One write after the other: a slow older one must not overwrite a newer. */
-  function write(): Promise<void> {
-    queued ??= writing.then(() => {
-      queued = undefined
-      return put()
+  write(): Promise<void> {
+    if (this.#queued) return this.#queued
+    const queued = Promise.resolve(this.#writing).then(async () => {
+      this.#queued = undefined
+      await this.#put()
+      // The last one leaves nothing behind.
+      if (this.#writing === queued) this.#writing = undefined
     })
-    writing = queued
+    this.#queued = queued
+    this.#writing = queued
     return queued
   }
 
-  async function put(): Promise<void> {
-    const record = await memory.load()
+  async #put(): Promise<void> {
+    const record = await this.memory.load()
     // Who signs out means whatever is stored. Of all else nobody knows whether it is newer than what is there.
-    if (!seen && record?.ended !== 'signed-out') return
+    if (!this.#seen && record?.ended !== 'signed-out') return
     try {
-      const text = JSON.stringify(record)
-      latest = text
-      await answerOf(
-        () => storage.setItem(key, text),
-        limit,
-        () => latest === text || write(),
-      )
+      await this.#tell(() => this.#storage.setItem(this.#key, JSON.stringify(record)))
     } catch {
-      report(say('storage-unwritable'))
+      this.report(say('storage-unwritable'))
       // The tokens of a session that is over must not stay behind.
-      if (record?.ended) await forget()
+      if (record?.ended) await this.#forget()
     }
   }
 
-  async function forget(): Promise<void> {
-    latest = undefined
+  async #forget(): Promise<void> {
     try {
-      await answerOf(
-        () => storage.removeItem(key),
-        limit,
-        () => latest === undefined || write(),
-      )
+      await this.#tell(() => this.#storage.removeItem(this.#key))
     } catch {
       // Said already: it cannot be written.
     }
   }
 
-  return {
-    ...memory,
-    async load() {
-      const known = await memory.load()
-      const unwritten = known && !seen
-      try {
-        await read()
-        if (unwritten) void write()
-      } catch (unreadable) {
-        if (!known) throw unreadable
+  #tell(call: () => unknown): Promise<unknown> {
+    const told = ++this.#told
+    return this.#answerOf(call, () => this.#told === told || this.write())
+  }
+
+  /**
+   * What the storage answers; rejects where it does not in time. A call that was given up runs on all the same:
+   * `late` hears when it has come to its end, and may have undone what came after it.
+   */
+  #answerOf(call: () => unknown, late?: () => unknown): Promise<unknown> {
+    const { clock, lease } = this.memory
+    return new Promise((resolve, reject) => {
+      let over = false
+      const done = patience(clock, lease / PATIENCE, () => {
+        over = true
+        reject(new Error('the storage does not answer'))
+      })
+      const settle = (): void => {
+        done()
+        if (over) late?.()
       }
-      return memory.load()
-    },
-    async save(next) {
-      const saved = await memory.save(next)
-      if (!seen) await read().catch(() => {})
-      await write()
-      return (await memory.load()) ?? saved
-    },
+      const answer = (async () => call())()
+      answer.then(resolve, reject).then(settle)
+    })
+  }
+}
+
+/** With members of its own, which can be copied into another store. */
+function persistent(memory: InProcessStore, storage: KeyValueStorage, key: string): SessionStore {
+  const store = new Persistent(memory, storage, key)
+  return {
+    load: () => store.load(),
+    save: (next) => store.save(next),
     exclusive: (work, signal) =>
       memory.exclusive(
         (lease) =>
@@ -166,24 +198,27 @@ function persistent(
             ...lease,
             async begin() {
               const generation = await lease.begin()
-              await write()
+              await store.write()
               return generation
             },
             async clear(generation) {
               await lease.clear(generation)
-              await write()
+              await store.write()
             },
           }),
         signal,
       ),
     watch(_, degraded) {
-      if (degraded) report = degraded
+      if (degraded) store.report = degraded
       return () => {
-        report = () => {}
+        store.report = nothing
       }
     },
+    close: nothing,
   }
 }
+
+function nothing(): void {}
 
 /** The record in what a storage holds; some (unstorage) have parsed it already. */
 function recordIn(item: unknown): Stored | undefined {
@@ -193,28 +228,4 @@ function recordIn(item: unknown): Stored | undefined {
   } catch {
     return undefined
   }
-}
-
-/**
- * What the storage answers; rejects where it does not in time. A call that was given up runs on all the same:
- * `late` hears when it has come to its end, and may have undone what came after it.
- */
-function answerOf(
-  call: () => unknown,
-  { clock, ms }: { readonly clock: Clock; readonly ms: number },
-  late?: () => unknown,
-): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    let over = false
-    const done = patience(clock, ms, () => {
-      over = true
-      reject(new Error('the storage does not answer'))
-    })
-    const settle = (): void => {
-      done()
-      if (over) late?.()
-    }
-    const answer = (async () => call())()
-    answer.then(resolve, reject).then(settle)
-  })
 }
