@@ -2,15 +2,10 @@
  * `npm run docs`: builds the site of the documents, and serves it on this machine. `npm run docs:build` only builds it, to
  * `site/dist`; `npm run docs:check` builds it, and tries it in Chromium. What it is built with has a package file of its own, and is installed here.
  */
-import { existsSync } from 'node:fs'
-import { ensureChromium, ensurePackages, npm, root } from './setup.mjs'
+import { ensureChromium, ensurePackages } from './setup.mjs'
 
 ensurePackages()
-if (!existsSync(`${root}site/node_modules/vitepress`)) {
-  console.log('Installing what builds the site …')
-  if (!npm('ci', '--no-audit', '--no-fund', '--prefix', 'site'))
-    throw new Error('`npm ci` failed; its output above says why.')
-}
+ensurePackages('site')
 const { buildSite } = await import('../site/build.mjs')
 await buildSite()
 if (process.argv.includes('--check')) {

@@ -37,11 +37,12 @@ export function tool(name, ...args) {
   return [join(root, 'node_modules', name, file), ...args]
 }
 
-/** Installs what the lock file says, unless it is already there. */
-export function ensurePackages() {
-  if (packagesMatchLock()) return
-  console.log('Installing the packages of the lock file …')
-  if (!npm('ci', '--no-audit', '--no-fund')) throw new Error('`npm ci` failed; its output above says why.')
+/** Installs what the lock file says, unless it is already there: that of the repository, or of a folder in it. */
+export function ensurePackages(folder = '.') {
+  if (packagesMatchLock(join(root, folder))) return
+  console.log(`Installing the packages of ${folder === '.' ? 'the' : `${folder}'s`} lock file …`)
+  if (!npm('ci', '--no-audit', '--no-fund', '--prefix', folder))
+    throw new Error('`npm ci` failed; its output above says why.')
 }
 
 /** Runs the npm that runs this, or the one of the PATH; true when it exits with 0. */
@@ -57,11 +58,11 @@ export function npm(...args) {
  * npm writes node_modules/.package-lock.json last, with what it really installed: an interrupted or
  * outdated installation does not match. Optional packages of other platforms are rightly absent.
  */
-function packagesMatchLock() {
-  const installedLock = join(root, 'node_modules', '.package-lock.json')
+function packagesMatchLock(folder) {
+  const installedLock = join(folder, 'node_modules', '.package-lock.json')
   if (!existsSync(installedLock)) return false
   const installed = readJson(installedLock).packages
-  return Object.entries(readJson(join(root, 'package-lock.json')).packages).every(
+  return Object.entries(readJson(join(folder, 'package-lock.json')).packages).every(
     ([place, entry]) =>
       place === '' ||
       (installed[place] ? installed[place].version === entry.version : entry.optional === true),

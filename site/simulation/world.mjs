@@ -112,8 +112,8 @@ function openLane(way, clock) {
 function installSession(api, server, clock, tell) {
   const session = createSession({
     clock,
-    // There are no connections here that could be full.
-    recall: 'none',
+    // What pages do by themselves.
+    recall: 'safe',
     refresh: ({ tokens }) => server.refresh(tokens?.refreshToken),
   })
   attachSession(api, session)
@@ -214,10 +214,12 @@ function createServer(clock, note) {
     async answer(config) {
       note('request')
       const { late = 0, work = 0 } = config.params
-      await pause(NETWORK + late)
+      const left = new Promise((_, reject) => config.cancelToken?.subscribe(reject))
+      left.catch(() => {})
+      await Promise.race([pause(NETWORK + late), left])
       const token = String(config.headers.Authorization ?? '').replace('Bearer ', '')
       const accepted = (good.get(token) ?? 0) > clock.now()
-      await pause(NETWORK + (accepted ? work : 0))
+      await Promise.race([pause(NETWORK + (accepted ? work : 0)), left])
       const status = accepted ? 200 : 401
       const response = { status, statusText: '', data: {}, headers: {}, config }
       if (config.validateStatus(status)) return response
