@@ -11,6 +11,9 @@ export declare function installedRuntimes(): Runtime[]
 /** The folder whose node_modules has Next.js. */
 export declare function installedNext(): string | undefined
 
+/** The folder whose node_modules has Jest. */
+export declare function installedJest(): string | undefined
+
 /** Frameworks that render on a server, each with the folder whose node_modules has it. */
 export declare function installedSites(): { name: string; folder: string }[]
 

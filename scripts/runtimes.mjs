@@ -28,6 +28,15 @@ const RUNTIMES = [
 /** A framework that patches fetch: it runs in this Node. */
 const NEXT = ['next@16.4.6', 'react@19.3.1', 'react-dom@19.3.1']
 
+const JEST = [
+  'jest@30.5.2',
+  'jest-environment-jsdom@30.5.2',
+  'jest-fixed-jsdom@0.0.11',
+  'babel-jest@30.5.2',
+  '@babel/core@7.29.13',
+  '@babel/preset-env@7.29.14',
+]
+
 /** Other frameworks that render on a server, the newest that run in Node 20, by their folders. */
 const SITES = {
   'svelte-kit': [
@@ -90,6 +99,16 @@ export function ensureNext() {
 
 export function installedNext() {
   return installedTogether('next', NEXT)
+}
+
+/** As for Next.js. */
+export function ensureJest() {
+  if (!installedJest()) installInto(folderOf({ name: 'jest' }), JEST)
+  return installedJest()
+}
+
+export function installedJest() {
+  return installedTogether('jest', JEST)
 }
 
 /** As for Next.js, of all that are missing. Returns their names where they cannot be had. */

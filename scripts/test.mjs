@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { verify } from '../model/check.mjs'
 import { runs as modelRuns } from '../model/runs.mjs'
-import { ensureNext, ensureOldestReact, ensureRuntimes, ensureSites } from './runtimes.mjs'
+import { ensureJest, ensureNext, ensureOldestReact, ensureRuntimes, ensureSites } from './runtimes.mjs'
 import {
   build,
   ensureChromium,
@@ -65,6 +65,7 @@ if (ensureNext()) installed.push('Next.js')
 else missing.push('Next.js')
 if (!ensureOldestReact()) missing.push('the oldest React')
 missing.push(...ensureSites())
+if (!ensureJest()) missing.push('Jest')
 if (missing.length > 0 && inCi) fail(`runtimes: no ${missing.join(', ')}`)
 if (missing.length > 0) notRun.push(`tests of the packed package in ${missing.join(', ')}`)
 
