@@ -2,6 +2,7 @@
 import { inspect } from 'node:util'
 import type { SessionStore } from 'refresh-once'
 import { type Cell, cellStore } from 'refresh-once/cell'
+import { createSessionPool } from 'refresh-once/pool'
 import { describe, expect, test } from 'vitest'
 import {
   deferred,
@@ -217,6 +218,28 @@ test('one refresh replaces the text four times, and a request with a usable toke
   expect(calls).toEqual([])
   await session.refresh()
   expect(calls).toEqual(['replace', 'replace', 'replace', 'replace'])
+})
+
+test('two pools over the same cells have one token set for each user, and no refresh token comes twice', async () => {
+  const server = await startServer({ grace: 0 })
+  const cells = newCells()
+  const pools = times(2, () =>
+    createSessionPool({ refresh: refreshAt(server), store: (id) => cellStore(cells(id)) }),
+  )
+  const users = ['alice', 'bob', 'carol']
+  for (const user of users) await pools[0]?.use(user, (session) => session.signIn(server.mint(user)))
+  await Promise.all(
+    pools.flatMap((pool) => users.map((user) => pool.use(user, (session) => session.refresh()))),
+  )
+  const tokens = await Promise.all(
+    pools.map((pool) =>
+      Promise.all(users.map((user) => pool.use(user, (session) => session.getAccessToken()))),
+    ),
+  )
+  expect(tokens[0]).toEqual(tokens[1])
+  expect(server.count, server.explain()).toMatchObject({ reuses: 0 })
+  expect(new Set(tokens[0]).size).toBe(3)
+  await Promise.all(pools.map((pool) => pool.close()))
 })
 
 describe('mistakes', () => {
