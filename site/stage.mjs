@@ -7,7 +7,14 @@ import { withLinks } from './markdown.mjs'
 
 const root = new URL('../', import.meta.url)
 const { homepage } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
+/** Where a page says so, the site has the playground in simulated time. Without script there is what the page says besides. */
 const PLAYGROUND = '<!-- the playground, in the site -->'
+const SIMULATION =
+  '<refresh-once-simulation></refresh-once-simulation>\n<component is="script" type="module" src="/simulation.js" />'
+/** What is before a sample: the file that it is of, which is executed. */
+const SAMPLE = /^<!-- (\S+\.[jt]sx?) -->$/gm
+/** What wants the whole width. */
+const WIDE = ['docs/playground.md', 'docs/comparison.md']
 const repository = homepage.replace(/#.*$/, '')
 
 /** @param folder a URL that ends with a slash; what was in it is gone */
@@ -17,9 +24,9 @@ export function stage(folder) {
   const texts = new Map()
   for (const source of SOURCES) {
     const text = readFileSync(new URL(source, root), 'utf8')
-    const page = withPlayground(withLinks(text, source, (target, anchor) => linkTo(target, anchor, folder)))
+    const page = withLinks(text, source, (target, anchor) => linkTo(target, anchor, folder))
     texts.set(source, page)
-    writeFileSync(new URL(placeOf(source), folder), page)
+    writeFileSync(new URL(placeOf(source), folder), adapt(page, WIDE.includes(source)))
     // For tools that read the site: as it is, beside what is made of it.
     writeFileSync(new URL(`public/${placeOf(source)}`, folder), page)
   }
@@ -38,14 +45,10 @@ function linkTo(target, anchor, folder) {
   return `${repository}/${target.endsWith('/') ? 'tree' : 'blob'}/main/${target}${anchor}`
 }
 
-/** Where a page says so, the site has the playground in simulated time. Without script there is what the page says besides. */
-function withPlayground(page) {
-  const wide = page.includes(PLAYGROUND) ? '---\naside: false\n---\n\n' : ''
-  return (
-    wide +
-    page.replace(
-      PLAYGROUND,
-      '<refresh-once-simulation></refresh-once-simulation>\n<component is="script" type="module" src="/simulation.js" />',
-    )
-  )
+/** What the site has, and the document has not. */
+function adapt(page, wide) {
+  const adapted = page
+    .replace(PLAYGROUND, SIMULATION)
+    .replace(SAMPLE, (_, file) => `<a class="source" href="${repository}/blob/main/${file}">${file}</a>\n`)
+  return wide ? `---\naside: false\n---\n\n${adapted}` : adapted
 }
