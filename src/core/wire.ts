@@ -9,8 +9,8 @@ export interface Answered {
 }
 
 /** A request on its way, whose answer may come of another send. */
-export interface Send {
-  readonly answer: Promise<Answered>
+interface Send {
+  readonly sent: Promise<unknown>
   /** With what the caller's answer is to come of: once. */
   settle(answer: Answered | Promise<Answered>): void
 }
@@ -22,22 +22,28 @@ export class Wire {
 
   /** Puts a request on its way; `land` takes it off, whatever came of it. */
   send(request: SessionRequest<unknown>, credentials: Credentials, events: Events): Promise<Answered> {
-    const answer = this.transmit(request, credentials, events)
-    if (!request.recallable && !request.raceable) return answer
+    const sent = this.#transmit(request, credentials, events)
     return new Promise((settle) => {
-      this.#requests ??= new Map()
-      this.#requests.set(request, { answer, settle })
-      void answer.then(settle)
+      if (request.recallable || request.raceable) {
+        this.#requests ??= new Map()
+        this.#requests.set(request, { sent, settle })
+      }
+      tell(sent, settle)
     })
   }
 
   /** Sends it, whatever else of it is on its way. */
   transmit(request: SessionRequest<unknown>, credentials: Credentials, events: Events): Promise<Answered> {
+    return answerOf(this.#transmit(request, credentials, events))
+  }
+
+  #transmit(request: SessionRequest<unknown>, credentials: Credentials, events: Events): Promise<unknown> {
     request.recalled = false
     request.attempts++
-    const answer = answerTo(request, credentials)
+    // What an app hands in may return no promise.
+    const sent = Promise.resolve(request.transmit(credentials))
     events.note(request, { type: request.attempts > 1 ? 'request-replayed' : 'request-sent' })
-    return answer
+    return sent
   }
 
   /** @param outcome what it was answered with, or has failed with */
@@ -69,21 +75,23 @@ export class Wire {
     { epoch, generation, line }: Known,
     first: (request: SessionRequest<unknown>, original: Promise<Answered>) => Promise<Answered>,
   ): void {
-    for (const [request, { answer, settle }] of this.#requests ?? []) {
+    for (const [request, { sent, settle }] of this.#requests ?? []) {
       if (!request.raceable || request.begun || request.abandoned) continue
       if (request.generation >= generation || request.epoch !== epoch || request.line !== line) continue
       this.#requests?.delete(request)
-      settle(first(request, answer))
+      settle(first(request, answerOf(sent)))
     }
   }
 }
 
-async function answerTo(request: SessionRequest<unknown>, credentials: Credentials): Promise<Answered> {
-  let answer: Answered
-  try {
-    answer = { outcome: await request.transmit(credentials), failed: false }
-  } catch (failure) {
-    answer = { outcome: failure, failed: true }
-  }
-  return answer
+function answerOf(sent: Promise<unknown>): Promise<Answered> {
+  return new Promise((settle) => tell(sent, settle))
+}
+
+/** Without a promise in between: each costs a request a turn. */
+function tell(sent: Promise<unknown>, settle: (answer: Answered) => void): void {
+  sent.then(
+    (outcome) => settle({ outcome, failed: false }),
+    (outcome) => settle({ outcome, failed: true }),
+  )
 }

@@ -371,9 +371,11 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
         }
       }
     }
+    const given = config as unknown as Record<string, unknown>
     for (const key in ours) {
-      this.#callers = { ...this.#callers, [key]: config[key as keyof Config] }
-      Object.assign(config, { [key]: ours[key as keyof Config] })
+      this.#callers ??= {}
+      this.#callers[key] = given[key]
+      given[key] = ours[key as keyof Config]
     }
   }
 
