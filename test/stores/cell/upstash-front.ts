@@ -12,6 +12,8 @@ export interface UpstashFront {
   readonly token: string
   /** Commands so far. */
   readonly commands: number
+  /** As a service does that is deployed anew. */
+  endSubscriptions(): void
   close(): Promise<void>
 }
 
@@ -65,6 +67,10 @@ export async function startUpstash(redisUrl: string): Promise<UpstashFront> {
     response.write(`data: subscribe,${channel},1\n\n`)
   }
 
+  const endSubscriptions = (): void => {
+    for (const end of [...subscribers]) end()
+  }
+
   const server = createServer((request, response) => {
     execute(request, response).catch(() => response.destroy())
   })
@@ -75,8 +81,9 @@ export async function startUpstash(redisUrl: string): Promise<UpstashFront> {
     get commands() {
       return commands
     },
+    endSubscriptions,
     async close() {
-      for (const end of [...subscribers]) end()
+      endSubscriptions()
       server.closeAllConnections()
       server.close()
       client.destroy()
