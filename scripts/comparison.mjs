@@ -1,5 +1,5 @@
 /**
- * The table of docs/comparison.md, out of the runs in bench/REPORT.md. `npm run bench -- side-by-side` writes both; a test
+ * The tables of docs/comparison.md, out of the runs in bench/REPORT.md. `npm run bench -- side-by-side` writes both; a test
  * compares them.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 const REPORT = new URL('../bench/REPORT.md', import.meta.url)
 const PAGE = new URL('../docs/comparison.md', import.meta.url)
 const TABLE = /(<!-- made by npm run bench -- side-by-side -->\n\n).*?(\n\n<!-- end -->)/s
+const SHORT = /(<!-- in short -->\n\n).*?(\n\n<!-- end -->)/s
 
 /** What of which scenario is shown, and what is needed of it. */
 const COLUMNS = [
@@ -101,14 +102,22 @@ export function comparisonOf(report) {
   ].join('\n')
 }
 
-/** Writes the table anew. */
+/** What is measured beside the scenarios, as the report sums it up. */
+export function shortOf(report) {
+  return /^## In short\n\n((?:\|.*\n)+)/m.exec(report)?.[1].trim()
+}
+
+/** Writes the tables anew. */
 export function writeComparison() {
-  const table = comparisonOf(readFileSync(REPORT, 'utf8'))
-  const page = readFileSync(PAGE, 'utf8')
-  writeFileSync(
-    PAGE,
-    page.replace(TABLE, (_, before, after) => before + table + after),
-  )
+  const report = readFileSync(REPORT, 'utf8')
+  const tables = [
+    [TABLE, comparisonOf(report)],
+    [SHORT, shortOf(report)],
+  ]
+  let page = readFileSync(PAGE, 'utf8')
+  for (const [place, table] of tables)
+    page = page.replace(place, (_, before, after) => before + table + after)
+  writeFileSync(PAGE, page)
 }
 
 if (argv[1] === fileURLToPath(import.meta.url)) writeComparison()

@@ -9,6 +9,8 @@ import { setTimeout as after } from 'node:timers/promises'
  */
 export async function openFront(server, { api, refresh }) {
   const upstream = new URL(server.url)
+  /** Whose first answer has been kept already. */
+  const kept = new Set()
   const front = createServer(async (incoming, outgoing) => {
     const chunks = []
     for await (const chunk of incoming) chunks.push(chunk)
@@ -24,6 +26,12 @@ export async function openFront(server, { api, refresh }) {
     const sent = graphql ? Buffer.from(wanted.body ? JSON.stringify(wanted.body) : '') : body
     const answer = await passOn(upstream, { ...wanted, headers }, sent).catch(() => undefined)
     await after(half)
+    // The first answer to such a URL gets stuck on its way, for that many milliseconds.
+    const [, late] = /[?&]late=(\d+)/.exec(wanted.path) ?? []
+    if (late && !kept.has(wanted.path)) {
+      kept.add(wanted.path)
+      await after(Number(late))
+    }
     if (!answer) return incoming.socket.destroy()
     const text = isToken ? wrapped(answer.body) : answer.body
     if (graphql) return outgoing.setHeader('content-type', 'application/json').end(asGraphql(answer))

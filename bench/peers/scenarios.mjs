@@ -10,7 +10,7 @@ const times = (count, make) => Array.from({ length: count }, (_, index) => make(
 
 /** A request whose refresh is on its way. Not everybody refreshes. */
 async function refreshing(server, client) {
-  const gate = server.hold('/token')
+  const gate = await server.hold('/token')
   const first = client.request('/api/items')
   await Promise.race([gate.untilArrived(), first.catch(() => {})])
   gate.release()
@@ -33,8 +33,9 @@ export const scenarios = {
     optimum: R + A,
     refreshes: 1,
     requests: STORM,
-    run: ({ server, client }) => {
-      server.expireAccessTokens()
+    async run({ server, client, begin }) {
+      await server.expireAccessTokens()
+      begin()
       return gets(client, STORM)
     },
   },
@@ -42,8 +43,9 @@ export const scenarios = {
     optimum: A + R + A,
     refreshes: 1,
     requests: 2 * STORM,
-    run: ({ server, client }) => {
-      server.expireAccessTokens()
+    async run({ server, client, begin }) {
+      await server.expireAccessTokens()
+      begin()
       return gets(client, STORM)
     },
   },
@@ -51,56 +53,56 @@ export const scenarios = {
     optimum: A + R + A,
     refreshes: 1,
     requests: 22,
-    async run({ server, client }) {
-      server.expireAccessTokens()
+    async run({ server, client, begin }) {
+      await server.expireAccessTokens()
+      begin()
       const { first } = await refreshing(server, client)
       return [first, ...gets(client, 20)]
     },
   },
   'a 401 that comes after the refresh': {
-    // The new token is there before the old one is refused.
+    // The new token is there while the answer of the old one is still on its way, for 400 ms longer than others.
     optimum: A + R + A,
     refreshes: 1,
-    async run({ server, client }) {
-      server.expireAccessTokens()
-      const gate = server.hold('/api/echo')
-      const late = client.request('/api/echo')
-      late.catch(() => {})
-      await gate.untilArrived()
-      const early = client.request('/api/items')
-      setTimeout(() => gate.release(), 400)
-      return [early, late]
+    async run({ server, client, begin }) {
+      await server.expireAccessTokens()
+      begin()
+      return [client.request('/api/echo?late=400'), client.request('/api/items')]
     },
   },
   '20 requests, the refresh is refused': {
     refreshes: 1,
     failed: 20,
-    run({ server, client }) {
-      server.revokeFamily('alice')
+    async run({ server, client, begin }) {
+      await server.revokeFamily()
+      begin()
       return gets(client, 20)
     },
   },
   '20 requests, the refresh fails once': {
     refreshes: 1,
-    run({ server, client }) {
-      server.expireAccessTokens()
-      server.fault('503')
+    async run({ server, client, begin }) {
+      await server.expireAccessTokens()
+      await server.fault('503')
+      begin()
       return gets(client, 20)
     },
   },
   '20 requests, the answer of the refresh is lost': {
     grace: 60_000,
-    run({ server, client }) {
-      server.expireAccessTokens()
-      server.fault('destroy-after')
+    async run({ server, client, begin }) {
+      await server.expireAccessTokens()
+      await server.fault('destroy-after')
+      begin()
       return gets(client, 20)
     },
   },
   '20 requests, the refresh hangs': {
     failed: 20,
-    run({ server, client }) {
-      server.expireAccessTokens()
-      server.fault('hang', { times: ALWAYS })
+    async run({ server, client, begin }) {
+      await server.expireAccessTokens()
+      await server.fault('hang', { times: ALWAYS })
+      begin()
       return gets(client, 20)
     },
   },
@@ -108,13 +110,13 @@ export const scenarios = {
     refreshes: 1,
     requests: 22,
     async run({ server, client }) {
-      const gate = server.hold('/api/effects')
+      const gate = await server.hold('/api/effects')
       const posts = times(20, (id) =>
         client.request(`/api/effects?id=${id}`, { method: 'POST', body: { id } }),
       )
       for (const post of posts) post.catch(() => {})
       await gate.untilArrived(20)
-      server.expireAccessTokens()
+      await server.expireAccessTokens()
       const get = client.request('/api/items')
       await get.catch(() => {})
       gate.release()
@@ -125,8 +127,9 @@ export const scenarios = {
     optimum: A + R + A,
     refreshes: 1,
     requests: 2,
-    async run({ server, client }) {
-      server.expireAccessTokens()
+    async run({ server, client, begin }) {
+      await server.expireAccessTokens()
+      begin()
       const { first } = await refreshing(server, client)
       const controller = new AbortController()
       client.request('/api/items?id=left', { signal: controller.signal }).catch(() => {})
@@ -138,8 +141,9 @@ export const scenarios = {
     optimum: A + R + A,
     refreshes: 1,
     requests: 2,
-    async run({ server, client }) {
-      server.expireAccessTokens()
+    async run({ server, client, begin }) {
+      await server.expireAccessTokens()
+      begin()
       const body = { text: 'grüße\u2028 "7"', list: [1, null], deep: { a: [] } }
       const answer = client.request('/api/echo', { method: 'POST', body })
       return [
