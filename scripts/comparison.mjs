@@ -104,7 +104,8 @@ export function comparisonOf(report) {
 
 /** What is measured beside the scenarios, as the report sums it up. */
 export function shortOf(report) {
-  return /^## In short\n\n((?:\|.*\n)+)/m.exec(report)?.[1].trim()
+  const table = /^## In short\n\n((?:\|.*\n)+)/m.exec(report)?.[1].trim()
+  return table ?? 'They are in the report as soon as the command has made it anew.'
 }
 
 /** Writes the tables anew. */

@@ -20,6 +20,7 @@ interface Llms {
 
 interface Comparison {
   comparisonOf(report: string): string
+  shortOf(report: string): string
 }
 
 const root = new URL('../', import.meta.url)
@@ -29,7 +30,7 @@ const read = (path: string): string => readFileSync(new URL(path, root), 'utf8')
 const { CONTENTS, SOURCES, placeOf } = (await import(new URL('site/contents.mjs', root).href)) as Contents
 const { titleOf, withLinks } = (await import(new URL('site/markdown.mjs', root).href)) as Markdown
 const { listPages, allPages } = (await import(new URL('site/llms.mjs', root).href)) as Llms
-const { comparisonOf } = (await import(new URL('scripts/comparison.mjs', root).href)) as Comparison
+const { comparisonOf, shortOf } = (await import(new URL('scripts/comparison.mjs', root).href)) as Comparison
 
 test('every document is in the contents of the site, once, and at a place of its own', () => {
   const documents = readdirSync(new URL('docs/', root)).filter((name) => name.endsWith('.md'))
@@ -78,5 +79,7 @@ test('llms.txt lists every page with what it answers, and llms-full.txt holds th
 })
 
 test('the comparison has the numbers of the report', () => {
-  expect(read('docs/comparison.md')).toContain(`\n${comparisonOf(read('bench/REPORT.md'))}\n`)
+  const report = read('bench/REPORT.md')
+  expect(read('docs/comparison.md')).toContain(`\n${comparisonOf(report)}\n`)
+  expect(read('docs/comparison.md')).toContain(`\n${shortOf(report)}\n`)
 })
