@@ -46,6 +46,19 @@ test('every page has a title, and the contents say what it answers', () => {
   expect(abouts.filter((about) => !/^\S.{15,}[^\s.]$/.test(about))).toEqual([])
 })
 
+/** What the site would take for a part of its program, or cannot read. */
+const PROGRAM = /\{\{|<(?!!--|\/?(?:kbd|picture|source|img|br)\b)[a-z/]/i
+
+test.each(SOURCES)(
+  '%s has nothing in it, outside of code, that the site would take for a program',
+  (source) => {
+    const prose = read(source)
+      .replace(/^(```+).*?^\1$/gms, '')
+      .replace(/(`+).+?\1/gs, '')
+    expect(prose.split('\n').filter((line) => PROGRAM.test(line))).toEqual([])
+  },
+)
+
 test('links are told from the root of the repository, and code is left alone', () => {
   const page = [
     'See [a](guide.md#windows), [b](../README.md), [c](#here), [d](https://example.com/x.md).',
