@@ -36,13 +36,13 @@ class Assembly implements Parts {
   declare readonly beginning: Beginning
   declare readonly known: Known
   declare readonly saving: Saving
+  declare readonly look: Look | undefined
+  declare readonly wire: Wire
   #nonce: string | undefined
   #redaction: Redaction | undefined
-  #look: Look | undefined
   #stubborn: Stubborn | undefined
   #young: Young | undefined
   #signing: Signing | undefined
-  #wire: Wire | undefined
 
   constructor(options: SessionOptions) {
     const settings = settingsOf(options)
@@ -59,6 +59,8 @@ class Assembly implements Parts {
     this.store = store ? new CheckedStore(store, this.events, settings) : new InProcessStore(clock, lease)
     this.known = new Known(this, store !== undefined || this.beginning.open)
     this.saving = new Saving(this)
+    this.look = store && new Look(this)
+    this.wire = new Wire()
   }
 
   get nonce(): string {
@@ -69,11 +71,6 @@ class Assembly implements Parts {
   get redaction(): Redaction {
     this.#redaction ??= new Redaction(this)
     return this.#redaction
-  }
-
-  get look(): Look | undefined {
-    if (this.settings.store) this.#look ??= new Look(this)
-    return this.#look
   }
 
   get stubborn(): Stubborn {
@@ -89,10 +86,5 @@ class Assembly implements Parts {
   get signing(): Signing {
     this.#signing ??= new Signing(this)
     return this.#signing
-  }
-
-  get wire(): Wire {
-    this.#wire ??= new Wire()
-    return this.#wire
   }
 }

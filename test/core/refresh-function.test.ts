@@ -831,3 +831,24 @@ describe('an answer that came whole is not asked for again with the refresh toke
     }
   })
 })
+
+test.each([
+  ['session_expired', 'session_expired'],
+  ['refresh_failed', 'refresh_failed'],
+  ['session_closed', 'refresh_failed'],
+] as const)(
+  'a session within `refresh` that ends with %s means %s, whatever its own cause',
+  async (inner, code) => {
+    const cause = Object.assign(new Error('invalid_grant'), { status: 401 })
+    let asked = 0
+    const session = open({
+      tokens: { accessToken: 'old', refreshToken: 'r', expiresAt: 1 },
+      refresh: () => {
+        asked++
+        throw new SessionError(inner, 'of another session', { cause })
+      },
+    })
+    await expect(session.getAccessToken()).rejects.toMatchObject({ code })
+    expect(asked).toBe(1)
+  },
+)

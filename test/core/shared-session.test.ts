@@ -284,3 +284,20 @@ test("a sign-in elsewhere is told as one, and the state names it: what was loade
   await reach(here, 'signed-out')
   expect(here.state.signIn).toBeUndefined()
 })
+
+test('a refusal that another has saved ends a session that has not heard of it, and the token is not sent again', async () => {
+  const place = newPlace()
+  const tokens = { accessToken: 'old', refreshToken: 'spent', expiresAt: 1 }
+  const first = open({
+    refresh: () => Promise.reject(Object.assign(new Error('no'), { status: 401 })),
+    store: place(),
+    tokens,
+  })
+  await reach(first, 'signed-in')
+  let asked = 0
+  const deaf = open({ refresh: () => `${++asked}`, store: { ...place(), ...unheard } })
+  await reach(deaf, 'signed-in')
+  await expect(first.getAccessToken()).rejects.toMatchObject({ code: 'session_expired' })
+  await expect(deaf.getAccessToken()).rejects.toMatchObject({ code: 'session_expired' })
+  expect(asked).toBe(0)
+})

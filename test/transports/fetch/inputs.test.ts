@@ -1,7 +1,7 @@
 import { runInNewContext } from 'node:vm'
-import type { SessionFetch, SessionRequestInit } from 'refresh-once/fetch'
+import { type SessionFetch, type SessionRequestInit, withSession } from 'refresh-once/fetch'
 import { describe, expect, expectTypeOf, onTestFinished, test, vi } from 'vitest'
-import { deferred, failureOf, newClock, times, watch } from '../../setup.ts'
+import { deferred, failureOf, newClock, open, times, watch } from '../../setup.ts'
 import { bearer, onWire, seenOf } from '../wire.ts'
 import { stage } from './stage.ts'
 
@@ -428,4 +428,86 @@ describe('the session member of init', () => {
     expect(onWire(server, '/api/effects')).toHaveLength(1)
     expect(server.count).toMatchObject({ refreshes: 1, effects: 0 })
   })
+})
+
+test.each([
+  ['an object', { 'X-Own': '1' }],
+  ['a list', [['X-Own', '1']] as [string, string][]],
+])('headers that are given as %s are handed on as one, with the token beside them', async (_, headers) => {
+  const handed: unknown[] = []
+  const session = open({ tokens: 'secret', refresh: () => 'unused' })
+  const api = withSession(session, {
+    origins: ['https://api.example.com'],
+    fetch: async (_, init) => {
+      handed.push(init?.headers)
+      return new Response()
+    },
+  })
+  await api('https://api.example.com/items', { headers })
+  const all = Object.entries({ 'X-Own': '1', Authorization: 'Bearer secret' })
+  expect(handed).toEqual([Array.isArray(headers) ? all : Object.fromEntries(all)])
+})
+
+test('a call that is none of the session’s is handed on with the very arguments that it came with', async () => {
+  const handed: unknown[][] = []
+  const session = open({ tokens: 'secret', refresh: () => 'unused' })
+  const api = withSession(session, {
+    origins: ['https://api.example.com'],
+    fetch: async (...given) => {
+      handed.push(given)
+      return new Response()
+    },
+  })
+  const init = { headers: { 'X-Own': '1' } }
+  await api('https://elsewhere.example/items', init)
+  await api('https://elsewhere.example/items')
+  expect(handed.map(([, given]) => given)).toEqual([init, undefined])
+  expect(handed[0]?.[1]).toBe(init)
+})
+
+test.each(['Authorization', 'authorization', 'AUTHORIZATION'])(
+  'redirects are followed where the credentials are in `%s`: of that header fetch knows whose it is',
+  async (name) => {
+    const handed: (string | undefined)[] = []
+    const session = open({
+      tokens: 'secret',
+      refresh: () => 'unused',
+      applyToken: ({ accessToken }) => ({ headers: { [name]: accessToken } }),
+    })
+    vi.stubGlobal('fetch', async (_: unknown, init?: RequestInit) => {
+      handed.push(init?.redirect)
+      return new Response()
+    })
+    const api = withSession(session, { origins: ['https://api.example.com'] })
+    await api('https://api.example.com/items')
+    vi.unstubAllGlobals()
+    expect(handed).toEqual([undefined])
+  },
+)
+
+test('an error in which there is no token is the client’s own, without a member more', async () => {
+  const error = Object.assign(new Error('a broken pipe'), { path: undefined })
+  const before = Object.getOwnPropertyDescriptors(error)
+  const session = open({ tokens: 'secret-0123456789', refresh: () => 'unused' })
+  const api = withSession(session, {
+    origins: ['https://api.example.com'],
+    fetch: () => Promise.reject(error),
+  })
+  await expect(api('https://api.example.com/items')).rejects.toBe(error)
+  expect(Object.getOwnPropertyDescriptors(error)).toEqual(before)
+  expect(error).not.toHaveProperty('url')
+})
+
+test('where no token was ever known, a refusal after an answer to a bare request is no sign-out', async () => {
+  const refused = () => Promise.reject(Object.assign(new Error('no'), { status: 401 }))
+  const session = open({ refresh: refused })
+  const seen = watch(session)
+  const answers = [200, 401]
+  const api = withSession(session, {
+    origins: ['https://api.example.com'],
+    fetch: async () => new Response('', { status: answers.shift() ?? 401 }),
+  })
+  expect((await api('https://api.example.com/items')).status).toBe(200)
+  await expect(session.signIn()).rejects.toMatchObject({ code: 'session_expired' })
+  expect(seen.of('signed-out')).toEqual([])
 })
