@@ -91,6 +91,8 @@ export async function readAnswer(source: unknown, threw: boolean): Promise<Refre
     )
     for (const name of names) {
       const value = item[name]
+      // Most members that clients have are not there.
+      if (value === undefined) continue
       const text = typeof value === 'string' ? value : ''
       if (PASSED_OVER.test(`${name} ${text}`)) continue
       if (typeof value === 'number') {
