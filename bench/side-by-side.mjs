@@ -147,8 +147,7 @@ function written({ node, latency, versions, results, measures }) {
   lines.push('## Where somebody else is ahead', '')
   lines.push(
     'The two drop-ins know no tokens, as what they stand in for: they learn of an expiry from the 401. That for',
-    'axios-refresh-me cancels what is in flight when the refresh starts, as promised there: in a storm each of these',
-    'connections has to be opened anew.',
+    'axios-refresh-me cancels what is in flight when the refresh starts, as promised there.',
     '',
   )
   lines.push(
