@@ -1,7 +1,9 @@
 import { type Clock, idly } from '../../core/clock.ts'
-import { isNews, join, newNonce, type SessionStore, type Stored } from '../../core/store.ts'
+import { isNews, join, newNonce, type SessionStore } from '../../core/store.ts'
+import { createExclusive } from '../shared/exclusive.ts'
+import { createNews } from '../shared/news.ts'
 import type { Cell } from './cell.ts'
-import { createExclusive } from './exclusive.ts'
+import { createClaims } from './claim.ts'
 import { createRegister } from './register.ts'
 
 /** Where a session lives. Times are in milliseconds. */
@@ -14,39 +16,21 @@ export interface Home {
   readonly poll: number | undefined
 }
 
-type Hear = (stored: Stored) => void
-
 /** The store of one session: its record in a cell, and who may refresh it. */
 export function createCellStore({ cell, clock, lease, ttl, timeout, poll }: Home): SessionStore {
-  /** The newest record that this context was given, or gave. */
-  let known: Stored | undefined
-  let hearers: readonly Hear[] = []
-  let report: (reason: string) => void = () => {}
+  const { learn, tell, report, watch, end } = createNews()
   let unlisten: (() => void) | undefined
   let reading = false
   let readAgain = false
   let closed = false
 
-  const register = createRegister(cell, { clock, timeout, degraded: (reason) => report(reason) })
-  const exclusive = createExclusive({
+  const register = createRegister(cell, { clock, timeout, degraded: report })
+  const exclusive = createExclusive(
     clock,
     lease,
     ttl,
-    owner: newNonce(clock),
-    register,
-    tell: ({ record }) => tell(record),
-  })
-
-  function learn(stored: Stored): Stored {
-    if (isNews(stored, known)) known = stored
-    return stored
-  }
-
-  function tell(stored: Stored | undefined): void {
-    if (closed || !stored || !isNews(stored, known)) return
-    known = stored
-    for (const hear of hearers) hear(stored)
-  }
+    createClaims({ clock, ttl, owner: newNonce(clock), register, tell: ({ record }) => tell(record) }),
+  )
 
   async function news(): Promise<void> {
     readAgain = true
@@ -84,8 +68,8 @@ export function createCellStore({ cell, clock, lease, ttl, timeout, poll }: Home
 
   return {
     async load() {
-      const { record } = exclusive.said() ?? (await register.read())
-      return record && learn(record)
+      const { state } = exclusive.said() ?? { state: await register.read() }
+      return state.record && learn(state.record)
     },
 
     async save(next) {
@@ -110,17 +94,14 @@ export function createCellStore({ cell, clock, lease, ttl, timeout, poll }: Home
     exclusive: exclusive.run,
 
     watch(hear, degraded) {
-      hearers = [...hearers, hear]
-      if (degraded) report = degraded
+      const unwatch = watch(hear, degraded)
       listen()
-      return () => {
-        hearers = hearers.filter((other) => other !== hear)
-      }
+      return unwatch
     },
 
     close() {
       closed = true
-      hearers = []
+      end()
       unlisten?.()
       unlisten = undefined
     },

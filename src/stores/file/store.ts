@@ -6,7 +6,6 @@ import type { Clock } from '../../core/clock.ts'
 import { say } from '../../core/messages.ts'
 import {
   compareVersions,
-  isNews,
   join,
   newEpoch,
   newNonce,
@@ -15,6 +14,7 @@ import {
 } from '../../core/store.ts'
 import { readTokens } from '../../core/tokens.ts'
 import type { KeyValueStorage } from '../memory.ts'
+import { createNews } from '../shared/news.ts'
 import { createExclusive } from './exclusive.ts'
 import { namesOfTurn, numberOf } from './names.ts'
 import {
@@ -46,14 +46,9 @@ const PATIENCE = 4
 /** What has not come to an end. */
 const FOLDER = 'the folder'
 
-type Hear = (stored: Stored) => void
-
 /** The store of one login: its record in a folder, and who may refresh it. */
 export function createFileStore({ path, clock, lease, ttl, secrets: storage, migrate }: Home): SessionStore {
-  /** The newest record that this store was given, or gave. */
-  let known: Stored | undefined
-  let hearers: readonly Hear[] = []
-  let report: (reason: string) => void = () => {}
+  const { isNew, learn, tell, report, watch, end } = createNews()
   let watcher: { close(): void } | undefined
   let reading = false
   let readAgain = false
@@ -61,7 +56,7 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
 
   const soon = createSoon(lease / PATIENCE)
   const secrets = createSecrets(storage, soon)
-  const disk = createRegister(path, (reason) => report(reason))
+  const disk = createRegister(path, report)
   const register: Register = {
     isOld: disk.isOld,
     look: (hasty) => soon(FOLDER, () => disk.look(hasty)),
@@ -71,7 +66,7 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
 
   async function change(make: Change, manner?: Manner): Promise<State> {
     const state = await register.update(make, manner)
-    await tell(state.record)
+    await hear(state.record)
     return state
   }
 
@@ -97,17 +92,8 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
     return inherited
   }
 
-  function learn(stored: Stored): Stored {
-    if (isNews(stored, known)) known = stored
-    return stored
-  }
-
-  async function tell(record: Kept | undefined): Promise<void> {
-    if (!record || !isNews(record, known)) return
-    const stored = await secrets.get(record).catch(() => undefined)
-    if (!stored || !isNews(stored, known)) return
-    known = stored
-    for (const hear of hearers) hear(stored)
+  async function hear(record: Kept | undefined): Promise<void> {
+    if (record && isNew(record)) tell(await secrets.get(record).catch(() => undefined))
   }
 
   async function read(): Promise<void> {
@@ -118,7 +104,7 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
       readAgain = false
       // What cannot be read now is looked at when it is needed.
       await register.look().then(
-        ({ state }) => tell(state.record),
+        ({ state }) => hear(state.record),
         () => {},
       )
     }
@@ -221,8 +207,7 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
     exclusive: exclusive.run,
 
     watch(hear, degraded) {
-      hearers = [...hearers, hear]
-      if (degraded) report = degraded
+      const unwatch = watch(hear, degraded)
       try {
         // So that others can be heard who sign in first. Deno says later, and to nobody, that there is no folder.
         mkdirSync(path, { recursive: true, mode: 0o700 })
@@ -230,14 +215,12 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
         // It shows when it is to be written.
       }
       listen()
-      return () => {
-        hearers = hearers.filter((other) => other !== hear)
-      }
+      return unwatch
     },
 
     close() {
       closed = true
-      hearers = []
+      end()
       unlisten()
       soon.close()
     },

@@ -1,23 +1,20 @@
-import { isNews, newNonce, type SessionStore, type Stored } from '../../core/store.ts'
+import { newNonce, type SessionStore, type Stored } from '../../core/store.ts'
+import { createExclusive } from '../shared/exclusive.ts'
+import { createNews } from '../shared/news.ts'
+import { createClaim } from './claim.ts'
 import { within } from './connection.ts'
-import { createExclusive } from './exclusive.ts'
 import { fieldsOf, isFilled, nameOf, recordOf } from './fields.ts'
 import type { Home, Shared } from './home.ts'
 import { FORGET, LOAD, SAVE } from './scripts.ts'
 
-type Hear = (stored: Stored) => void
-
 /** The store of one session: its record in Redis, and who may refresh it. */
 export function createRedisStore(id: string, shared: Shared): SessionStore {
-  const { connection, newsroom, clock, prefix, keep, timeout } = shared
+  const { connection, newsroom, clock, prefix, lease, ttl, keep, timeout } = shared
   const key = prefix + encode(id)
   const context = newNonce(clock)
   const run: Home['run'] = (script, args) =>
     within(connection.run(script, key, args.map(String)), timeout, clock)
-  /** The newest record that this context was given, or gave. */
-  let known: Stored | undefined
-  let hearers: readonly Hear[] = []
-  let report: (reason: string) => void = () => {}
+  const { learn, tell, report, watch, end } = createNews()
   let reading: Promise<void> | undefined
   let readAgain = false
   let listening: Promise<unknown> | undefined
@@ -38,7 +35,10 @@ export function createRedisStore(id: string, shared: Shared): SessionStore {
     },
   }
 
-  const exclusive = createExclusive({ ...shared, key, context, run }, { listen, recordIn, tell })
+  const home: Home = { ...shared, key, context, run }
+  const exclusive = createExclusive(clock, lease, ttl, (number) =>
+    createClaim(number, home, { listen, recordIn, tell }),
+  )
 
   function listen(): Promise<unknown> {
     if (listening || closed) return listening ?? Promise.resolve()
@@ -73,17 +73,6 @@ export function createRedisStore(id: string, shared: Shared): SessionStore {
     return stored
   }
 
-  function tell(stored: Stored | undefined): void {
-    if (!stored || !isNews(stored, known)) return
-    learn(stored)
-    for (const hear of hearers) hear(stored)
-  }
-
-  function learn(stored: Stored): Stored {
-    if (isNews(stored, known)) known = stored
-    return stored
-  }
-
   return {
     async load() {
       const said = exclusive.said()
@@ -91,7 +80,7 @@ export function createRedisStore(id: string, shared: Shared): SessionStore {
         verified = true
         await listening
       }
-      const stored = said ? said.record : recordIn(await run(LOAD, []))
+      const stored = said ? said.state : recordIn(await run(LOAD, []))
       return stored && learn(stored)
     },
 
@@ -109,18 +98,15 @@ export function createRedisStore(id: string, shared: Shared): SessionStore {
     exclusive: exclusive.run,
 
     watch(hear, degraded) {
-      hearers = [...hearers, hear]
-      if (degraded) report = degraded
+      const unwatch = watch(hear, degraded)
       void listen()
-      return () => {
-        hearers = hearers.filter((other) => other !== hear)
-      }
+      return unwatch
     },
 
     close() {
       if (closed) return
       closed = true
-      hearers = []
+      end()
       if (listening) newsroom.leave(key, listener)
     },
   }

@@ -1,10 +1,11 @@
 import { type Clock, countdown } from '../../core/clock.ts'
 import type { Lease } from '../../core/store.ts'
 
-/** What a turn asks of the server. */
+/** What a turn asks of whatever keeps it. Times are in milliseconds since the epoch. */
 export interface TurnCommands {
   /** Resolves with whether the turn is still this one's. */
   renew(until: number): Promise<boolean>
+  /** Reserves the next generation; -1 where the turn was lost, -2 where there is no record. */
   begin(until: number): Promise<number>
   clear(generation: number): Promise<void>
 }
@@ -13,9 +14,9 @@ export interface TurnCommands {
 export interface TurnTimes {
   /** After this it ends, whatever its work does. */
   lease: number
-  /** So long the server keeps the turn of one who is silent. */
+  /** So long the turn of one who is silent is kept. */
   ttl: number
-  /** What is left of each, counted from before the server was asked for the turn. */
+  /** What is left of each, counted from before it was asked for. */
   left: { lease: () => number; ttl: () => number }
 }
 
@@ -26,9 +27,9 @@ export interface Turn extends Lease {
 }
 
 /**
- * Keeps a turn while its work goes on. The server lets go of a holder that is silent for `ttl`, so that the turn of a
- * process that has died passes on long before the lease ends; so a living one says that it is there, three times as
- * often. What counts is the time from before the server was asked.
+ * Keeps a turn while its work goes on. A holder that is silent for `ttl` is let go of, so that the turn of a process that
+ * has died passes on long before the lease ends; so a living one says that it is there, three times as often. What
+ * counts is the time from before the turn was asked for.
  */
 export function createTurn(
   clock: Clock,
@@ -37,7 +38,7 @@ export function createTurn(
   over: () => void,
 ): Turn {
   const ended = new AbortController()
-  /** Of the time for which the server keeps it. */
+  /** Of the time for which it is kept. */
   let kept = left.ttl
   let timer: unknown
 
@@ -67,7 +68,7 @@ export function createTurn(
       if (await renew(until)) kept = anew
       else end()
     } catch {
-      // It is tried again, as long as the server may still keep the turn.
+      // It is tried again, as long as the turn may still be kept.
     }
   }
 
