@@ -50,8 +50,17 @@ export function parseChallenges(header: unknown): Challenge[] {
 /** What a 401 asks for. */
 export type Remedy = 'refresh' | 'nonce' | 'none'
 
-/** The `error` parameters of all challenges; what stands in other quoted strings, closed or not, is passed over. */
-const ERRORS = /\berror[ \t]*=[ \t]*"?(\w+)"?|"(?:[^"\\]|\\.)*"?/gs
+/** A parameter, or a string or a word that belongs to none: nothing in it is looked at. */
+const PARAMETER = /([\w-]+\s*=\s*)?("(\\.|[^"\\])*"?|[^\s,;"]+)/gs
+
+/** Those parameters of all challenges of a WWW-Authenticate header that `wanted` fits, as they are written. In linear time, too. */
+export function parametersOf(header: unknown, wanted: RegExp): string[] {
+  return (
+    textOf(header)
+      .match(PARAMETER)
+      ?.filter((piece) => wanted.test(piece)) ?? []
+  )
+}
 
 /**
  * What would cure a 401 with this WWW-Authenticate header: a new access token, where one is called invalid
@@ -59,7 +68,7 @@ const ERRORS = /\berror[ \t]*=[ \t]*"?(\w+)"?|"(?:[^"\\]|\\.)*"?/gs
  * could do (RFC 6750 §3.1, RFC 9470 §3).
  */
 export function remedyOf(header: unknown): Remedy {
-  const errors = Array.from(textOf(header).matchAll(ERRORS), ([, error]) => error).join(' ')
+  const errors = parametersOf(header, /^error\s*=/i).join()
   if (/use_dpop_nonce/.test(errors)) return 'nonce'
   return /insufficient_|invalid_request/.test(errors) && !/invalid_token/.test(errors) ? 'none' : 'refresh'
 }

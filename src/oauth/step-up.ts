@@ -1,4 +1,4 @@
-import { parseChallenges } from '../core/challenge.ts'
+import { parametersOf } from '../core/challenge.ts'
 import { SessionError } from '../core/errors.ts'
 import type { SessionOptions } from '../core/options.ts'
 import type { Session } from '../core/session.ts'
@@ -28,6 +28,11 @@ export interface StepUpOptions {
   /** That of a grant, for all other answers. */
   shouldRefresh?: SessionOptions['shouldRefresh']
 }
+
+const INSUFFICIENT = /^error\s*=\s*"?insufficient_user_authentication\b/i
+
+/** The name, and what quotes the value, or a character in it. */
+const AROUND_VALUE = /^\w+\s*=\s*"?|"$|\\(.)/gs
 
 /**
  * Step-up (RFC 9470), for `shouldRefresh`: where an API answers `insufficient_user_authentication`, `onStepUp` is asked once
@@ -61,30 +66,26 @@ export function stepUp({
   let cause: unknown
 
   return async (response, outcome, sent) => {
-    const challenge = parseChallenges(response.headers.get('www-authenticate')).find(
-      ({ parameters }) => parameters.error === 'insufficient_user_authentication',
-    )
-    if (!challenge) return shouldRefresh?.(response, outcome, sent)
+    const header = response.headers.get('www-authenticate')
+    if (!parametersOf(header, INSUFFICIENT)[0]) return shouldRefresh?.(response, outcome, sent)
     sent.patience = patience
-    const { acr_values, max_age } = challenge.parameters
-    const wish = { acr_values, max_age }
+    const wanted = (name: RegExp) => parametersOf(header, name)[0]?.replace(AROUND_VALUE, '$1')
+    const wish = { acr_values: wanted(/^acr_values\s*=/i), max_age: wanted(/^max_age\s*=/i) }
     const since = performance.now() - sent.age
     const question = () => JSON.stringify([wish, session().state.generation])
     const before = question()
     // It has not been tried with the token that there is by now.
     const stale = () => sent.stale || question() !== before
     await shouldRefresh?.(response, outcome, sent)
+    const bring = async () => {
+      const tokens = await onStepUp?.(wish)
+      if (tokens) await session().update(tokens, { replay: true })
+    }
     const ask = async () => {
       // What was sent with what the same question has brought, or before that has brought nothing, asks no more.
       const isNew = before !== last || (sent.attempt < 2 && since > over)
-      if (onStepUp && isNew && !stale()) {
-        cause = undefined
-        try {
-          const tokens = await onStepUp(wish)
-          if (tokens) await session().update(tokens, { replay: true })
-        } catch (error) {
-          cause = error
-        }
+      if (isNew && !stale()) {
+        cause = await bring().catch((error) => error)
         over = performance.now()
         last = question()
       }

@@ -79,6 +79,19 @@ describe('a WWW-Authenticate header', () => {
     ])
   })
 
+  test.each([
+    ['in any case', 'Bearer ERROR="insufficient_scope"', 'none'],
+    ['with spaces', 'Bearer error\t= "insufficient_scope"', 'none'],
+    ['without quotes', 'Bearer error=insufficient_scope, scope=a', 'none'],
+    ['after others', 'Basic realm="a, b", DPoP algs="ES256", error=use_dpop_nonce', 'nonce'],
+    ['in one of several', 'Bearer error="insufficient_scope", DPoP error="invalid_token"', 'refresh'],
+    ['that is only the end of one', 'Bearer x-error="insufficient_scope"', 'refresh'],
+    ['that is only the beginning of one', 'Bearer error_uri="insufficient_scope"', 'refresh'],
+    ['that is only the value of one', 'Bearer scope=error, x="error=insufficient_scope"', 'refresh'],
+  ])('asks by its errors, under a name %s', (_, header, remedy) => {
+    expect(remedyOf(header)).toBe(remedy)
+  })
+
   test('with a name twice: the first one counts', () => {
     expect(parsed('Bearer error="invalid_token", ERROR="insufficient_scope"')).toEqual([
       { scheme: 'bearer', parameters: { error: 'invalid_token' } },
@@ -276,7 +289,7 @@ describe('for every header', () => {
 const FORMER = {
   piece:
     /([\w!#$%&'*+.^`|~-]+)(?:[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([\w!#$%&'*+.^`|~-]+))|[ \t]+[\w.~+/-]+=*(?=[ \t]*(?:,|$)))?/g,
-  errors: /\berror[ \t]*=[ \t]*"?(\w+)"?|"(?:[^"\\]|\\.)*"/g,
+  errors: /\berror[ \t]*=[ \t]*"?(\w+)"?|"(?:[^"\\]|\\.)*"/gi,
 }
 
 function formerlyParsed(header: string): Challenge[] {

@@ -222,4 +222,34 @@ describe('step-up', () => {
     expect((await get()).status).toBe(200)
     expect(asked.length).toBe(2)
   })
+
+  test.each([
+    [
+      'quoted',
+      'Bearer error="insufficient_user_authentication", acr_values="a\\"b c", max_age="5"',
+      'a"b c',
+      '5',
+    ],
+    ['bare', 'Bearer ERROR=insufficient_user_authentication, Max_Age=5, ACR_Values=a', 'a', '5'],
+    [
+      'beside another challenge',
+      'Basic realm="acr_values=x", DPoP error="insufficient_user_authentication", max_age=0',
+      undefined,
+      '0',
+    ],
+  ])('reads what is wanted where it is %s', async (_, challenge, acr_values, max_age) => {
+    const look = stepUp({ session: () => open({ refresh: () => 'never' }) })
+    const response = { status: 401, headers: new Headers({ 'www-authenticate': challenge }), url: '' }
+    const sent = { stale: false, age: 0, attempt: 1, patience: 1000 }
+    const looking = Promise.resolve(look({ ...response, json: async () => undefined }, undefined, sent))
+    expect(await failureOf(looking)).toMatchObject({ code: 'step_up_required', acr_values, max_age })
+  })
+
+  test('leaves a challenge that only speaks of it to others', async () => {
+    const look = stepUp({ session: () => open({ refresh: () => 'never' }) })
+    const challenge = 'Bearer error="invalid_token", error_description="not insufficient_user_authentication"'
+    const response = { status: 401, headers: new Headers({ 'www-authenticate': challenge }), url: '' }
+    const sent = { stale: false, age: 0, attempt: 1, patience: 1000 }
+    expect(await look({ ...response, json: async () => undefined }, undefined, sent)).toBeUndefined()
+  })
 })
