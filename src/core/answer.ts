@@ -141,7 +141,7 @@ function parse(text: string): unknown {
     // An exception for each token and message would cost more than all the rest.
     if (/^\s*[[{]/.test(text)) return JSON.parse(text)
   } catch {}
-  return /^\w+=[^\s<]*&/.test(text) ? Object.fromEntries(new URLSearchParams(text)) : undefined
+  return /^\w+=[^\s<]*(&|$)/.test(text) ? Object.fromEntries(new URLSearchParams(text)) : undefined
 }
 
 /** The text of a body, or the beginning of a page where it is too long to be anything else. */

@@ -82,7 +82,8 @@ const LOST =
   'network(?!])|fetch fa|to fetch|load fa|abort|timeout|timed.out|socket|conn|terminated|premature|size of -1'
 
 /** What is said of a token that is over, and of whoever has it. */
-const OVER = '(expired|revoked|invalid|inactive|bad|unknown|used|blacklisted|disabled|not.(be.)?found)'
+const OVER =
+  '(expired|revoked|invalid|inactive|bad|unknown|used|reuse|blacklisted|disabled|no.longer|not.(be.)?(found|valid))'
 
 /**
  * What the answers of the world mean: the first rule that fits; `doubt` where none does.
@@ -103,10 +104,9 @@ const RULES: [about: RegExp, words: RegExp, kind: SetbackKind][] = [
   [/^(425|429|503)/, ANY, 'definite'],
   [
     /^[2-4-]/,
-    /too.?many|rate.?(limit|exceed)|throttl|try.?later|again later|retry your|a loop|slow_down|temporar|\bunavailable|exhausted|dpop_nonce|unknown_error|permission_denied/,
+    /too.?many|limit|rate.?exceed|throttl|quota|busy|overload|wait|(try|again).?(later|in \d)|retry|a loop|slow.?down|concurren|in.progress|mainten|temporar|unavailable|exhausted|dpop_nonce|unknown[_ ]error|permission_denied/,
     'definite',
   ],
-  [/^4/, /server_error|internal.?error/, 'doubt'],
   // Mistakes that look like refusals: no sign-in cures them.
   [/^[2-4-]/, /invalid.?(client|grant.?type|dpop)|secret|csrf/, 'final'],
   // There is no such address; it may be that of a refresh token.
@@ -114,12 +114,14 @@ const RULES: [about: RegExp, words: RegExp, kind: SetbackKind][] = [
   [
     /^[2-4-]/,
     RegExp(
-      `invalid.?grant|_required|${OVER}[\\W_]*(refresh.|user.)?token|(token|session|user)[\\W_]*(\\w+\\W+){0,4}?${OVER}`,
+      `invalid.?grant|_required|session.{0,5}(end|term|time)|${OVER}[\\W_]*(refresh.?|user.?)?token|(token|session|user|jwt)[\\W_]*(\\w+\\W+){0,4}?${OVER}`,
     ),
     'rejected',
   ],
   [/^[2-4-]/, /invalid_(request|scope|target|arg)|unauthorized_client|unsupported_|access.denied/, 'final'],
-  [/^[2-]/, /unauth/, 'rejected'],
+  [/^[2-4-]/, /unauth|logged.out|in again/, 'rejected'],
+  // What the server has met with behind it, and has told in its own answer.
+  [/^4/, RegExp(`server_error|internal|unexpected|gateway|database|${LOST}`), 'doubt'],
   // A 401 that misses something misses who one is.
   [/^4(?!0[13])/, /missing|malformed|required/, 'final'],
   [/^(2|3|404|405)/, ANY, 'final'],

@@ -175,8 +175,13 @@ const byFetch: Client[] = [
   {
     name: 'fetch, the parsed body thrown',
     ask: (url, patience) => orThrow(url, patience, (_, body) => body),
-    // "Unauthorized" says it all.
-    but: { ...UNTOLD, '401 in JSON': 'rejected' },
+    // "Unauthorized", "slow down" and "busy" say it all.
+    but: {
+      ...UNTOLD,
+      '401 in JSON': 'rejected',
+      '429 with Retry-After': 'definite',
+      '503 with Retry-After': 'definite',
+    },
     deaf: true,
   },
   {
