@@ -13,9 +13,9 @@ export const nameOf = (number: number): string => `${number}.login.json`
 
 export const givenName = (turn: string): string => `${turn}.given`
 
-/** 0 for all but states. */
+/** 0 for all but states. Numbers that are close to the last one of 15 digits are none of ours: each must have a next one. */
 export function numberOf(name: string): number {
-  return /^(1|2|[1-9]\d{12,14})\.login\.json$/.test(name) ? Number.parseInt(name, 10) : 0
+  return /^(1|2|[1-9]\d{12,13}|[1-8]\d{14})\.login\.json$/.test(name) ? Number.parseInt(name, 10) : 0
 }
 
 /** The greatest first. */

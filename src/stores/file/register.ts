@@ -1,3 +1,4 @@
+import { constants } from 'node:fs'
 import { link, mkdir, open, readdir, readFile, rename, rm, unlink } from 'node:fs/promises'
 import { join as pathTo } from 'node:path'
 import { say } from '../../core/messages.ts'
@@ -44,6 +45,9 @@ export interface Register {
 
 /** A folder begins with 1; or with 2, where something else is there. */
 const FIRST = 2
+
+/** The least that has a time. Where something else is in the first two, it goes on here. */
+const EARLIEST = 1e12
 
 const NOTHING: Head = { number: 0, state: {}, names: [] }
 
@@ -123,7 +127,8 @@ export function createRegister(path: string, degraded: (reason: string) => void)
       const changed = await change(from.state, from.names)
       if (!changed) return from.state
       if (!from.number) await mkdir(path, { recursive: true, mode: 0o700 })
-      const number = (from.number <= FIRST && from.state.since) || from.number + 1
+      const number =
+        (from.number <= FIRST && from.state.since) || (from.number === FIRST ? EARLIEST : from.number + 1)
       const skipped = from.state.skipped?.filter((other) => from.names.includes(nameOf(other)))
       const state: State = {
         ...from.state,
@@ -205,7 +210,7 @@ export function createRegister(path: string, degraded: (reason: string) => void)
 }
 
 /** A number of 13 digits, also where the clock stands at its beginning. */
-const laterNumber = (): number => Math.max(Date.now(), Math.floor(1e12 + Math.random() * 1e9))
+const laterNumber = (): number => Math.max(Date.now(), Math.floor(EARLIEST + Math.random() * 1e9))
 
 /** Of a temporary file: when, and by whom. */
 export function newName(id: string = newId()): string {
@@ -226,18 +231,22 @@ async function write(path: string, text: string, flush: boolean): Promise<void> 
   }
 }
 
-/** What a file holds; nothing where it has gone, or leads nowhere. */
+/** What systems and runtimes say of what is no file, and of one that is larger than any text. All else may pass. */
+const NO_FILE = /ENOENT|DIR|LOOP|ENXIO|NOTSUP|ERR_|Range/
+
+/** What a file holds; nothing where it has gone, leads nowhere, or is none. */
 export function textOf(path: string): Promise<string> {
-  const read = (file: string) => readFile(file, 'utf8')
+  // Nobody may ever write into a pipe.
+  const read = (file: string) => readFile(file, { encoding: 'utf8', flag: constants.O_NONBLOCK })
   return read(path)
     .catch((error) => (codeOf(error) === 'EISDIR' ? read(pathTo(path, INNER)) : Promise.reject(error)))
-    .catch(orNone(''))
+    .catch(orNone('', NO_FILE))
 }
 
 /** What is not there is nothing. */
-function orNone<T>(none: T): (error: unknown) => T {
+function orNone<T>(none: T, codes = /^ENOENT$/): (error: unknown) => T {
   return (error) => {
-    if (codeOf(error) === 'ENOENT') return none
+    if (codes.test(`${codeOf(error) ?? error}`)) return none
     throw error
   }
 }

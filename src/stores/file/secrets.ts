@@ -1,5 +1,5 @@
 import { say } from '../../core/messages.ts'
-import type { Stored } from '../../core/store.ts'
+import { type Stored, storedOf } from '../../core/store.ts'
 import type { TokenSet } from '../../core/tokens.ts'
 import type { KeyValueStorage } from '../memory.ts'
 import type { Soon } from './soon.ts'
@@ -55,7 +55,10 @@ export function createSecrets(storage: KeyValueStorage | undefined, soon: Soon):
         try {
           const parts: unknown[] = []
           for (const entry of entries(secret)) parts.push(await answerOf(() => storage?.getItem(entry)))
-          known = { secret, tokens: JSON.parse(parts.join('')) }
+          const tokens = JSON.parse(parts.join(''))
+          // What is there may be none.
+          if (!storedOf({ ...record, tokens })) throw new TypeError()
+          known = { secret, tokens }
         } catch (cause) {
           throw new Error(say('file-secret'), { cause })
         }

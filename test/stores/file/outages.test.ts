@@ -1,5 +1,7 @@
 /** What has happened to people who keep logins in files. */
+import { execFileSync } from 'node:child_process'
 import {
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -8,8 +10,10 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import type { Session, SessionStore } from 'refresh-once'
 import { fileStore, fileStores } from 'refresh-once/file'
@@ -195,6 +199,45 @@ describe('what is none of ours', () => {
     expect(server.count.reuses).toBe(0)
   })
 
+  test.each(
+    Object.entries<(file: string) => unknown>({
+      'a pipe': (file: string) => execFileSync('mkfifo', [file]),
+      'a socket': (file: string) =>
+        new Promise<void>((resolve) => createServer().listen(file, resolve).unref()),
+      'a link to itself': (file: string) => symlinkSync(file, file),
+      'a link through a file': (file: string) => symlinkSync(join(top(), 'none'), file),
+      'a folder with nothing in it': (file: string) => mkdirSync(file),
+      'a folder of folders': (file: string) => mkdirSync(join(file, 'state.json'), { recursive: true }),
+      'a file that is larger than any text': (file: string) => {
+        writeFileSync(file, '')
+        truncateSync(file, 5e9)
+      },
+    }),
+  )('%s is set aside, too', async (_, make) => {
+    const session = await signedIn()
+    await session.refresh()
+    await make(join(path, states()[0]?.replace(/^\d+/, (number) => String(Number(number) + 1)) ?? ''))
+    const other = context()
+    expect(await other.getAccessToken()).toBe(await session.getAccessToken())
+    await other.refresh()
+    await session.refresh()
+    expect(readdirSync(path).filter((name) => name.endsWith('.unreadable'))).toHaveLength(1)
+    expect(server.count.reuses).toBe(0)
+  })
+
+  test.each(['999999999999999', '999999999999998', '900000000000000'])(
+    'the number %s, after which there is hardly another, ends nothing',
+    async (number) => {
+      const session = await signedIn()
+      await session.refresh()
+      copyFileSync(top(), join(path, `${number}.login.json`))
+      const other = context()
+      for (let cycle = 0; cycle < 3; cycle++) await other.refresh()
+      expect(await context().getAccessToken()).toBe(await other.getAccessToken())
+      expect(server.count.reuses).toBe(0)
+    },
+  )
+
   test('garbage in the place of the newest tokens: the former ones count, and nobody is signed out by us', async () => {
     const session = await signedIn()
     await session.refresh()
@@ -206,15 +249,18 @@ describe('what is none of ours', () => {
     expect(server.count.reuses).toBe(0)
   })
 
-  test('nothing but garbage is nobody signed in, until somebody is', async () => {
-    mkdirSync(path, { recursive: true })
-    writeFileSync(join(path, '1.login.json'), 'garbage')
-    expect(await fileStore({ path }).load()).toBeUndefined()
-    const session = await signedIn()
-    for (let cycle = 0; cycle < 3; cycle++) await session.refresh()
-    expect(await context().getAccessToken()).toBe(await session.getAccessToken())
-    expect(readdirSync(path).filter((name) => name.endsWith('.unreadable'))).toHaveLength(1)
-  })
+  test.each([[['1']], [['1', '2']], [['1', '2', '1000000000000']]])(
+    'nothing but garbage (%s) is nobody signed in, until somebody is',
+    async (numbers) => {
+      mkdirSync(path, { recursive: true })
+      for (const number of numbers) writeFileSync(join(path, `${number}.login.json`), 'garbage')
+      expect(await fileStore({ path }).load()).toBeUndefined()
+      const session = await signedIn()
+      for (let cycle = 0; cycle < 3; cycle++) await session.refresh()
+      expect(await context().getAccessToken()).toBe(await session.getAccessToken())
+      expect(readdirSync(path).filter((name) => name.endsWith('.unreadable'))).toHaveLength(numbers.length)
+    },
+  )
 
   test('files of other programs in the folder are left alone, whatever their numbers', async () => {
     mkdirSync(path, { recursive: true })

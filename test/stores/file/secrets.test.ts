@@ -136,6 +136,21 @@ for (const state of ['locked', 'absent'] as const) {
   })
 }
 
+test.each(['null', '{}', '"text"', '7', '[]', '{"accessToken":5}', ''])(
+  'a keychain that tells of something else (%s) is no sign-out',
+  async (other) => {
+    const session = context()
+    await session.signIn(server.mint('alice'))
+    const kept = [...keychain.entries]
+    for (const [key] of kept) keychain.entries.set(key, other)
+    const late = context()
+    expect(await failureOf(late.getAccessToken())).toMatchObject({ code: 'refresh_failed' })
+    for (const [key, text] of kept) keychain.entries.set(key, text)
+    await late.refresh()
+    expect(await late.getAccessToken()).toBe(await session.getAccessToken())
+  },
+)
+
 test('whoever opens the folder without the keychain is told, and signs nobody out', async () => {
   await context().signIn(server.mint('alice'))
   const error = await failureOf(context({ secrets: undefined }).getAccessToken())
