@@ -3,7 +3,8 @@ import { setTimeout as after } from 'node:timers/promises'
 
 /**
  * What stands between the clients and the server: it takes time, as a network does, and makes JWTs of access tokens, for
- * clients that look into them. `/graphql` passes an operation on: its variables are the request.
+ * clients that look into them. `/graphql` passes an operation on: its variables are the request. An answer to a URL with
+ * `slow=900` takes so much longer, in milliseconds; with `late=400`, only the first one.
  *
  * @param latency of an API request and of a refresh, in milliseconds
  */
@@ -26,8 +27,9 @@ export async function openFront(server, { api, refresh }) {
     const sent = graphql ? Buffer.from(wanted.body ? JSON.stringify(wanted.body) : '') : body
     const answer = await passOn(upstream, { ...wanted, headers }, sent).catch(() => undefined)
     await after(half)
-    // The first answer to such a URL gets stuck on its way, for that many milliseconds.
-    const [, late] = /[?&]late=(\d+)/.exec(wanted.path) ?? []
+    const [slow, late] = ['slow', 'late'].map((name) => new URL(wanted.path, upstream).searchParams.get(name))
+    if (slow) await after(Number(slow))
+    // It got stuck on its way.
     if (late && !kept.has(wanted.path)) {
       kept.add(wanted.path)
       await after(Number(late))

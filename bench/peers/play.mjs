@@ -2,6 +2,7 @@
  * Plays one scenario with one contestant, in a process of its own: some keep their state in their module, and what
  * hangs ends with the process. Sends the result to its parent.
  */
+import { globalAgent } from 'node:http'
 import { openServer } from './remote.mjs'
 import { LATENCY, scenarios } from './scenarios.mjs'
 import { openClient } from './sign-in.mjs'
@@ -24,7 +25,12 @@ const server = await openServer({
   accessTokenLifetime: HOUR,
 })
 const expiresAt = Date.now() + (scenario.visible ? -1_000 : HOUR)
-const client = await openClient(contestant, server, { expiresAt, deadline: DEADLINE })
+if (scenario.connections) await limit(scenario.connections)
+const client = await openClient(contestant, server, {
+  expiresAt,
+  deadline: DEADLINE,
+  connections: scenario.connections,
+})
 
 let leaks = 0
 const leaked = () => leaks++
@@ -49,6 +55,14 @@ process.send(
   },
   () => process.exit(0),
 )
+
+/** For both kinds of client, which have none by themselves. That of fetch is the one it has, made anew. */
+async function limit(connections) {
+  globalAgent.maxSockets = connections
+  await fetch('data:,')
+  const dispatcher = Symbol.for('undici.globalDispatcher.1')
+  globalThis[dispatcher] = new globalThis[dispatcher].constructor({ connections })
+}
 
 function settled(request) {
   let timer

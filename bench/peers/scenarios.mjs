@@ -4,6 +4,8 @@ import { createServer } from 'node:http'
 export const LATENCY = { api: 100, refresh: 200 }
 const { api: A, refresh: R } = LATENCY
 const STORM = 100
+/** What an endpoint takes beyond that, in milliseconds. */
+const SLOW = 900
 const ALWAYS = Number.POSITIVE_INFINITY
 
 const times = (count, make) => Array.from({ length: count }, (_, index) => make(index))
@@ -22,9 +24,9 @@ const gets = (client, count) => times(count, (id) => client.request(`/api/items?
 /**
  * Each is played with a server and a client of its own. `optimum` is the time to the last answer, worked out from the
  * latencies, where everything is answered; `refreshes` and `requests` are what is needed. `run` returns the requests
- * that count.
+ * that count. `connections` is how many there may be to the host.
  *
- * @type {Record<string, { visible?: boolean, grace?: number, optimum?: number, refreshes?: number, requests?: number,
+ * @type {Record<string, { visible?: boolean, grace?: number, connections?: number, optimum?: number, refreshes?: number, requests?: number,
  *   failed?: number, run(stage: object): Promise<Promise<unknown>[]> | Promise<unknown>[] }>}
  */
 export const scenarios = {
@@ -68,6 +70,21 @@ export const scenarios = {
       await server.expireAccessTokens()
       begin()
       return [client.request('/api/echo?late=400'), client.request('/api/items')]
+    },
+  },
+  // All connections that a browser has to a host are taken by requests that will be refused, a second after they were
+  // sent. Who takes them off the wire need not wait for that.
+  'a quick request, behind six busy connections': {
+    connections: 6,
+    optimum: A + R + A,
+    refreshes: 1,
+    async run({ server, client, begin }) {
+      await server.expireAccessTokens()
+      begin()
+      const quick = client.request('/api/items')
+      for (const slow of times(6, (id) => client.request(`/api/echo?slow=${SLOW}&id=${id}`)))
+        slow.catch(() => {})
+      return [quick]
     },
   },
   '20 requests, the refresh is refused': {

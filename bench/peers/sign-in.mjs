@@ -12,8 +12,8 @@ export async function signIn(server, expiresAt) {
 }
 
 /** A client of that contestant, as its adapter makes it. */
-export async function openClient(contestant, server, { expiresAt, deadline = 2_000 }) {
+export async function openClient(contestant, server, { expiresAt, deadline = 2_000, connections }) {
   const { url } = server
   const tokens = await signIn(server, expiresAt)
-  return contestant.open({ url, tokenEndpoint: `${url}/token`, tokens, expiresAt, deadline })
+  return contestant.open({ url, tokenEndpoint: `${url}/token`, tokens, expiresAt, deadline, connections })
 }

@@ -19,7 +19,7 @@ interface Sent {
 export function race(parts: Parts): void {
   const { wire, known, room, signing, events, settings } = parts
   if (room.closed) return
-  wire.race(known, async (request, answer) => {
+  wire.race(known, events, async (request, answer) => {
     const { generation, attempts, sentAt, recall } = request
     let over = false
     const original: Sent = { answer }

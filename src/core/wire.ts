@@ -15,6 +15,9 @@ interface Send {
   settle(answer: Answered | Promise<Answered>): void
 }
 
+/** A browser has so many connections to a host (HTTP/1.1). */
+const CONNECTIONS = 6
+
 /** Requests on their way. */
 export class Wire {
   /** Those that may be taken off it, or be raced. */
@@ -61,25 +64,42 @@ export class Wire {
     for (const request of this.#requests?.keys() ?? []) {
       if (!request.recallable || request.generation > generation || request.epoch !== epoch || request.begun)
         continue
-      request.recalled = true
-      events.note(request, { type: 'request-recalled' })
-      request.recall?.()
+      this.#recall(request, events)
     }
+  }
+
+  #recall(request: SessionRequest<unknown>, events: Events): void {
+    request.recalled = true
+    events.note(request, { type: 'request-recalled' })
+    request.recall?.()
   }
 
   /**
    * Has those raced that are on their way with an older token than is known now, where that does no harm. `first` makes
-   * the answer of another send and this one; they are neither recalled nor raced any more.
+   * the answer of another send and this one; they are neither recalled nor raced any more. Where they may have taken
+   * all connections, they are recalled: another send would wait for the first, and what is quick for both.
    */
   race(
     { epoch, generation, line }: Known,
+    events: Events,
     first: (request: SessionRequest<unknown>, original: Promise<Answered>) => Promise<Answered>,
   ): void {
-    for (const [request, { sent, settle }] of this.#requests ?? []) {
-      if (!request.raceable || request.begun || request.abandoned) continue
-      if (request.generation >= generation || request.epoch !== epoch || request.line !== line) continue
-      this.#requests?.delete(request)
-      settle(first(request, answerOf(sent)))
+    const late = [...(this.#requests ?? [])].filter(
+      ([request]) =>
+        request.raceable &&
+        !request.begun &&
+        !request.abandoned &&
+        request.generation < generation &&
+        request.epoch === epoch &&
+        request.line === line,
+    )
+    const full = late.length >= CONNECTIONS
+    for (const [request, { sent, settle }] of late) {
+      if (full && request.recallable) this.#recall(request, events)
+      else {
+        this.#requests?.delete(request)
+        settle(first(request, answerOf(sent)))
+      }
     }
   }
 }

@@ -34,6 +34,34 @@ describe.each(CLIENTS)('$name: what is quick does not wait behind what is slow',
     expect(order(seen)).toEqual(['/api/items', '/api/echo', ...times(12, () => '/api/late')])
   })
 
+  test.each([
+    { late: 6, recall: 'safe', taken: true },
+    { late: 5, recall: 'safe', taken: false },
+    { late: 6, recall: 'race', taken: false },
+  ] as const)(
+    '$late are on their way with the old token ($recall), and may have all connections: $taken',
+    async ({ late, recall, taken }) => {
+      const { server, session, api, time } = await stage(client, { recall })
+      await time.advance(1)
+      const seen = watch(session)
+      const slow = server.hold('/api/late')
+      const stale = times(late, (id) => api(`/api/late?id=${id}`))
+      await slow.untilArrived(late)
+      server.expireAccessTokens()
+      await api('/api/items')
+      await slow.untilArrived(2 * late)
+      // Those that are raced have their place until an answer counts.
+      const gone = () => onWire(server, '/api/late').filter(({ aborted }) => aborted).length
+      if (taken) await server.until(() => gone() === late)
+      expect(gone()).toBe(taken ? late : 0)
+      slow.release()
+      await Promise.all(stale)
+
+      expect(seen.of('request-recalled')).toHaveLength(taken ? late : 0)
+      expect(server.count.refreshes).toBe(1)
+    },
+  )
+
   test('what was refused late is sent again after what was refused soon', async () => {
     const { server, session, api, time } = await stage(client, { recall: 'none' })
     await time.advance(1)
