@@ -2,6 +2,7 @@ import { idly, systemClock } from './core/clock.ts'
 import { findSessionError, isSessionError, SessionError } from './core/errors.ts'
 import { createLine } from './core/line.ts'
 import { say } from './core/messages.ts'
+import { checkMcp } from './core/mistakes.ts'
 import type { RefreshContext, RefreshResult, SessionOptions } from './core/options.ts'
 import type { RefreshFailure } from './core/outcome.ts'
 import { createSession, type Session } from './core/session.ts'
@@ -85,11 +86,10 @@ export function mcpSession<Provider extends object>(
   const { auth, provider, url, fetch: own, ...rest } = options
   const { store } = rest
   const app = provider as Provider & OAuthProvider
-  if (typeof auth !== 'function') refuse('auth', 'the function of the SDK')
-  if (typeof app?.saveTokens !== 'function') refuse('provider', 'an OAuthClientProvider')
-  // Its proofs are signed outside of our fetch: of a token that has been renewed since.
-  if (app.dpop) refuse('provider', 'one without dpop()')
-  const { href, origin } = parse(String(url)) ?? refuse('url', 'http or https')
+  checkMcp(auth, provider)
+  const server = whole(url)
+  if (!server) throw new TypeError(say('mcp', 'url', 'http or https'))
+  const { href, origin } = server
   const line = createLine()
   /** Where the server has said last that its metadata is: a process that begins with an expired token sees no 401. */
   let metadata: URL | undefined
@@ -105,13 +105,13 @@ export function mcpSession<Provider extends object>(
   let exchanging = false
   /** Ends the turn of the login that opens now. */
   let opened = () => {}
-  /** It gets on. */
-  let goesOn = (_ms: number) => {}
+  /** Runs out when it does not get on. */
+  let timer: unknown
 
   async function send(input: Parameters<Fetch>[0], init?: RequestInit): Promise<Response> {
     const response = await (own ?? globalThis.fetch)(input, init)
-    if (response.status === 401 && addressOf(input).origin === origin)
-      metadata = parse(String(METADATA.exec(response.headers.get('www-authenticate') ?? '')?.[1])) ?? metadata
+    if (addressOf(input).origin === origin)
+      metadata = whole(METADATA.exec(response.headers.get('www-authenticate') ?? '')?.[1]) ?? metadata
     return response
   }
 
@@ -127,39 +127,39 @@ export function mcpSession<Provider extends object>(
     return { ...saved, expires_in: undefined }
   }
 
+  /** Where the provider is the store, it is told. */
+  function keep(tokens: OAuthTokens, ...more: unknown[]): unknown {
+    held = markOf(tokens)
+    if (!store) writing = app.saveTokens(tokens, ...more)
+    return writing
+  }
+
   async function refresh({ tokens, signal }: RefreshContext): Promise<RefreshResult> {
     // Where the provider is the store, other processes have theirs there.
-    const other = store ? undefined : await kept()
+    const other = !store && (await kept())
     if (other) return other
     let fresh: OAuthTokens | undefined
     let sent = false
     let answer: Response | undefined
     let failure: unknown
-    const noted =
-      <Args extends unknown[], Result>(work: (...args: Args) => Result) =>
-      async (...args: Args): Promise<Awaited<Result>> => {
-        try {
-          return await work(...args)
-        } catch (error) {
-          failure = error
-          throw error
-        }
-      }
+    const note = (error: unknown): never => {
+      failure = error
+      throw error
+    }
     const job = overlay(app, {
       tokens: () =>
         tokens && { ...tokens, access_token: tokens.accessToken, refresh_token: tokens.refreshToken },
       async saveTokens(next: OAuthTokens) {
         fresh = next
-        held = markOf(next)
-        if (!store) writing = app.saveTokens(next)
-        await writing
+        await keep(next)
       },
       discoveryState: async () => discovered ?? (await app.discoveryState?.()),
       saveDiscoveryState(state: unknown) {
         discovered = state
       },
       addClientAuthentication:
-        app.addClientAuthentication && noted((...args) => app.addClientAuthentication?.(...args)),
+        app.addClientAuthentication &&
+        ((...args: unknown[]) => (async () => app.addClientAuthentication?.(...args))().catch(note)),
       // A client that is gone is registered anew by the next login. Tokens are the session's to end.
       invalidateCredentials: (scope: string, ...more: unknown[]) =>
         scope === 'tokens' ? stop() : app.invalidateCredentials?.(scope, ...more),
@@ -167,24 +167,25 @@ export function mcpSession<Provider extends object>(
       clientInformation: (...args: unknown[]) => (answer ? stop() : app.clientInformation(...args)),
       state: stop,
     })
-    metadata ??= parse(String(tokens?.resource_metadata))
+    metadata ??= whole(tokens?.resource_metadata)
     try {
       await auth(job, {
         serverUrl: new URL(href),
         ...(metadata && { resourceMetadataUrl: metadata }),
-        fetchFn: noted(async (input, init) => {
+        async fetchFn(input, init) {
           const asks = /grant_type=/.test(String(init?.body))
           sent ||= asks
-          const response = await send(input, { ...init, signal })
+          const response = await send(input, { ...init, signal }).catch(note)
           if (asks) answer = response.clone()
           return response
-        }),
+        },
       })
     } catch (error) {
       failure ??= error
     }
     // The session knows best what an answer means: status, OAuth error, Retry-After.
-    if (fresh ?? answer) return (fresh ?? answer) as RefreshResult
+    const result = fresh ?? answer
+    if (result) return result as RefreshResult
     discovered = undefined
     if (failure === STOP) throw new SessionError('session_expired', say('mcp-login'))
     // Before the token request nothing was spent.
@@ -195,11 +196,12 @@ export function mcpSession<Provider extends object>(
     ...rest,
     refresh,
     // Of a login from before us only the provider knows. What a server has refused since is not tried again.
-    tokens: async () => (store && (await store.load()) ? null : ((await kept()) ?? null)),
+    tokens: async () => ((await store?.load()) ? null : ((await kept()) ?? null)),
     // A client that can be registered again ends with a login; any other is waited for until it is mended.
     isTerminal: async (failure: RefreshFailure) => {
-      const gone = app.saveClientInformation && /^(invalid|unauthorized)_client$/.test(String(failure.error))
-      return (await rest.isTerminal?.(failure)) ?? (gone ? true : undefined)
+      const gone =
+        Boolean(app.saveClientInformation) && /^(invalid|unauthorized)_client$/.test(String(failure.error))
+      return (await rest.isTerminal?.(failure)) ?? (gone || undefined)
     },
   })
   // Else the next start would take them for a login.
@@ -219,7 +221,7 @@ export function mcpSession<Provider extends object>(
         if (isSessionError(error, 'session_changed')) continue
         if (!isSessionError(error, 'session_expired')) throw error
       }
-      const other = store ? undefined : await kept()
+      const other = !store && (await kept())
       if (!other) return undefined
       await session.signIn(other)
     }
@@ -228,8 +230,7 @@ export function mcpSession<Provider extends object>(
   const authProvider = overlay(app, {
     // Without a refresh token the SDK never refreshes by itself: what remains for it is the login.
     async tokens() {
-      const { accessToken, expiresAt, receivedAt, resource_metadata, ...said }: Partial<TokenSet> =
-        (await current()) ?? {}
+      const { accessToken, ...said }: Partial<TokenSet> = (await current()) ?? {}
       handed = accessToken
       return accessToken && { token_type: 'Bearer', ...said, access_token: accessToken }
     },
@@ -237,10 +238,9 @@ export function mcpSession<Provider extends object>(
       // What it was given, with an issuer, is no login.
       if (!exchanging && tokens.access_token === handed && !tokens.refresh_token) return
       exchanging = false
-      held = markOf(tokens)
-      if (!store) writing = app.saveTokens(tokens, ...more)
+      const keeping = keep(tokens, ...more)
       await session.signIn({ ...tokens, resource_metadata: metadata?.href })
-      await writing
+      await keeping
       opened()
     },
     async redirectToAuthorization(page: unknown) {
@@ -272,20 +272,16 @@ export function mcpSession<Provider extends object>(
       pass()
       throw error
     })
-    let timer: unknown
-    const clear = () => systemClock.clearTimeout(timer)
-    goesOn = (ms) => {
-      clear()
-      timer = idly(systemClock, opened, ms)
-    }
-    opened = () => {
-      goesOn = clear
-      clear()
-      pass()
-    }
+    opened = pass
     goesOn(LONGEST_PAUSE)
     if (tokens) opened()
     return tokens
+  }
+
+  /** The login that opens now has another `ms`. Where none does, nothing comes of it. */
+  function goesOn(ms: number): void {
+    systemClock.clearTimeout(timer)
+    timer = idly(systemClock, () => opened(), ms)
   }
 
   /** All that the SDK sends. Only the transport's requests carry a token, and only those are the session's. */
@@ -325,21 +321,19 @@ export function mcpSession<Provider extends object>(
 /** Where the server's metadata is, in its challenge (RFC 9728 §5.1). */
 const METADATA = /resource_metadata *= *"?([^",\s]+)/
 
+/** A URL that is not read as one of the page's own. */
+const whole = (url: unknown): URL | undefined => parse(String(url), 'about:blank')
+
 /** Tells that from here on it would be a login. */
 const STOP = new Error('login')
 const stop = (): Promise<never> => Promise.reject(STOP)
-
-function refuse(option: string, expected: string): never {
-  throw new TypeError(say('mcp', option, expected))
-}
 
 /** `provider` with other methods. Its own are called on itself: they may use private fields. */
 function overlay<Provider extends object>(provider: Provider, methods: Record<string, unknown>): Provider {
   // Not of the provider itself: of one that is frozen a Proxy may tell nothing else.
   return new Proxy(Object.create(provider) as Provider, {
     get(_, name) {
-      if (Object.hasOwn(methods, name)) return methods[name as string]
-      const value = provider[name as keyof Provider]
+      const value = Object.hasOwn(methods, name) ? methods[name as string] : provider[name as keyof Provider]
       return typeof value === 'function' ? value.bind(provider) : value
     },
   })

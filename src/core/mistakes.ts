@@ -46,6 +46,17 @@ export function checkFetch(session: unknown, own: unknown): void {
   if (!Object(session).transport || (own && typeof own !== 'function')) throw new TypeError(say('instance'))
 }
 
+/** @throws TypeError where `auth` and `provider` of `mcpSession` are not those of an SDK */
+export function checkMcp(auth: unknown, provider: unknown): void {
+  const refuse = (option: string, expected: string) => {
+    throw new TypeError(say('mcp', option, expected))
+  }
+  if (typeof auth !== 'function') refuse('auth', 'the function of the SDK')
+  if (typeof Object(provider).saveTokens !== 'function') refuse('provider', 'an OAuthClientProvider')
+  // Its proofs are signed outside of our fetch: of a token that has been renewed since.
+  if (Object(provider).dpop) refuse('provider', 'one without dpop()')
+}
+
 /** Says of an answer without a token what it is, but for values: one of them may be a token under another name. */
 export function whatCame({ body, status, url, header }: RefreshAnswer): string {
   if (body instanceof Object) return `: ${membersOf(body)}`
