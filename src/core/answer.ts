@@ -37,7 +37,7 @@ const MEMBERS =
 
 /** What was sent is no answer; and addresses, dates, and what any firewall says, are no words. */
 const PASSED_OVER =
-  /^(config|request|operation|headers|\w*(id|path|url)) |^\w+ ([\d/]|http|forbidden$|syntaxerror)/i
+  /^(config|request|req|options|input|operation|headers|output|stack|\w*(id|path|url)) |^\w+ ([\d/]|http|forbidden$|syntaxerror)/i
 
 /** What a client puts around a body, by its members. */
 const WRAPPER =
@@ -82,8 +82,10 @@ export async function readAnswer(source: unknown, threw: boolean): Promise<Refre
     const parent = Object.getPrototypeOf(item)
     // Of any realm: test runners and frames have several.
     const plain = Array.isArray(item) || !parent || !Object.getPrototypeOf(parent)
-    const names = plain ? Object.keys(item) : MEMBERS
-    const isBody = plain && names[0] !== undefined && !WRAPPER.test(names.join(' '))
+    const own = Object.keys(item)
+    // Whatever somebody calls the error, or the body, that he has put into his own.
+    const names = plain ? own : item.stack ? MEMBERS.concat(own) : MEMBERS
+    const isBody = plain && names[0] !== undefined && !WRAPPER.test(own.join(' '))
     if (isBody) body ??= item
     if (item.headers) url ??= item.url
     headers.push(
@@ -96,11 +98,11 @@ export async function readAnswer(source: unknown, threw: boolean): Promise<Refre
       const text = typeof value === 'string' ? value : ''
       if (PASSED_OVER.test(`${name} ${text}`)) continue
       if (typeof value === 'number') {
-        if (/status|httpcode/i.test(name)) {
-          if (value > 99 && value < 600) status ??= value
+        const told = /status|httpcode/i.test(name)
+        if (value > 99 && value < 600) {
+          if (told || (!plain && name === 'code')) status ??= value
           // XMLHttpRequest, of an answer that did not come.
-          else if (threw) faults += ' network'
-        }
+        } else if (told && threw) faults += ' network'
       } else if (!text) items.add(value)
       else if (plain ? !status && /^\w*Error: |_ERROR$/.test(text) : /^(name|message|code)$/.test(name)) {
         faults += ` ${text.slice(0, 999).replace(/\S+:\/\/\S+|<.*/gs, '')}`
@@ -131,7 +133,7 @@ export async function readAnswer(source: unknown, threw: boolean): Promise<Refre
   }
   if (!status) body ??= source
   const header = (name: string) =>
-    `${headers.map((some) => some.get?.(name) ?? some.getResponseHeader?.(name) ?? some[name]).find(Boolean) ?? ''}`
+    `${headers.map((some) => some.get?.(name) ?? some.getResponseHeader?.(name) ?? Object.entries(some).find(([key]) => key.toLowerCase() === name)?.[1]).find(Boolean) ?? ''}`
   return { status, body, error, description, url, header, words, form, faults, innermost }
 }
 

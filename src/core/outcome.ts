@@ -79,7 +79,7 @@ const ANY = /^/
 
 /** A connection that broke, or an answer that was not waited for. */
 const LOST =
-  'network(?!])|fetch fa|to fetch|load fa|abort|timeout|timed.out|socket|conn|terminated|premature|size of -1'
+  'network(?!])|fetch fa|to fetch|load fa|abort|timeout|timed.?out|epipe|socket|conn|terminated|premature|size of -1'
 
 /** What is said of a token that is over, and of whoever has it. */
 const OVER =
@@ -94,7 +94,7 @@ const OVER =
 const RULES: [about: RegExp, words: RegExp, kind: SetbackKind][] = [
   // No connection was made. Some clients have a status for that, too.
   [
-    /^(-|50[03]).*(conn\w*.?refused|enotfound|eai_again|unreach|und_err_connect_|cert_|name_not_res|internet_dis)/s,
+    /^(-|50[03]).*(conn\w*.?refused|enotfound|eai_|unreach|und_err_connect_|cert_|name_not_res|internet_dis)/s,
     ANY,
     'definite',
   ],
@@ -173,7 +173,9 @@ export async function readResult(
     }
   }
   const about = `${status ?? '-'}${answer.form} ${answer.faults}`.toLowerCase()
-  const words = answer.words.toLowerCase()
+  const notBefore = retryAt(answer, clock)
+  // Whoever says when to come again has not refused.
+  const words = notBefore ? 'wait' : answer.words.toLowerCase()
   let kind = RULES.find(([left, right]) => left.test(about) && right.test(words))?.[2] ?? 'doubt'
   const [name = 'Error', message, code] = ['name', 'message', 'code'].map((key) => memberOf(source, key))
   const untold = kind === 'final' && !status && (threw ? name === 'Error' && !code : source === null)
@@ -191,7 +193,7 @@ export async function readResult(
   else if (terminal === false && kind === 'rejected') kind = /^4/.test(about) ? 'definite' : 'final'
   const cause = threw ? source : new Error(problem)
   throw new Setback(kind, cause, {
-    notBefore: retryAt(answer, clock),
+    notBefore,
     untold,
     remark: untold ? `: ${say('unclear')}` : unsaid ? `: ${innermost}` : '',
     answered: status !== undefined,

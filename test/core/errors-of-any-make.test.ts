@@ -1,0 +1,74 @@
+import { describe, expect, test } from 'vitest'
+import { readResult, Setback } from '../../src/core/outcome.ts'
+import { newClock } from '../setup.ts'
+
+const REFUSED = { error: 'invalid_grant' }
+
+/** What is made of an answer that `refresh` has thrown, or returned. */
+async function settle(result: Promise<unknown>): Promise<{ kind: string; patience: number }> {
+  const { clock } = newClock()
+  try {
+    await readResult(result, clock, false, undefined, undefined)
+    return { kind: 'tokens', patience: 0 }
+  } catch (thrown) {
+    if (!Setback.is(thrown)) throw thrown
+    return { kind: thrown.kind, patience: Math.max(0, thrown.notBefore - clock.now()) }
+  }
+}
+
+const thrown = (members: object, message = 'refresh failed') =>
+  settle(Promise.reject(Object.assign(new Error(message), members)))
+
+describe('an error of any make tells what was answered', () => {
+  test.each([
+    ['originalError', { originalError: Object.assign(new Error('no'), { status: 401 }) }],
+    ['innerException', { innerException: Object.assign(new Error('no'), { status: 401 }) }],
+    ['reason', { reason: { status: 401 } }],
+    ['resp', { resp: { status: 401, headers: {} } }],
+    ['payload', { payload: REFUSED }],
+    ['info', { info: REFUSED }],
+    ['errors', { errors: [new Error('a'), Object.assign(new Error('b'), { statusCode: 401 })] }],
+    ['details', { details: 'UNAUTHENTICATED' }],
+    ['httpStatus', { httpStatus: 401 }],
+    ['code, a number', { code: 401 }],
+  ])('in a member of its own: %s', async (_, members) => {
+    expect((await thrown(members)).kind).toBe('rejected')
+  })
+
+  test('but not what was sent, nor what its maker would answer', async () => {
+    const sent = { error: 'invalid_grant', status: 401 }
+    for (const name of ['config', 'request', 'req', 'options', 'input', 'operation', 'output'])
+      expect((await thrown({ [name]: sent })).kind).toBe('final')
+  })
+
+  test('nor any number that it has', async () => {
+    expect((await thrown({ errno: 401, code: 16, line: 500 })).kind).toBe('final')
+  })
+
+  test.each([
+    ['read ETIMEDOUT', 'doubt'],
+    ['write EPIPE', 'doubt'],
+    ['getaddrinfo EAI_FAIL id.example.com', 'definite'],
+  ])('of a connection: %s', async (message, kind) => {
+    expect((await thrown({ code: message.split(' ')[1] }, message)).kind).toBe(kind)
+  })
+})
+
+describe('Retry-After', () => {
+  const KEPT = [
+    ['as the server writes it', { 'Retry-After': '17' }],
+    ['in capitals', { 'RETRY-AFTER': 17 }],
+    ['in lower case', { 'retry-after': ['17'] }],
+    ['in a Map', new Map([['retry-after', '17']])],
+    ['in Headers', new Headers({ 'Retry-After': '17' })],
+  ] as const
+
+  test.each(KEPT)('is found in the headers of any client: %s', async (_, headers) => {
+    expect((await thrown({ response: { status: 429, headers } })).patience).toBe(17_000)
+  })
+
+  test.each([400, 401, 403, 409])('of a %d says that it is no refusal', async (status) => {
+    const answer = () => new Response('{"message":"Not now"}', { status, headers: { 'retry-after': '17' } })
+    expect(await settle(Promise.resolve(answer()))).toEqual({ kind: 'definite', patience: 17_000 })
+  })
+})
