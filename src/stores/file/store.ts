@@ -173,14 +173,17 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
   async function takeOver(state: State): Promise<State> {
     const found = await migrate?.()
     if (!found) return state
-    const tokens = readTokens(found, clock, false, false)
+    const told = (reason: string) => report(reason)
+    const tokens = readTokens(found, clock, false, false, { alone: true, told })
     const mark = createHash('sha256')
       .update(tokens.refreshToken ?? tokens.accessToken)
       .digest('hex')
     // Beside the folder: it is to outlive it.
     const marks = `${path}.migrated`
     if ((await textOf(marks)).includes(mark)) {
-      report(say('file-spent'))
+      const { state } = await register.look()
+      // Others may have taken them over while we asked.
+      if (!state.record) report(say('file-spent'))
       return state
     }
     // Older than any sign-in.

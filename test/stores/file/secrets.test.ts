@@ -194,6 +194,33 @@ describe('a file that the app has had until now', () => {
     expect(server.count.reuses).toBe(0)
   })
 
+  test('may be slow: what others have taken over meanwhile is there', async () => {
+    const tokens = server.mint('alice')
+    let answer = (_: object) => {}
+    const slow = fileStore({
+      path,
+      secrets: keychain,
+      migrate: () =>
+        new Promise((resolve) => {
+          answer = resolve as typeof answer
+        }),
+    })
+    const loading = slow.load()
+    const session = context({ migrate: () => tokens })
+    await session.refresh()
+    answer(tokens)
+    expect((await loading)?.tokens?.accessToken).toBe(await session.getAccessToken())
+    expect(server.count).toMatchObject({ refreshes: 1, reuses: 0 })
+  })
+
+  test('may hold a refresh token alone', async () => {
+    const { refresh_token } = server.mint('alice')
+    const session = context({ migrate: () => ({ refresh_token }) })
+    const other = context({ migrate: () => ({ refreshToken: refresh_token }) })
+    await Promise.all([session, other].map((each) => each.getAccessToken()))
+    expect(server.count).toMatchObject({ refreshes: 1, reuses: 0 })
+  })
+
   test('may be missing, and is asked for again; one that cannot be read is no sign-out', async () => {
     let file: () => unknown = () => undefined
     const migrate = () => file()
