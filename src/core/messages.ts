@@ -14,6 +14,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
 const GOT: Readonly<Record<string, string>> = {
   nothing: 'nothing: is a return missing?',
   blank: 'an empty string',
+  string: 'a text that is none: is it JSON, or does it begin with a scheme?',
 }
 
 /**

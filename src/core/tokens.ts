@@ -103,8 +103,9 @@ export function readTokens(
   /** It is over before it has begun. */
   const none = alone && renewed && (access_token ?? accessToken ?? undefined) === undefined
   const token = cookie || none ? '' : (access_token ?? accessToken)
-  // Visible ASCII without spaces: anything else would break the header, or smuggle another one (RFC 9110 §5.5).
-  if (!cookie && !none && !(typeof token === 'string' && /^[!-~]+$/.test(token))) {
+  // Visible ASCII without spaces: anything else would break the header, or smuggle another one (RFC 9110 §5.5). JSON, and a
+  // page, are no token: there may be a refresh token in it, which is none of the API's business.
+  if (!cookie && !none && !(typeof token === 'string' && /^(?!["<[{])[!-~]+$/.test(token))) {
     throw new TypeError(say('token', input === undefined ? 'nothing' : token === '' ? 'blank' : typeof token))
   }
   // Absent, as some servers say it.

@@ -119,8 +119,21 @@ describe('signIn', () => {
 
   test('with something that is no token set rejects, and the session is what it was', async () => {
     const g = given({ tokens: 'mine' })
-    for (const input of [undefined, null, 42, [], { token: 'x' }, 'with space', 'línea', 'a\r\nb', '']) {
+    const texts = ['with space', 'línea', 'a\r\nb', '']
+    for (const input of [undefined, null, 42, [], { token: 'x' }, ...texts]) {
       expect(await failureOf(g.session.signIn(input as unknown as string))).toBeInstanceOf(TypeError)
+    }
+    expect(await g.session.getAccessToken()).toBe('mine')
+  })
+
+  // What an app has kept with JSON.stringify, and not parsed: the API would get the refresh token, too.
+  test('with JSON, or a page, in the place of a token rejects, and nothing of it is sent', async () => {
+    const g = given({ tokens: 'mine' })
+    for (const text of ['{"access_token":"a","refresh_token":"r"}', '"quoted"', '["a"]', '<html></html>']) {
+      for (const input of [text, { accessToken: text }])
+        expect(await failureOf(g.session.signIn(input))).toBeInstanceOf(TypeError)
+      expect(await failureOf(g.session.update(text))).toBeInstanceOf(TypeError)
+      expect(() => given({ tokens: text })).toThrow('is it JSON')
     }
     expect(await g.session.getAccessToken()).toBe('mine')
   })
