@@ -23,7 +23,7 @@ interface PlainTokens {
   refreshToken?: string | null | undefined
   /** Lifetime in seconds, as in OAuth. It counts where the set has just been received. */
   expiresIn?: number | string | null | undefined
-  /** Epoch milliseconds; a number below 1e11 is seconds, a text an ISO date. */
+  /** Epoch milliseconds; a number below 1e11 is seconds, a text an ISO or HTTP date. */
   expiresAt?: number | string | Date | null | undefined
 }
 
@@ -32,7 +32,7 @@ interface OAuthTokens {
   refresh_token?: string | null | undefined
   /** Lifetime in seconds. It counts where the set has just been received. */
   expires_in?: number | string | null | undefined
-  /** Epoch seconds; a number from 1e11 on is milliseconds, a text an ISO date. */
+  /** Epoch seconds; a number from 1e11 on is milliseconds, a text an ISO or HTTP date. */
   expires_at?: number | string | Date | null | undefined
   token_type?: string | null | undefined
 }
@@ -82,7 +82,8 @@ const SAME = 60_000
 /**
  * Reads a token set out of what somebody gave us.
  *
- * A set that has just been received is `fresh`: its lifetime counts from now, and if it claims to have
+ * A set that has just been received is `fresh`: its lifetime counts from now, unless the server's clock says that it
+ * began long before (a cache), and if it claims to have
  * expired already it is used until somebody refuses it, because a wrong clock must not loop. Of any other set
  * nobody knows when its lifetime began: there only a time counts, and it is believed.
  *
@@ -117,13 +118,15 @@ export function readTokens(
   function ending(lifetimes: RegExp, ends: RegExp, jwt: string): number | undefined {
     const lifetime = take(rest, lifetimes, told)
     let end = take(rest, ends, told, true)
-    if (fresh && lifetime) return now + lifetime
     const { exp, iat } = claimsOf(jwt)
     const expiry = millisecondsOf(exp, true)
     if (!(end >= 0)) end = expiry
     // On the server's clock, which may not be ours: it was issued just now, unless the server says what time it is.
     if (fresh) end += now - (serverNow || (Math.abs(end - expiry) < SAME && millisecondsOf(iat, true)) || now)
-    return end > (fresh ? now : -1) ? end : undefined
+    const known = end > (fresh ? now : -1)
+    // A set from a cache: its lifetime began before.
+    const cached = known && serverNow && end < now + lifetime - SAME
+    return fresh && lifetime && !cached ? now + lifetime : known ? end : undefined
   }
 
   const end = ending(LIFETIMES, ENDS, token as string)
@@ -158,7 +161,8 @@ function take(
 function millisecondsOf(value: unknown, time?: boolean): number {
   // `Number` would make a time of `true` and of nothing, and a date anything that has a number in it.
   const text = value instanceof Date ? value.toJSON() : typeof value === 'object' ? '' : String(value)
-  const number = time && /^\d{4}-/.test(text) ? Date.parse(text) : Number(text?.trim() || Number.NaN)
+  const number =
+    time && /^(\d{4}-|\w{3}, )/.test(text) ? Date.parse(text) : Number(text?.trim() || Number.NaN)
   const found = time && number >= SECONDS ? number : number * 1000
   return found >= 0 && found < LONGEST ? found : Number.NaN
 }

@@ -28,6 +28,7 @@ function writings(at: number): [string, unknown][] {
     ['milliseconds', at],
     ['milliseconds as text', String(at)],
     ['ISO text', new Date(at).toISOString()],
+    ['an HTTP date', new Date(at).toUTCString()],
     ['ISO text with an offset', new Date(at).toISOString().replace('Z', '+00:00')],
     ['a Date', new Date(at)],
   ]
@@ -148,6 +149,11 @@ describe('what the server’s clock said when it answered', () => {
       expect(received({ access_token }, { serverNow }).expiresAt).toBe(NOW + MINUTE)
       expect(received({ access_token, expires_at: exp }, { serverNow }).expiresAt).toBe(NOW + MINUTE)
       expect(received({ access_token: jwt({ exp }) }, { serverNow }).expiresAt).toBe(NOW + MINUTE)
+      // The whole answer may come from there.
+      const whole = { access_token, expires_in: 3600 }
+      expect(received(whole, { serverNow }).expiresAt).toBe(NOW + MINUTE)
+      const opaque = { access_token: 'opaque', expires_in: '3600', expires_at: exp }
+      expect(received(opaque, { serverNow }).expiresAt).toBe(NOW + MINUTE)
     })
 
     test(`\`expires_at\` is a time of that clock (${skew} ms apart)`, () => {
@@ -159,6 +165,12 @@ describe('what the server’s clock said when it answered', () => {
       ).toBe(NOW + MINUTE)
     })
   }
+
+  test('a lifetime counts from now on where clocks differ by less than a minute', () => {
+    const iat = (NOW - 50 * SECOND) / SECOND
+    const tokens = { access_token: jwt({ iat, exp: iat + 300 }), expires_in: 300 }
+    expect(received(tokens, { serverNow: NOW }).expiresAt).toBe(NOW + 5 * MINUTE)
+  })
 
   test('a lifetime needs no clock, and an unknown one is none', () => {
     expect(received({ access_token: 'a', expires_in: 60 }, { serverNow: NOW + DAY }).expiresAt).toBe(
