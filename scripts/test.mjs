@@ -1,7 +1,7 @@
 /**
  * `npm test`: everything. A failed step does not stop the ones after it, so that one run tells all there is to tell.
- * The steps come one after another, but for the tests in browsers: these wait most of their time, and run beside those
- * that need other programs or processes. The last line is the sum of checks and tests.
+ * The steps come one after another, but for the tests in browsers: these wait most of their time, and run beside the
+ * model, and tests that need other programs or processes. The last line is the sum of checks and tests.
  */
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
@@ -69,19 +69,7 @@ if (!ensureJest()) missing.push('Jest')
 if (missing.length > 0 && inCi) fail(`runtimes: no ${missing.join(', ')}`)
 if (missing.length > 0) notRun.push(`tests of the packed package in ${missing.join(', ')}`)
 
-heading('model')
-if (spin) {
-  for (const modelRun of modelRuns) {
-    check(`model ${modelRun.asks}: ${modelRun.name}`, () => {
-      const { passed, summary, counterexample } = verify(modelRun)
-      console.log(summary)
-      if (!passed) console.log(counterexample.join('\n'))
-      return passed
-    })
-  }
-}
-
-await Promise.all([testsInBrowsers(), testsBesideThem()])
+await Promise.all([testsInBrowsers(), besideThem()])
 
 check('tables of the documents', tablesOfDocuments)
 
@@ -101,7 +89,8 @@ async function testsInBrowsers() {
   })
 }
 
-async function testsBesideThem() {
+async function besideThem() {
+  if (spin) await runModel()
   // The backend-for-frontend is tried with both.
   const withoutBrowser = chromium ? [] : ['--exclude', 'examples/bff/**']
   if (redis)
@@ -114,6 +103,20 @@ async function testsBesideThem() {
   if (chromium || installed.length > 0)
     await tests('runtimes', ['--project', 'runtimes'], { CHROMIUM_PATH: chromium ?? '' })
   await tests('processes', ['--project', 'processes'])
+}
+
+async function runModel() {
+  heading('model')
+  for (const modelRun of modelRuns) {
+    check(`model ${modelRun.asks}: ${modelRun.name}`, () => {
+      const { passed, summary, counterexample } = verify(modelRun)
+      console.log(summary)
+      if (!passed) console.log(counterexample.join('\n'))
+      return passed
+    })
+    // What the tests in browsers have said meanwhile is read: they would wait for it.
+    await new Promise(setImmediate)
+  }
 }
 
 function check(name, work) {
