@@ -225,6 +225,77 @@ describe.each(ALL_CLIENTS)('$name: a safe request that is on its way when the ne
     expect(arrivals).toHaveLength(1)
   })
 
+  describe('the second send cannot be made', () => {
+    /** `spoil` fails at the second signature of the slow request. */
+    async function openSpoilt(options: Partial<SessionOptions> = {}) {
+      let signatures = 0
+      const spoilt = deferred<void>()
+      const all = await openRace(client, {
+        async applyToken({ accessToken }, { url }) {
+          if (url.endsWith('/slow') && ++signatures === 2) {
+            spoilt.resolve()
+            throw new Error('no key')
+          }
+          return { headers: { Authorization: `Bearer ${accessToken}` } }
+        },
+        ...options,
+      })
+      await spoilt.promise
+      return all
+    }
+
+    test.each(['safe', 'race'] as const)(
+      'the original is good, and its answer is whole (recall: %s)',
+      async (recall) => {
+        const { slow, original, arrivals } = await openSpoilt({ recall })
+        original.answer(200)
+        expect(await slow).toMatchObject({ status: 200, data: { status: 200 } })
+        expect(arrivals).toHaveLength(1)
+      },
+    )
+
+    test('the original is refused: it is replayed like any other', async () => {
+      const { slow, original, arrival } = await openSpoilt()
+      original.answer(401)
+      const replay = await arrival(2)
+      expect(replay.token).not.toBe(original.token)
+      replay.answer(200)
+      expect((await slow).status).toBe(200)
+    })
+  })
+
+  test('what the app skips by now is not sent a second time', async () => {
+    let skips = false
+    const { server, arrivals, arrival } = await openServer()
+    const session = signIn(server, { skip: (url) => skips && url.endsWith('/slow') })
+    const api = client.attach(server, session)
+    const slow = api('/slow')
+    const original = await arrival(1)
+    skips = true
+    server.expireAccessTokens()
+    await api('/api/items')
+    await api('/api/items')
+    original.answer(200)
+    expect((await slow).status).toBe(200)
+    expect(arrivals).toHaveLength(1)
+  })
+
+  test('where the app cannot say whether the answer of the original is one, the replay counts', async () => {
+    const asked = deferred<void>()
+    const { slow, original, arrival } = await openRace(client, {
+      async shouldRefresh(response) {
+        if (response.status !== 203) return response.status === 401
+        asked.resolve()
+        throw new Error('the app is at its end')
+      },
+    })
+    const replay = await arrival(2)
+    original.answer(203)
+    await asked.promise
+    replay.answer(200)
+    expect(await slow).toMatchObject({ status: 200, data: { status: 200 } })
+  })
+
   test('the app is asked by shouldRefresh whether the answer of the original is one', async () => {
     const stale: boolean[] = []
     const { slow, original, arrival, arrivals } = await openRace(client, {
