@@ -123,15 +123,21 @@ const unwrapped = new WeakMap<object, { value: unknown }>()
 export function createAuthRefresh(
   instance: AxiosInstance,
   refreshAuthCall: RefreshAuthCall,
-  options: AxiosAuthRefreshOptions = {},
+  given: AxiosAuthRefreshOptions = {},
 ): number {
   if (typeof refreshAuthCall !== 'function') throw new TypeError(say('refresh-call'))
+  // Whatever is no count is none.
+  const options = { ...given, maxRetries: Math.max(Number(given?.maxRetries ?? 1) || 0, 0) }
   const registrations = registered.get(instance) ?? []
   // An app that registers anew with each render, or hot reload, would pile them up.
   registrations.splice(0, registrations.length, ...registrations.filter((one) => one.stands()))
   const group = groups.get(instance) ?? groups.get(refreshAuthCall) ?? openGroup(options)
   groups.set(refreshAuthCall, group)
-  if (!groups.has(instance)) guard(instance, group, registrations)
+  // Once; and anew where an app has cleared its interceptors.
+  if (
+    !handlersOf(instance.interceptors.request).some(({ fulfilled }) => sessionOf(fulfilled) === group.session)
+  )
+    guard(instance, group, registrations)
 
   const pass = (answer: AxiosResponse) => (unwrapped.get(answer) ?? { value: answer }).value as AxiosResponse
   const id = instance.interceptors.response.use(pass, (error) => Promise.reject(reasonOf(error, group)))
@@ -148,7 +154,7 @@ export const createAuthRefreshInterceptor: typeof createAuthRefresh = createAuth
 /** @alias */
 export default createAuthRefresh
 
-function openGroup({ maxRetries: replays = 1, deadline }: AxiosAuthRefreshOptions): Group {
+function openGroup({ maxRetries: replays, deadline }: AxiosAuthRefreshOptions): Group {
   const group: Group = {
     failed: undefined,
     failure: undefined,
@@ -178,6 +184,7 @@ async function refresh(group: Group): Promise<void> {
   const config = (error.response ?? error).config as Config
   const before = AxiosHeaders.from(config.headers)
   const former = { ...before }
+  const { params } = config
   group.failure = undefined
   try {
     await by.refreshAuthCall(error as FailedRequest)
@@ -185,7 +192,10 @@ async function refresh(group: Group): Promise<void> {
     group.failure = { error: failure }
     throw failure
   }
-  learn(group, madeOf(config), former, AxiosHeaders.from(config.headers))
+  const made = madeOf(config)
+  // Some send their token in the query.
+  if (made && config.params !== params) made.params = config.params
+  learn(group, made, former, AxiosHeaders.from(config.headers))
   group.failed = undefined
   group.refreshes++
 }
@@ -327,7 +337,7 @@ async function retried(config: Config, { onRetry }: AxiosAuthRefreshOptions): Pr
 function intercepted(config: Config, manager: object, own: unknown): Promise<Config> {
   return handlersOf(manager)
     .filter(({ fulfilled, runWhen }) => {
-      const ours = fulfilled === own || Object(fulfilled).session
+      const ours = fulfilled === own || sessionOf(fulfilled)
       return !ours && runWhen?.(config) !== false
     })
     .reduceRight<Promise<Config>>(
@@ -361,6 +371,9 @@ function madeOf(config: Config | undefined): Made | undefined {
 function standing(made: Made | undefined): Registration[] {
   return made?.registrations.filter(({ stands }) => stands()) ?? []
 }
+
+/** Of what `attachSession` has put there. */
+const sessionOf = (fulfilled: unknown): unknown => Object(fulfilled).session
 
 function handlersOf(manager: object): Handler[] {
   const handlers: Handler[] = []

@@ -309,6 +309,66 @@ const programs: Program[] = [
     theirs: [2, 1],
     ours: [2, 1],
   },
+  {
+    title: 'an app that clears its interceptors at each logout, and makes them anew',
+    async run(create) {
+      const { server, api, refresh, refreshes } = await appOf({ handler: false })
+      const seen: unknown[] = []
+      for (let login = 1; login < 3; login++) {
+        api.interceptors.request.clear()
+        api.interceptors.response.clear()
+        create(api, refresh)
+        server.expireAccessTokens()
+        seen.push(await generationOf(api.get('/api/items')))
+      }
+      return [seen, refreshes()]
+    },
+    theirs: [[2, 3], 2],
+    ours: [[2, 3], 2],
+  },
+  {
+    title: 'a refresh that puts the token into the query of the failed request',
+    async run(create) {
+      const { server, api, storage, refresh } = await appOf({ handler: false })
+      create(api, async (failed) => {
+        await refresh(failed as never)
+        const { config } = failed
+        if (config) config.params = { ...config.params, token: storage.accessToken }
+      })
+      server.expireAccessTokens()
+      const { data } = await api.get('/api/echo', { params: { page: 1 } })
+      return data.url === `/api/echo?page=1&token=${storage.accessToken}`
+    },
+    theirs: true,
+    ours: true,
+  },
+  ...[undefined, null, -1, Number.NaN, '0', '1'].map(
+    (maxRetries): Program => ({
+      title: `${maxRetries === null ? 'null' : `${typeof maxRetries} ${maxRetries}`} in the place of a number of retries`,
+      async run(create) {
+        const { server, api, refresh, refreshes } = await appOf()
+        create(api, refresh, { maxRetries } as unknown as AxiosAuthRefreshOptions)
+        server.expireAccessTokens()
+        const answer = await generationOf(api.get('/api/items'))
+        return answer === 2 ? refreshes() : answer
+      },
+      ours:
+        [-1, '0'].includes(maxRetries as never) || Number.isNaN(maxRetries)
+          ? expect.stringContaining('401')
+          : 1,
+    }),
+  ),
+  {
+    title: 'null in the place of options',
+    async run(create) {
+      const { server, api, refresh } = await appOf()
+      create(api, refresh, null as never)
+      server.expireAccessTokens()
+      return generationOf(api.get('/api/items'))
+    },
+    theirs: 2,
+    ours: 2,
+  },
 ]
 
 describe.each([
