@@ -33,7 +33,6 @@ export const SHORTENED = [
   'lasts',
   'learns',
   'lift',
-  'longest',
   'meet',
   'nap',
   'note',

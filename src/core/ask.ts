@@ -75,8 +75,10 @@ export function ask(
         return await result
       },
     }
-    readResult((named[name] as () => Promise<unknown>)(), clock, cookie, isTerminal, tokens, warn)
-      .then(async (fresh) => {
+    readResult((named[name] as () => Promise<unknown>)(), clock, cookie, isTerminal, warn)
+      .then(async (answered) => {
+        // What is not named again is kept (RFC 6749 §6).
+        const fresh = { ...tokens, ...answered }
         if (!late) resolve(fresh)
         else if (known.record?.ended === 'signed-out') discard(parts, fresh)
         else if (signal.aborted && !known.record?.ended) known.become(await save(fresh), 'refresh-succeeded')

@@ -45,8 +45,6 @@ export class Known {
   #end: SessionError | undefined
   /** Tokens that were ours: the first, of which apps set one as a default header, and the newest. */
   #held: readonly Held[] = NONE
-  /** The longest time that the session had before it, since this sign-in, in milliseconds. */
-  #longest = 0
   /** A sign-out of which only `state` tells yet. */
   #untold: SessionNews | undefined
   #first: Promise<void> | undefined
@@ -88,14 +86,6 @@ export class Known {
   /** Names the sign-in, or the sign-out. */
   get epoch(): string | undefined {
     return this.#record?.version.epoch
-  }
-
-  /**
-   * The longest time that the session had before it, since this sign-in, in milliseconds: a refresh may give it no more
-   * than there was left. Infinite where no server has told.
-   */
-  get longest(): number {
-    return this.#longest
   }
 
   /** What those are told who need a session that has ended. */
@@ -174,7 +164,7 @@ export class Known {
     }
     if (type === 'refresh-adopted' && hasSameAccess(next, this.#record)) {
       // No news for those who wait for an access token; the refresh token is the one to go on with.
-      this.#take(next)
+      this.#record = next
       return false
     }
     const { settings, events, room, running, cooldown, budget } = this.#concerned
@@ -183,7 +173,7 @@ export class Known {
     const others = type === 'refresh-adopted' && budget.inQuestion
     if (tokens && type.startsWith('refresh') && (running.flight?.holds || others)) budget.spend()
     const news = this.#newsOf(next, type)
-    this.#take(next)
+    this.#record = next
     this.#since = next.version
     this.#validity = validityOf(tokens, settings, settings.clock)
     this.#reading = false
@@ -227,14 +217,6 @@ export class Known {
     if (record.ended && generation && epoch === version.epoch) return false
     // Of one version only the end is news, or tokens that could not be had before.
     return difference ? difference > 0 : ended !== undefined || (tokens !== undefined && !record.tokens)
-  }
-
-  #take(next: Stored): void {
-    const { clock } = this.#concerned.settings
-    const { refreshExpiresAt = Number.POSITIVE_INFINITY, receivedAt = clock.now() } = next.tokens ?? {}
-    const before = this.epoch === next.version.epoch ? this.#longest : 0
-    this.#longest = Math.max(before, refreshExpiresAt - receivedAt)
-    this.#record = next
   }
 
   #remember(tokens: TokenSet, epoch: string): void {

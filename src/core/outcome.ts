@@ -147,7 +147,6 @@ export async function readResult(
   clock: Clock,
   cookie: boolean,
   isTerminal: IsTerminal | undefined,
-  previous: TokenSet | undefined,
   told?: (reason: string) => void,
 ): Promise<TokenSet> {
   // In a box: an error may be a thenable, and would be followed.
@@ -164,7 +163,6 @@ export async function readResult(
   if (!threw && !Object(body).error && !Object(source).error && /^(2|undefined)/.test(String(status))) {
     try {
       return tokensIn(status ? (body ?? {}) : body, clock, cookie, {
-        previous,
         serverNow: Date.parse(answer.header('date')),
         told,
       })

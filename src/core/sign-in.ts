@@ -41,13 +41,11 @@ function tokensIn(
   const plain = Object(given) !== given || TOKENS.test(Object.keys(Object(given)).join())
   if (plain || (cookie && !('status' in Object(given))))
     return readTokens(given, clock, cookie, true, { told, alone: true })
-  return readResult(Promise.resolve(given), clock, cookie, undefined, undefined, told).catch(
-    ({ cause }: Setback) => {
-      const error = redaction.error(cause)
-      // What was answered is no mistake of the caller's.
-      throw 'status' in Object(given) ? error : new TypeError(error.message)
-    },
-  )
+  return readResult(Promise.resolve(given), clock, cookie, undefined, told).catch(({ cause }: Setback) => {
+    const error = redaction.error(cause)
+    // What was answered is no mistake of the caller's.
+    throw 'status' in Object(given) ? error : new TypeError(error.message)
+  })
 }
 
 /** Names of members that make a token set. */

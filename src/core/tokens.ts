@@ -54,8 +54,6 @@ export type TokenInput =
 
 /** What helps to read a token set. */
 export interface ReadingAids {
-  /** The set before: what the new one does not name (refresh token, scope) is kept from it (RFC 6749 §6). */
-  readonly previous?: TokenSet | undefined
   /** What the server's clock said when it answered, in epoch milliseconds. Undefined or NaN: not known. */
   readonly serverNow?: number | undefined
   /** A refresh token will do: the access token is the first thing that it is used for. */
@@ -94,7 +92,7 @@ export function readTokens(
   clock: Clock,
   cookie: boolean,
   fresh: boolean,
-  { previous, serverNow, alone, told }: ReadingAids = {},
+  { serverNow, alone, told }: ReadingAids = {},
 ): TokenSet {
   const now = clock.now()
   const given = typeof input === 'string' ? { accessToken: input } : { ...(input as object) }
@@ -131,7 +129,7 @@ export function readTokens(
 
   const end = ending(LIFETIMES, ENDS, token as string)
   const refreshExpiresAt = ending(REFRESH_LIFETIMES, REFRESH_ENDS, '')
-  const tokens: TokenSet = { ...previous, ...rest, accessToken: token as string, expiresAt: none ? 0 : end }
+  const tokens: TokenSet = { ...rest, accessToken: token as string, expiresAt: none ? 0 : end }
   if (renewed) tokens.refreshToken = renewal
   // Who sends a refresh token tells its end, if it has one; else it is the former token's, which we know.
   if (renewed || refreshExpiresAt) tokens.refreshExpiresAt = refreshExpiresAt

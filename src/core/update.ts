@@ -22,11 +22,10 @@ export async function update(
   { replay }: UpdateOptions = {},
 ): Promise<void> {
   const { known, room, running, store, events, cookie, nonce, settings } = parts
-  const { clock } = settings
   ensureOpen(parts)
   if (running.inside) throw new TypeError(say('inside', 'update'))
-  // What is wrong with them is said at once.
-  readTokens(tokens, clock, cookie, true, { told: (reason) => events.warn(reason) })
+  // What is wrong with them is said at once, and their time counts from now.
+  const fresh = readTokens(tokens, settings.clock, cookie, true, { told: (reason) => events.warn(reason) })
   const caller = callerOf(parts, 'update')
   while (known.reading) await room.enter(caller)
   const before = known.record
@@ -37,11 +36,9 @@ export async function update(
     const { epoch } = record.version
     if (epoch !== before.version.epoch) throw new SessionError('session_changed')
     const generation = await lease.begin()
-    const next = readTokens(tokens, clock, cookie, true, { previous: record.tokens })
-    return store.save({
-      version: { epoch, generation, nonce },
-      tokens: replay ? next : { ...next, updateGeneration: generation },
-    })
+    const next = { ...record.tokens, ...fresh }
+    if (!replay) next.updateGeneration = generation
+    return store.save({ version: { epoch, generation, nonce }, tokens: next })
   })
   known.become(saved, 'updated')
   // A refresh was refused meanwhile: the session is over, and these tokens with it.

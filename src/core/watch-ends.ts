@@ -28,15 +28,17 @@ export function watchEnds(parts: Parts): Watch {
   let epoch: string | undefined
   /** Which end was told. */
   let told = 0
+  /** The longest time that it had before it, in milliseconds: a refresh may give it no more than there was left. */
+  let longest = 0
 
   function arm(): void {
     clock.clearTimeout(timer)
     if (room.closed) return
     const now = clock.now()
     const { refreshExpiresAt: end = Number.POSITIVE_INFINITY, receivedAt = now } = known.record?.tokens ?? {}
-    if (epoch !== known.epoch) told = 0
+    if (epoch !== known.epoch) told = longest = 0
     epoch = known.epoch
-    const { longest } = known
+    longest = Math.max(longest, end - receivedAt)
     // What lives for a few minutes, and is renewed meanwhile, is not about to end.
     const notice = Math.min(endingNotice, longest / 2)
     const renewal = Math.min(notice + SAME, longest * 0.75)

@@ -301,7 +301,7 @@ describe('the end of the refresh token', () => {
 
   test('stays known while the refresh token stays, and is another’s with another', () => {
     const previous = received({ access_token: 'a', refresh_token: 'r', refresh_expires_in: 1800 })
-    const next = (more: object): TokenSet => received({ access_token: 'b', ...more }, { previous })
+    const next = (more: object): TokenSet => ({ ...previous, ...received({ access_token: 'b', ...more }) })
     expect(next({})).toMatchObject({ refreshToken: 'r', refreshExpiresAt: NOW + 30 * MINUTE })
     expect(next({ refresh_expires_in: 60 }).refreshExpiresAt).toBe(NOW + MINUTE)
     expect(next({ refresh_token: 's', refresh_expires_in: 60 }).refreshExpiresAt).toBe(NOW + MINUTE)
