@@ -9,8 +9,8 @@ const LONGEST_NAME = 80
 /** Lines of a stack. */
 const MOST_FRAMES = 10
 
-/** So much of a token is looked for, and what follows goes with it: a server may have cut it. */
-const BEGINNING = 40
+/** Half of a token is looked for, in these bounds, and what follows goes with it: a server may have cut it. */
+const BEGINNING = [16, 40] as const
 const REST = /\0[\w.~+/=%-]*/g
 
 /** Shorter tokens may be a piece of any word: they are looked for where they are more than letters. */
@@ -155,7 +155,8 @@ function secretsOf(tokens: TokenSet): string[] {
 /** A token as texts have it: as it is, without its escapes, and in base64, where it may begin at each place of a group. */
 function formsOf(token: string): string[] {
   if (token.length < CERTAIN) return /..[\W\d]/.test(token) ? [token] : []
-  const beginning = token.slice(0, BEGINNING)
+  const [least, most] = BEGINNING
+  const beginning = token.slice(0, Math.max(least, Math.min(most, token.length / 2)))
   // The first characters tell of what comes before, too, the last of what comes after.
   const encoded = [0, 1, 2].map((before) =>
     btoa('-'.repeat(before) + beginning.replace(/[^\0-\xff]/g, '?'))
@@ -166,9 +167,15 @@ function formsOf(token: string): string[] {
   return [token, decode(token), beginning, decode(beginning), ...encoded, ...forURLs]
 }
 
-/** Without the escapes of URLs (in URLs, too) and of JSON (in JSON, too). */
+/** Without the escapes of URLs and forms (in URLs, too), of JSON (in JSON, too) and of pages. */
 function decode(text: string): string {
-  return text.replace(/%(?:25)?([\da-f]{2})|\\{1,3}(?:u([\da-f]{4}))?/gi, (_, percent, unicode) =>
-    percent || unicode ? String.fromCharCode(Number.parseInt(percent || unicode, 16)) : '',
+  return text.replace(
+    /(?:%(?:25)*|\\{1,3}u00|&#x)([\da-f]{2});?|&#(\d+);|\\{1,3}|\+/gi,
+    (found, hex, decimal) =>
+      hex || decimal
+        ? String.fromCharCode(hex ? Number.parseInt(hex, 16) : decimal)
+        : found === '+'
+          ? ' '
+          : '',
   )
 }
