@@ -11,7 +11,7 @@ import { findSessionError, isSessionError } from '../core/errors.ts'
 import { say } from '../core/messages.ts'
 import type { Session } from '../core/session.ts'
 import { attachSession } from '../transports/axios.ts'
-import { byStatus, openUntold } from './session.ts'
+import { byStatus, countOf, openUntold } from './session.ts'
 
 /** Options of `createAuthRefresh`. */
 export interface AxiosAuthRefreshOptions {
@@ -126,8 +126,7 @@ export function createAuthRefresh(
   given: AxiosAuthRefreshOptions = {},
 ): number {
   if (typeof refreshAuthCall !== 'function') throw new TypeError(say('refresh-call'))
-  // Whatever is no count is none.
-  const options = { ...given, maxRetries: Math.max(Number(given?.maxRetries ?? 1) || 0, 0) }
+  const options = { ...given, maxRetries: countOf(given?.maxRetries) }
   const registrations = registered.get(instance) ?? []
   // An app that registers anew with each render, or hot reload, would pile them up.
   registrations.splice(0, registrations.length, ...registrations.filter((one) => one.stands()))
@@ -244,7 +243,7 @@ function transformed(error: AxiosError): AxiosError {
 function isFor(
   error: AxiosError,
   isUnread: boolean,
-  { shouldRefresh, statusCodes = [401], interceptNetworkError, maxRetries }: AxiosAuthRefreshOptions,
+  { shouldRefresh, statusCodes, interceptNetworkError, maxRetries }: AxiosAuthRefreshOptions,
 ): boolean | undefined {
   if (error.config?.skipAuthRefresh || maxRetries === 0) return false
   if (isUnread) return interceptNetworkError === true

@@ -4,7 +4,7 @@ import { isSessionError } from '../core/errors.ts'
 import { say } from '../core/messages.ts'
 import type { Session } from '../core/session.ts'
 import { attachSession } from '../transports/axios.ts'
-import { byStatus, openUntold } from './session.ts'
+import { byStatus, countOf, openUntold } from './session.ts'
 
 /** What a request handler gets; `_retryCount` says how often the request was sent before. */
 export type CustomConfig = InternalAxiosRequestConfig & { _retryCount?: number }
@@ -78,11 +78,11 @@ export function createFactory(): AxiosInstanceFactory {
 }
 
 function openSession(options: RequestObserverOptions): Session {
-  const { refreshHandler, statusCodes = [401], retryCount, shouldRefresh, deadline } = options
+  const { refreshHandler, statusCodes, retryCount, shouldRefresh, deadline } = options
   return openUntold({
     refresh: refreshHandler,
     shouldRefresh: (error) => (shouldRefresh ? Boolean(shouldRefresh(error)) : byStatus(statusCodes, error)),
-    replays: retryCount,
+    replays: countOf(retryCount),
     deadline,
     recall: 'safe',
     recallAfter: 0,

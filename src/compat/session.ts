@@ -29,7 +29,12 @@ export function openUntold({ refresh, shouldRefresh, ...options }: UntoldOptions
 }
 
 /** Whether one of these status codes leads to a refresh. What a challenge says about a 401 goes before. */
-export function byStatus(codes: readonly number[], error: AxiosError): boolean | undefined {
+export function byStatus(codes: readonly number[] | undefined, error: AxiosError): boolean | undefined {
   const status = Number(error.response?.status)
-  return codes.includes(status) && (status !== 401 || undefined)
+  return [codes ?? 401].flat().includes(status) && (status !== 401 || undefined)
+}
+
+/** How often a request is sent again; whatever is no count is none. */
+export function countOf(retries: unknown): number {
+  return Math.max(Number(retries ?? 1) || 0, 0)
 }

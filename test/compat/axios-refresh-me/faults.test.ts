@@ -261,3 +261,19 @@ describe('a refresh through the same instance', () => {
     }
   })
 })
+
+test.each([
+  { retryCount: null },
+  { retryCount: '1' },
+  { retryCount: -1 },
+  { retryCount: Number.NaN },
+  { statusCodes: null },
+  { statusCodes: 401 },
+])('options that are none count as none: $retryCount $statusCodes', async (options) => {
+  const { server, api } = await stage(options as never)
+  server.expireAccessTokens()
+  const answer = api.get('/api/items')
+  if (options.retryCount === -1 || Number.isNaN(options.retryCount))
+    expect((await errorOf(answer)).response?.status).toBe(401)
+  else expect((await answer).data.generation).toBe(2)
+})
