@@ -104,7 +104,7 @@ const RULES: [about: RegExp, words: RegExp, kind: SetbackKind][] = [
   [/^(425|429|503)/, ANY, 'definite'],
   [
     /^[2-4-]/,
-    /too.?many|limit|rate.?exceed|throttl|quota|busy|overload|wait|(try|again).?(later|in \d)|retry|a loop|slow.?down|concurren|in.progress|mainten|temporar|unavailable|exhausted|dpop_nonce|unknown[_ ]error|permission_denied/,
+    /too.?many|rate.?(limit|exceed)|throttl|(try|again).?later|retry your|a loop|slow.?down|temporar|\bunavailable|exhausted|dpop_nonce|unknown[_ ]error|permission_denied/,
     'definite',
   ],
   // Mistakes that look like refusals: no sign-in cures them.
@@ -117,6 +117,12 @@ const RULES: [about: RegExp, words: RegExp, kind: SetbackKind][] = [
       `invalid.?grant|_required|session.{0,5}(end|term|time)|${OVER}[\\W_]*(refresh.?|user.?)?token|(token|session|user|jwt)[\\W_]*(\\w+\\W+){0,4}?${OVER}`,
     ),
     'rejected',
+  ],
+  // What is said of a server, where nothing is said of a token.
+  [
+    /^[2-4-]/,
+    /limit|quota|busy|overload|wait|again in \d|retry|concurren|in.progress|mainten|unavailable/,
+    'definite',
   ],
   [/^[2-4-]/, /invalid_(request|scope|target|arg)|unauthorized_client|unsupported_|access.denied/, 'final'],
   [/^[2-4-]/, /unauth|logged.out|in again/, 'rejected'],
