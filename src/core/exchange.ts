@@ -21,7 +21,7 @@ type AnyRequest = SessionRequest<unknown>
  * token that was good at the gate is good on the wire, and it is the token of the request's own sign-in.
  */
 export async function exchange(parts: Parts, request: AnyRequest): Promise<unknown> {
-  const { known, room, running, signing, wire, events, cookie } = parts
+  const { known, room, running, signing, wire, events } = parts
   let answer: Answered | undefined
   let verdict: Verdict | undefined
   let held = false
@@ -31,7 +31,6 @@ export async function exchange(parts: Parts, request: AnyRequest): Promise<unkno
     try {
       const reason = exempt(parts, request)
       if (reason) return ignore(parts, request, reason, answer)
-      if (request.conflict && !cookie) throw new TypeError(say('basic'))
 
       const wait = passes ? undefined : gate(parts, request)
       passes = false
@@ -66,7 +65,7 @@ export async function exchange(parts: Parts, request: AnyRequest): Promise<unkno
       const { settings } = parts
       request.sentAt = settings.clock.monotonic()
       answer = await wire.send(request, credentials, events)
-      wire.land(request, answer.outcome)
+      request.land(answer.outcome)
       if (answer.failed && !request.statusOf(answer.outcome)) parts.redaction.scrub(answer.outcome)
       if (request.recalled && answer.failed && !request.abandoned) {
         answer = undefined

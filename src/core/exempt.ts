@@ -1,16 +1,20 @@
 import { SessionError } from './errors.ts'
 import type { IgnoreReason } from './events.ts'
+import { say } from './messages.ts'
 import type { Parts } from './parts.ts'
 import type { SessionRequest } from './request.ts'
 
-/** Why the session leaves a request alone, if so. */
+/** Why the session leaves a request alone, if so. Throws where it cannot be sent as it is. */
 export function exempt(parts: Parts, request: SessionRequest<unknown>): IgnoreReason | undefined {
-  const { settings, running } = parts
+  const { settings, running, cookie } = parts
   if (request.exempt) return request.exempt
   const part = running.partOf(request.signal) ?? request.part
   if (part === 'refresh') return part
   if (settings.skip?.(request.url, request.method)) return 'skipped'
-  if (request.conflict) return undefined
+  if (request.conflict) {
+    if (cookie) return undefined
+    throw new TypeError(say('basic'))
+  }
   if (brings(parts, request)) return 'own-credentials'
   return part === 'sign-out' && running.ending?.accessToken ? part : undefined
 }

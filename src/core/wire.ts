@@ -10,6 +10,7 @@ export interface Answered {
 
 /** A request on its way, whose answer may come of another send. */
 interface Send {
+  readonly request: SessionRequest<unknown>
   readonly sent: Promise<unknown>
   /** With what the caller's answer is to come of: once. */
   settle(answer: Answered | Promise<Answered>): void
@@ -20,18 +21,20 @@ const CONNECTIONS = 6
 
 /** Requests on their way. */
 export class Wire {
-  /** Those that may be taken off it, or be raced. */
-  #requests: Map<SessionRequest<unknown>, Send> | undefined
+  /** Without an answer. Not by request: to hash an object that large costs a request more than all the rest of this. */
+  #sends: Set<Send> | undefined
 
-  /** Puts a request on its way; `land` takes it off, whatever came of it. */
+  /** Puts a request on its way, and takes it off, whatever comes of it. */
   send(request: SessionRequest<unknown>, credentials: Credentials, events: Events): Promise<Answered> {
     const sent = this.#transmit(request, credentials, events)
     return new Promise((settle) => {
-      if (request.recallable || request.raceable) {
-        this.#requests ??= new Map()
-        this.#requests.set(request, { sent, settle })
-      }
-      tell(sent, settle)
+      const send = { request, sent, settle }
+      this.#sends ??= new Set()
+      const sends = this.#sends.add(send)
+      tell(sent, (answer) => {
+        sends.delete(send)
+        settle(answer)
+      })
     })
   }
 
@@ -49,19 +52,13 @@ export class Wire {
     return sent
   }
 
-  /** @param outcome what it was answered with, or has failed with */
-  land(request: SessionRequest<unknown>, outcome: unknown): void {
-    request.land(outcome)
-    this.#requests?.delete(request)
-  }
-
   /**
    * Takes requests off the wire that were sent with `generation` or an older one and have no answer yet, in
    * order to send them again. A browser has six connections to a host; requests that are bound to fail must
    * not occupy the one that the refresh needs.
    */
   recall(generation: number, { epoch }: Known, events: Events): void {
-    for (const request of this.#requests?.keys() ?? []) {
+    for (const { request } of this.#sends ?? []) {
       if (!request.recallable || request.generation > generation || request.epoch !== epoch || request.begun)
         continue
       this.#recall(request, events)
@@ -84,8 +81,8 @@ export class Wire {
     events: Events,
     first: (request: SessionRequest<unknown>, original: Promise<Answered>) => Promise<Answered>,
   ): void {
-    const late = [...(this.#requests ?? [])].filter(
-      ([request]) =>
+    const late = [...(this.#sends ?? [])].filter(
+      ({ request }) =>
         request.raceable &&
         !request.begun &&
         !request.abandoned &&
@@ -94,11 +91,12 @@ export class Wire {
         request.line === line,
     )
     const full = late.length >= CONNECTIONS
-    for (const [request, { sent, settle }] of late) {
+    for (const send of late) {
+      const { request, sent } = send
       if (full && request.recallable) this.#recall(request, events)
       else {
-        this.#requests?.delete(request)
-        settle(first(request, answerOf(sent)))
+        this.#sends?.delete(send)
+        send.settle(first(request, answerOf(sent)))
       }
     }
   }

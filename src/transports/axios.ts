@@ -175,7 +175,6 @@ interface Subscribable {
 /** One axios request, between the instance and its adapter. */
 class AxiosRequest extends SessionRequest<AxiosResponse> {
   begun = false
-  readonly method: string
   readonly recallable: boolean
   override readonly raceable: boolean
   readonly replayable: boolean
@@ -205,15 +204,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
 
   constructor(config: Config, adapter: AxiosAdapter, attachment: Attachment) {
     super()
-    const {
-      session = {},
-      timeout,
-      url = '',
-      method = 'get',
-      data,
-      onDownloadProgress,
-      onUploadProgress,
-    } = config
+    const { session = {}, timeout, url = '', method = 'get', data } = config
     this.#config = config
     this.#adapter = adapter
     this.#attachment = attachment
@@ -223,17 +214,15 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     this.#timeout = Number.parseInt(`${timeout}`, 10)
     this.#since = this.#timeout > 0 ? performance.now() : 0
     this.#url = String(url)
-    this.method = method.toUpperCase()
-    const { replayable, recallable, raceable } = repeats(
-      session || {},
-      data,
-      this.method,
-      attachment.transport,
-    )
+    const { replayable, recallable, raceable } = repeats(session || {}, data, method, attachment.transport)
     this.replayable = replayable
     this.recallable = recallable
     // Who is told of its progress would be told of two at once.
-    this.raceable = raceable && !onDownloadProgress && !onUploadProgress
+    this.raceable = raceable && !config.onDownloadProgress && !config.onUploadProgress
+  }
+
+  get method(): string {
+    return (this.#config.method ?? 'get').toUpperCase()
   }
 
   get url(): string {
@@ -285,9 +274,10 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
 
   /** What is not sent at once pays for a copy of its body, and is listened to. */
   hold(): void {
+    if (this.#sent) return
     const config = this.#config
     const { data } = config
-    if (this.#sent || !data) return
+    if (!data) return
     if (isOneShot(data)) {
       data.on?.('error', (error: Error & { code?: string }) => {
         this.#broken = AxiosError.from(error, error.code, config)
@@ -372,10 +362,12 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
       }
     }
     const given = config as unknown as Record<string, unknown>
-    for (const key in ours) {
-      this.#callers ??= {}
-      this.#callers[key] = given[key]
-      given[key] = ours[key as keyof Config]
+    const callers: Record<string, unknown> = ours
+    this.#callers = callers
+    for (const key in callers) {
+      const own = given[key]
+      given[key] = callers[key]
+      callers[key] = own
     }
   }
 
@@ -386,9 +378,12 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     if (this.#headers) config.headers = this.#headers
     const callers = this.#callers ?? {}
     this.#callers = undefined
+    let last: unknown
     // Whoever stands before the adapter may have sent a copy.
-    for (const sent of [config, Object(outcome).config, answerOf(outcome).config]) {
-      if (!sent) continue
+    for (let holder = Object({ config, response: outcome }); holder; holder = holder.response) {
+      const { config: sent } = holder
+      if (!sent || sent === last) continue
+      last = sent
       for (const key in callers) {
         if (callers[key] === undefined) delete sent[key]
         else sent[key] = callers[key]
@@ -460,8 +455,9 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
   }
 
   override release(): void {
+    if (this.#sent) return
     const { data } = this.#config
-    if (!this.#sent && isOneShot(data)) letGo(data)
+    if (isOneShot(data)) letGo(data)
   }
 
   refusal(cause: SessionError): AxiosError {

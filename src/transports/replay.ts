@@ -27,7 +27,7 @@ export function repeats(
   { recalls, races }: SessionTransport,
 ): { replayable: boolean; recallable: boolean; raceable: boolean } {
   const replayable = replay !== false && (Boolean(make) || !isOneShot(body))
-  const safe = /^(GET|HEAD|OPTIONS)$/.test(method)
+  const safe = /^(GET|HEAD|OPTIONS)$/i.test(method)
   const recallable = replayable && (recall ?? (recalls && safe))
   const raceable = replayable && safe && races && !make && recall !== false
   return { replayable, recallable, raceable }
