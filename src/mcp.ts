@@ -97,8 +97,8 @@ export function mcpSession<Provider extends object>(
   let discovered: unknown
   /** Marks the tokens that the provider and the session have had in common last. */
   let held: string | undefined
-  /** What the provider is told to keep. */
-  let writing: unknown
+  /** The provider keeps what it was told last. */
+  let writing: Promise<void> | undefined
   /** The access token that the SDK was given last. */
   let handed: string | undefined
   /** A code is on its way to the token endpoint. */
@@ -117,24 +117,29 @@ export function mcpSession<Provider extends object>(
 
   /** What the provider keeps, where that is a login that the session does not know. */
   async function kept(): Promise<OAuthTokens | undefined> {
-    await writing
-    const before = held
+    const before = writing
+    await before?.catch(() => {})
     const saved = (await app.tokens()) as OAuthTokens | undefined
     // Or somebody has written since: what was read is the former login.
-    if (!saved?.access_token || markOf(saved) === held || held !== before) return undefined
+    if (!saved?.access_token || markOf(saved) === held || writing !== before) return undefined
     held = markOf(saved)
     // When it was received is not known: a lifetime says nothing.
     return { ...saved, expires_in: undefined }
   }
 
   /** Where the provider is the store, it is told. */
-  function keep(tokens: OAuthTokens, ...more: unknown[]): unknown {
-    held = markOf(tokens)
-    if (!store) writing = app.saveTokens(tokens, ...more)
-    return writing
+  async function keep(tokens: OAuthTokens, ...more: unknown[]): Promise<void> {
+    if (store) return
+    const write = async () => {
+      await app.saveTokens(tokens, ...more)
+      // What it has failed to keep is not what it has: that would be taken for another's login.
+      held = markOf(tokens)
+    }
+    writing = write()
+    await writing
   }
 
-  async function refresh({ tokens, signal }: RefreshContext): Promise<RefreshResult> {
+  async function refresh({ tokens, signal, warn }: RefreshContext): Promise<RefreshResult> {
     // Where the provider is the store, other processes have theirs there.
     const other = !store && (await kept())
     if (other) return other
@@ -151,7 +156,7 @@ export function mcpSession<Provider extends object>(
         tokens && { ...tokens, access_token: tokens.accessToken, refresh_token: tokens.refreshToken },
       async saveTokens(next: OAuthTokens) {
         fresh = next
-        await keep(next)
+        await keep(next).catch(() => warn(say('unsaved')))
       },
       discoveryState: async () => discovered ?? (await app.discoveryState?.()),
       saveDiscoveryState(state: unknown) {

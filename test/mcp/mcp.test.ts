@@ -304,6 +304,44 @@ describe('a provider', () => {
     expect(await mcp.authProvider.tokens()).not.toHaveProperty('refresh_token')
   })
 
+  for (const newest of kits.filter(({ name }) => name.endsWith('newest'))) {
+    test.each([
+      ['throws', Number.POSITIVE_INFINITY],
+      ['rejects', Number.POSITIVE_INFINITY],
+      ['rejects', 1],
+    ])(
+      `that %s where it should keep tokens (%d times) costs no session: ${newest.name}`,
+      async (how, times) => {
+        const { world, provider, mcp, open } = await setUp(newest, 'http')
+        const connection = await open()
+        const unsaved: unknown[] = []
+        mcp.session.observe((event) => event.type === 'degraded' && unsaved.push(event.reason))
+        const keep = provider.saveTokens.bind(provider)
+        let left = times
+        provider.saveTokens = ((next: object): unknown => {
+          if (left-- <= 0) return keep(next)
+          if (how === 'rejects') return Promise.reject(new Error('the disk is full'))
+          throw new Error('the disk is full')
+        }) as never
+        for (let round = 0; round < 3; round++) {
+          world.expire()
+          expect(await calls(connection, 3, round)).toEqual(keys(3, round))
+        }
+        expect(world.count).toMatchObject({ refreshes: 3, reuses: 0, exchanges: 1 })
+        expect(unsaved).toEqual(['the new tokens were not saved'])
+      },
+    )
+  }
+
+  test('that cannot keep a login: whoever has made it is told, and is signed in', async () => {
+    const provider = new AppProvider()
+    provider.saveTokens = () => Promise.reject(new Error('the disk is full')) as never
+    const mcp = kit.session(provider, new URL('http://127.0.0.1:1/mcp'))
+    closing.push(() => mcp.session.close())
+    await expect((async () => mcp.authProvider.saveTokens(tokens))()).rejects.toThrow('the disk is full')
+    expect(await mcp.session.getAccessToken()).toBe('a')
+  })
+
   test('that is slow to keep a login does not bring back the former one', async () => {
     const provider = new AppProvider()
     const mcp = kit.session(provider, new URL('http://127.0.0.1:1/mcp'))
