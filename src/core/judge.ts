@@ -1,6 +1,7 @@
 import { remedyOf } from './challenge.ts'
 import { SessionError } from './errors.ts'
 import { say } from './messages.ts'
+import { outlast } from './outlast.ts'
 import type { Parts } from './parts.ts'
 import { refreshOnce } from './refresh.ts'
 import type { SessionRequest } from './request.ts'
@@ -19,6 +20,9 @@ export type Verdict = 'accepted' | 'refused' | 'again' | 'asked' | SessionError
 
 /** A request that was answered so often that its token is no good is not sent once more. */
 const MOST_REFUSALS = 5
+
+/** The body of a refusal is waited for so many milliseconds. */
+const LONGEST_READING = 1000
 
 /** Settles nothing: it may start a refresh, and waits for none, but for a token to grow older. */
 export function judge(
@@ -69,8 +73,8 @@ async function examine(parts: Parts, request: SessionRequest<unknown>, outcome: 
   if (known.record?.ended) return known.expired
   const current = request.generation === known.generation
   if (current && asked === undefined && remedy === 'refresh' && isRepeatable(parts, request)) {
-    const nap = young.nap(request, challenge, known, parts.room, settings)
-    if (nap) return nap.then(() => 'again')
+    const read = () => outlast(parts, 'json', response.json(), request, LONGEST_READING).catch(() => {})
+    if (await young.nap(request, response, read, known, parts.room, settings)) return 'again'
   }
   // Whatever became of the tokens meanwhile.
   if (++request.refusals > MOST_REFUSALS) return new SessionError('refresh_loop', say('loop'))

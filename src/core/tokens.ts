@@ -166,12 +166,18 @@ function millisecondsOf(value: unknown, time?: boolean): number {
 }
 
 /** The claims of a JWT. Nothing is verified: they are only a hint. */
-function claimsOf(token: string): { exp?: unknown; iat?: unknown } {
+function claimsOf(token: string): { exp?: unknown; iat?: unknown; nbf?: unknown } {
   const payload = token.split('.')[1]
   try {
     if (payload) return Object(JSON.parse(atob(payload.replace(/-/g, '+').replace(/_/g, '/'))))
   } catch {}
   return {}
+}
+
+/** From when on a JWT is good, in epoch milliseconds of its issuer's clock; NaN where it does not say. */
+export function beginOf(token: string): number {
+  const { iat, nbf = iat } = claimsOf(token)
+  return millisecondsOf(nbf, true)
 }
 
 /** When a token set should, and when it must be refreshed. */

@@ -1,8 +1,9 @@
 import type { Known } from './known.ts'
 import type { Settings } from './options.ts'
-import type { SessionRequest } from './request.ts'
+import type { SessionRequest, SessionResponse } from './request.ts'
 import type { Running } from './running.ts'
 import type { Version } from './store.ts'
+import { beginOf } from './tokens.ts'
 import type { WaitingRoom } from './waiting-room.ts'
 
 /** A token is young for so many milliseconds, and no nap is longer. */
@@ -12,13 +13,13 @@ const YOUNG = 4_500
 const NAP = 500
 
 /** What libraries say of a JWT whose `nbf` or `iat` (RFC 7519 §4.1) is still to come. */
-const EARLY = /\b(before|yet|nbf|iat|future|early|not active)\b/i
+const EARLY = /before|yet\b|nbf|\biat\b|future|early|prior|not active/i
 
 /**
  * Tokens that an API calls too new: its clock is behind that of the authorization server, and whatever would be fetched
  * in their place were newer still. They are tried again a few times.
  *
- * Only where it says so: a new token that is refused for another reason has to be replaced at once.
+ * Only where it says so, or its own clock does: a new token that is refused for another reason has to be replaced at once.
  */
 export class Young {
   /** The naps are about this one. */
@@ -38,26 +39,37 @@ export class Young {
     if (!flight) room.empty()
   }
 
-  /** The newest token was refused: what to wait for before it is tried again; undefined where that is of no use. */
-  nap(
+  /**
+   * The newest token was refused: waits until it may be tried again. Resolves at once with false where that is of no use.
+   *
+   * @param read gives the body of the answer
+   */
+  async nap(
     request: SessionRequest<unknown>,
-    challenge: string,
-    { since, record, validity }: Known,
+    { headers }: SessionResponse,
+    read: () => Promise<unknown>,
+    known: Known,
     room: WaitingRoom,
     { clock, deadline }: Settings,
-  ): Promise<unknown> | undefined {
-    if (this.#vain || !EARLY.test(challenge)) return undefined
+  ): Promise<boolean> {
+    const { since, record, validity } = known
+    const { accessToken, receivedAt } = record?.tokens ?? {}
+    const age = clock.now() - Number(receivedAt)
+    if (this.#vain || !(this.#version === since || (age >= 0 && age < YOUNG))) return false
+    const early =
+      Date.parse(`${headers.get('date')}`) < beginOf(`${accessToken}`) ||
+      EARLY.test(headers.get('www-authenticate') + JSON.stringify(await read()))
+    if (known.since !== since) return true
+    if (!early) return false
     const now = clock.monotonic()
     if (this.#version !== since) {
-      const age = clock.now() - Number(record?.tokens?.receivedAt)
-      if (!(age >= 0 && age < YOUNG)) return undefined
       this.#version = since
       this.#began = now
       this.#woken = false
     }
     const ms = now - this.#began + NAP
     this.#vain = ms > Math.min(YOUNG, deadline / 2, validity.left() - validity.hard)
-    if (this.#vain) return undefined
+    if (this.#vain) return false
     return room
       .enter({
         epoch: undefined,
@@ -75,5 +87,6 @@ export class Young {
       .catch((reason) => {
         if (reason !== this) throw reason
       })
+      .then(() => true)
   }
 }

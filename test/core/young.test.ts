@@ -13,6 +13,10 @@ const EARLY = 'Bearer error="invalid_token", error_description="The token is not
 interface WorldOptions {
   behind?: number
   challenge?: string
+  /** What it says in the body of a 401. */
+  body?: unknown
+  /** Whether its answers name the time of its clock, and tokens the time from which on they are good. */
+  dated?: boolean
   /** What it refuses whatever it gets. */
   locked?: string
   /** Milliseconds that a token lives. */
@@ -24,6 +28,8 @@ interface WorldOptions {
 function world({
   behind = BEHIND,
   challenge = EARLY,
+  body,
+  dated,
   locked,
   life = 60_000,
   session: own,
@@ -35,7 +41,8 @@ function world({
   const revoked = new Set<string>()
   let refreshes = 0
   const issue = () => {
-    const accessToken = `token-${issued.size}`
+    const claims = { nbf: Math.floor(now() / 1000) }
+    const accessToken = `token-${issued.size}${dated ? `.${btoa(JSON.stringify(claims))}.x` : ''}`
     issued.set(accessToken, now())
     return { accessToken, refreshToken: 'r', expiresIn: life / 1000 }
   }
@@ -58,10 +65,11 @@ function world({
     const good = from <= there && there < from + life && !revoked.has(token) && path !== locked
     const status = good || path === '/punctual' ? 200 : 401
     sent.push({ token, path, status })
-    return new Response(null, {
-      status,
-      headers: status === 401 ? { 'www-authenticate': challenge } : {},
-    })
+    const headers = new Headers(status === 401 ? { 'www-authenticate': challenge } : {})
+    if (dated) headers.set('date', new Date(there).toUTCString())
+    return body && status === 401
+      ? Response.json(body, { status, headers })
+      : new Response(null, { status, headers })
   }
   const api: SessionFetch = withSession(session, { origins: [API], fetch: wire })
   return {
@@ -69,6 +77,7 @@ function world({
     session,
     sent,
     revoked,
+    issued,
     issue,
     refreshes: () => refreshes,
     get: async (path = '/items', init?: RequestInit) => api(API + path, init),
@@ -103,6 +112,41 @@ describe('an API whose clock is behind', () => {
     expect(there.time.clock.monotonic() - start).toBeLessThan(5_000)
     expect(there.refreshes()).toBe(1)
     expect(new Set(there.sent.map(({ token }) => token))).toEqual(new Set(['token-1']))
+  })
+
+  test.each([
+    [{ message: 'jwt not active' }],
+    [{ error: { code: 'ERR_JWT', reason: '"nbf" claim timestamp check failed' } }],
+    [{ detail: 'Cannot handle token prior to 2026-01-01T00:00:00+0000' }],
+    [{ errors: [{ title: 'Token used before issued' }] }],
+  ])('may say so in the body of its answer: %j', async (body) => {
+    const there = world({ challenge: 'Bearer error="invalid_token"', body })
+    await there.renewed()
+    expect((await turned(there, there.get())).status).toBe(200)
+    expect(there.refreshes()).toBe(1)
+  })
+
+  test('may say so by its clock, where the token says from when on it is good', async () => {
+    const there = world({ challenge: 'Bearer error="invalid_token"', dated: true })
+    await there.renewed()
+    expect((await turned(there, there.get())).status).toBe(200)
+    expect(there.refreshes()).toBe(1)
+  })
+
+  test('whose answer does not end is not waited for', async () => {
+    const body = new ReadableStream({ start: (stream) => stream.enqueue(new TextEncoder().encode('{')) })
+    const answer = new Response(body, { status: 401, headers: { 'content-type': 'application/json' } })
+    const answers = [answer, Response.json({})]
+    const time = newClock()
+    const session = open({ clock: time.clock, refresh: () => 'new' })
+    await session.signIn('old')
+    const api = withSession(session, {
+      origins: [API],
+      fetch: async () => answers.shift() ?? Response.error(),
+    })
+    const sent = api(API)
+    await time.advance(1_000)
+    expect((await sent).status).toBe(200)
   })
 
   test('accepts one of a sign-in a little later', async () => {
@@ -191,6 +235,14 @@ describe('nobody waits for a token to grow older', () => {
     const there = world({ behind: 0, challenge })
     await there.renewed()
     there.revoked.add('token-1')
+    expect((await there.get()).status).toBe(200)
+    expect(there.refreshes()).toBe(2)
+  })
+
+  test('that is good by the clock of the API', async () => {
+    const there = world({ behind: 0, challenge: 'Bearer', dated: true, body: { message: 'jwt expired' } })
+    await there.renewed()
+    there.revoked.add([...there.issued.keys()][1] ?? '')
     expect((await there.get()).status).toBe(200)
     expect(there.refreshes()).toBe(2)
   })
