@@ -24,7 +24,6 @@ export const SHORTENED = [
   'giveUp',
   'hard',
   'holds',
-  'home',
   'inJar',
   'inQuestion',
   'insist',

@@ -60,10 +60,9 @@ export class CheckedStore implements SessionStore {
         working.then(release, release)
         return working
       }
-      asked(() => this.#store.exclusive(run, signal)).then(
-        () => end(working ?? this.#broken(say('contract', 'exclusive', 'turn'))),
-        end,
-      )
+      // What throws at once rejects like any other.
+      const taking = async () => this.#store.exclusive(run, signal)
+      taking().then(() => end(working ?? this.#broken(say('contract', 'exclusive', 'turn'))), end)
     })
   }
 
@@ -91,14 +90,15 @@ export class CheckedStore implements SessionStore {
       signal,
       remaining: () => given.remaining(),
       begin: async () => {
-        const generation = await this.#inTime('begin', () => given.begin())
+        const generation = await this.#inTime('begin', async () => given.begin())
         if (!isCount(generation)) throw this.#broken(say('contract', 'begin', 'number'))
         return generation
       },
-      clear: (generation) => this.#inTime('clear', () => given.clear(generation)),
+      clear: (generation) => this.#inTime('clear', async () => given.clear(generation)),
     }
   }
 
+  /** @param call rejects, and throws nothing */
   #inTime<T>(promise: string, call: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       let over = false
@@ -110,7 +110,7 @@ export class CheckedStore implements SessionStore {
         if (over) this.#hearLate(answer)
         else resolve(answer)
       }
-      asked(call).then(answered, reject).then(done)
+      call().then(answered, reject).then(done)
     })
   }
 
@@ -159,8 +159,3 @@ export class CheckedStore implements SessionStore {
 }
 
 function nothing(): void {}
-
-/** What throws at once rejects like any other. */
-async function asked<T>(call: () => Promise<T>): Promise<T> {
-  return call()
-}

@@ -7,25 +7,20 @@ import { orAborted } from './abortable.ts'
  * one go. Where the signal aborts before, it rejects with the reason.
  */
 export function createLine(): (signal?: AbortSignal) => Promise<() => void> {
-  /** The last of those in front; undefined where there is nobody. */
-  let last: Promise<void> | undefined
+  /** Until those have gone who came before. */
+  let last = Promise.resolve()
 
   return async (signal) => {
     const before = last
     let pass = () => {}
-    const own = new Promise<void>((resolve) => {
-      pass = () => {
-        if (last === own) last = undefined
-        resolve()
-      }
+    last = new Promise((resolve) => {
+      pass = resolve
     })
-    last = own
     try {
-      // Also where nobody is in front: nothing runs before the caller has gone on.
-      await ((before || signal?.aborted) && orAborted(Promise.resolve(before), signal))
+      await orAborted(before, signal)
     } catch (reason) {
       // Those behind go on waiting for those in front.
-      Promise.resolve(before).then(pass)
+      before.then(pass)
       throw reason
     }
     return pass

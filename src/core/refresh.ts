@@ -40,7 +40,6 @@ function arrive(
   landing: Landing,
   seen?: Stored,
 ): void {
-  mine.home = true
   const { record, cause } = landing
   const current = running.flight === mine
   const type = record.version.nonce === nonce ? 'refresh-succeeded' : 'refresh-adopted'
@@ -65,7 +64,6 @@ function fail(
   mine: Flight,
   { error, asked, lost }: Failure,
 ): void {
-  mine.home = true
   if (running.flight !== mine) return
   running.end()
   cooldown.begin(error, asked, lost)

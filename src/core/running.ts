@@ -13,8 +13,6 @@ export interface Flight {
   holds: boolean
   /** Somebody wants it now: it does not wait until a failure has cooled down. */
   insists: boolean
-  /** Its transaction is over: nothing is left to abort. */
-  home: boolean
   /** Aborts when nobody waits for it any more. */
   readonly needless: AbortController
   /** Runs out when requests are to be recalled for it. */
@@ -81,7 +79,6 @@ export class Running {
     this.#flight = {
       holds: false,
       insists: false,
-      home: false,
       needless: new AbortController(),
       timer: undefined,
     }
@@ -102,7 +99,7 @@ export class Running {
     this.#clock.clearTimeout(flight.timer)
     this.#flight = undefined
     // With a reason of its own: the engine would make an exception, and its stack, for nobody.
-    if (!flight.home) flight.needless.abort('needless')
+    flight.needless.abort('needless')
   }
 
   call(call: Call): void {

@@ -46,10 +46,7 @@ export function watchEnds(parts: Parts): Watch {
     let renewIn = Number.POSITIVE_INFINITY
     if (keepFresh && !running.flight) {
       if (end - receivedAt > renewal) renewIn = end - renewal - now
-      renewIn = Math.max(
-        Math.min(renewIn, validity.left() - validity.soft),
-        cooldown.error ? cooldown.left() : 0,
-      )
+      renewIn = Math.max(Math.min(renewIn, validity.left() - validity.soft), cooldown.left())
     }
     const mute = !events.observed || end <= now || Math.abs(end - told) < SAME
     const tellIn = mute ? Number.POSITIVE_INFINITY : end - notice - now
