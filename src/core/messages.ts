@@ -62,6 +62,7 @@ export const messages = {
   instance: (): string =>
     'attachSession: expected an axios instance, then a session; withSession: a session, then { fetch }',
   second: (): string => 'attachSession: another session is attached here: detach that one first',
+  credentials: (): string => 'applyToken: expected { headers, query }, each an object of names and values',
   header: (name: string): string => `${name}: invalid header value`,
   inner: (request: string): string =>
     `${request}: inside \`refresh\` it would wait for the refresh: give it its signal, or session: false`,

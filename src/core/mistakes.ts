@@ -46,6 +46,13 @@ export function checkFetch(session: unknown, own: unknown): void {
   if (!Object(session).transport || (own && typeof own !== 'function')) throw new TypeError(say('instance'))
 }
 
+/** @throws TypeError where what `applyToken` has returned holds nothing that could be sent */
+export function checkCredentials(credentials: unknown): void {
+  const { headers } = Object(credentials)
+  if (Object(credentials) !== credentials || Symbol.iterator in Object(headers))
+    throw new TypeError(say('credentials'))
+}
+
 /** @throws TypeError where `auth` and `provider` of `mcpSession` are not those of an SDK */
 export function checkMcp(auth: unknown, provider: unknown): void {
   const refuse = (option: string, expected: string) => {

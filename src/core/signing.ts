@@ -1,5 +1,6 @@
 import type { Known } from './known.ts'
 import { say } from './messages.ts'
+import { checkCredentials } from './mistakes.ts'
 import type { Settings } from './options.ts'
 import type { Credentials, SessionRequest } from './request.ts'
 import type { TokenSet } from './tokens.ts'
@@ -64,9 +65,9 @@ export class Signing {
     if (!applyToken) return this.#bearerOf(tokens)
     const { method, url, nonce } = request
     const credentials = applyToken(tokens, { method, url, nonce })
-    return 'then' in credentials
-      ? credentials.then((signed) => this.#learn(signed))
-      : this.#learn(credentials)
+    return 'then' in Object(credentials)
+      ? Promise.resolve(credentials).then((signed) => this.#learn(signed))
+      : this.#learn(credentials as Credentials)
   }
 
   #bearerOf(tokens: TokenSet): Credentials {
@@ -80,6 +81,7 @@ export class Signing {
 
   /** Only `applyToken` tells which headers hold credentials. */
   #learn(credentials: Credentials): Credentials {
+    checkCredentials(credentials)
     sendable(credentials)
     if (!this.#parts.cookie)
       this.#names = Object.keys(credentials.headers ?? {}).map((name) => name.toLowerCase())

@@ -113,6 +113,40 @@ test('swapped or missing arguments of withSession: a TypeError that says which c
     expect(() => withSession(...given)).toThrow(/withSession: a session, then/)
 })
 
+test('what `applyToken` returns and nobody could send: a TypeError that says what was expected', async () => {
+  const headers = { authorization: 'Bearer token' }
+  const wrong = [
+    undefined,
+    null,
+    'Bearer token',
+    { headers: new Headers(headers) },
+    { headers: Object.entries(headers) },
+    { headers: new Map(Object.entries(headers)) },
+  ]
+  for (const given of wrong.flatMap((some) => [() => some, async () => some])) {
+    const session = open({ refresh, tokens: 'token', applyToken: given as never })
+    const api = withSession(session, {
+      origins: 'https://api.example.com',
+      fetch: async () => Response.json({}),
+    })
+    await expect(api('https://api.example.com')).rejects.toThrow(/applyToken: expected \{ headers, query \}/)
+  }
+})
+
+test('`applyToken` may return what has but a `then`', async () => {
+  const settle = (resolve: (credentials: object) => void) => resolve({ headers: { 'x-token': 'mine' } })
+  const session = open({
+    refresh,
+    tokens: 'token',
+    applyToken: () => Object.fromEntries([['then', settle]]) as never,
+  })
+  const own: typeof fetch = async (_, init) => Response.json(new Headers(init?.headers).get('x-token'))
+  const answer = await withSession(session, { origins: 'https://api.example.com', fetch: own })(
+    'https://api.example.com',
+  )
+  expect(await answer.json()).toBe('mine')
+})
+
 test('one origin may be given without a list', async () => {
   const session = open({ refresh, tokens: 'token' })
   const sent: unknown[] = []
