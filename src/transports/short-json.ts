@@ -4,7 +4,7 @@ import { letGo } from './replay.ts'
 export const LONGEST: number = 2 ** 16
 
 /** JSON, and its relatives with a plus. One of them is no value but a stream of them. */
-const JSON_TYPE = /^application\/(?!stream)([\w.-]+\+)?json *(;|$)/i
+const JSON_TYPE = /^(application|text)\/(?!stream)([\w.-]+\+)?json *(;|$)/i
 
 /**
  * Whether a body may be read before its caller gets it, by its headers: it is JSON, and not known to be long. A
