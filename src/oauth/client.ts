@@ -59,7 +59,7 @@ export interface OAuthClient {
 }
 
 /** What only a developer can mend (RFC 6749 §5.2, RFC 8707 §2). */
-const MISTAKES = /^(invalid_(client|scope|target|request)|unauthorized_client|unsupported_grant_type)$/
+const MISTAKES = /^(invalid_(client|scope|target|request)|un(authorized_client|supported_grant_type))$/
 
 /** A clock that is off by less, in seconds, is right. */
 const RIGHT = 5
@@ -110,14 +110,11 @@ export function createClient(options: OAuthClientOptions): OAuthClient {
   async function server(signal?: AbortSignal): Promise<oauth.AuthorizationServer> {
     if (given) return given
     discovery ??= discover(signal)
-    try {
-      return await discovery
-    } catch (cause) {
+    return discovery.catch((cause) => {
       discovery = undefined
       // The status says that no refresh token was sent: whatever that answer was, it is no refusal.
-      const error = new Error(say('discovery', at as string, (cause as Error).message))
-      throw Object.assign(error, { status: 503 })
-    }
+      throw Object.assign(new Error(say('discovery', at as string, cause.message)), { status: 503 })
+    })
   }
 
   return {
@@ -131,40 +128,51 @@ export function createClient(options: OAuthClientOptions): OAuthClient {
       for (const one of [resource ?? []].flat()) form.append('resource', one)
       const sending = { ...through(signal), ...(dpop && { DPoP: await dpop.handle() }) }
 
+      let response!: Response
+      let body!: Record<string, unknown>
       async function ask() {
-        const response = await oauth.genericTokenEndpointRequest(
-          as,
-          client,
-          clientAuth,
-          grantType,
-          form,
-          sending,
+        response = await oauth.genericTokenEndpointRequest(as, client, clientAuth, grantType, form, sending)
+        body = Object(
+          await response
+            .clone()
+            .json()
+            .catch(() => {}),
         )
-        const body = await response
-          .clone()
-          .json()
-          .catch(() => {})
-        return { response, body: Object(body) }
       }
 
       const skew = client[oauth.clockSkew]
-      let { response, body } = await ask()
+      await ask()
       // Refused before anything was spent: without the nonce that the handle has by now, or by a clock that is right by now.
       const moved = client[oauth.clockSkew] !== skew
-      if (moved ? /client|dpop/.test(body.error) : dpop && body.error === 'use_dpop_nonce')
-        ({ response, body } = await ask())
+      if (moved ? /client|dpop/.test(`${body.error}`) : dpop && body.error === 'use_dpop_nonce') await ask()
 
       // With all its words: what some call a mistake of the request is the end of the refresh token.
-      if (MISTAKES.test(body.error))
-        throw Object.assign(new Error(say('setting', body.error)), { status: response.status, body })
+      const problem = `${body.error}`
+      if (MISTAKES.test(problem))
+        throw Object.assign(new Error(say('setting', problem)), { status: response.status, body })
       // The session knows what each of them means.
-      if (!response.ok || !body.access_token) return response
-      try {
-        return await oauth.processGenericTokenEndpointResponse(as, client, response)
-      } catch (cause) {
-        // It came whole, so the refresh token is spent: sent again it would end the grant.
-        throw new SessionError('refresh_failed', (cause as Error).message, { cause })
-      }
+      const { access_token, token_type, ...rest } = body
+      if (!response.ok || !access_token) return response
+      const read = (claims?: object) =>
+        oauth.processGenericTokenEndpointResponse(
+          as,
+          client,
+          new Response(JSON.stringify({ access_token, token_type, ...claims }), response),
+        )
+      return read({ id_token: rest.id_token })
+        .catch((error) => {
+          // Of another issuer, or for another client, it is somebody else's answer.
+          if (error.code === oauth.JWT_CLAIM_COMPARISON) throw error
+          return read()
+        })
+        .then(
+          // What is odd beside the tokens (null, no time, a list of scopes) is no reason to lose them.
+          (answer) => Object.assign(answer, rest),
+          // It came whole, so the refresh token is spent: sent again it would end the grant.
+          (cause) => {
+            throw new SessionError('refresh_failed', cause.message, { cause })
+          },
+        )
     },
 
     async revoke(token) {

@@ -2,7 +2,7 @@ import type * as oauth from 'oauth4webapi'
 import { SessionError } from '../core/errors.ts'
 import { say } from '../core/messages.ts'
 import type { RefreshContext, RefreshResult, SessionOptions } from '../core/options.ts'
-import type { TokenSet } from '../core/tokens.ts'
+import { claimsOf, type TokenSet } from '../core/tokens.ts'
 import { createClient, type OAuthClient, type OAuthClientOptions, type Target } from './client.ts'
 
 /** What a grant puts into `createSession`. */
@@ -65,12 +65,14 @@ export function refreshTokenGrant(options: OAuthClientOptions): RefreshTokenGran
       const answer = await client.request('refresh_token', { refresh_token: token }, target, signal)
       if (answer instanceof Response) return answer
       const { id_token, refresh_token, scope } = answer
-      spent = refresh_token !== undefined && refresh_token !== token
+      spent = (refresh_token || token) !== token
       const known = tokens.sub ?? subjectOf(tokens.id_token)
-      if (known !== undefined && id_token && subjectOf(id_token) !== known)
-        throw new SessionError('session_expired', say('subject'))
-      if (scope !== undefined && target.scope?.split(' ').some((one) => !scope.split(' ').includes(one)))
-        warn(say('narrowed', scope))
+      const subject = subjectOf(id_token)
+      if ((known ?? subject) !== (subject ?? known)) throw new SessionError('session_expired', say('subject'))
+      const granted = `${scope ?? ''}`
+      // Some give a list.
+      if (granted && target.scope?.split(' ').some((one) => !granted.split(/[ ,]/).includes(one)))
+        warn(say('narrowed', granted))
       return answer
     } finally {
       if (spent) used.set(token, undefined)
@@ -120,10 +122,4 @@ function grantOf<Besides extends object>(
 }
 
 /** Whom an ID token is about. Undefined where it is none; two are read alike, whatever characters are in it. */
-function subjectOf(token: unknown): unknown {
-  try {
-    return JSON.parse(atob(String(token).split('.')[1]?.replace(/-/g, '+').replace(/_/g, '/') ?? '')).sub
-  } catch {
-    return undefined
-  }
-}
+const subjectOf = (token: unknown): unknown => claimsOf(`${token}`).sub

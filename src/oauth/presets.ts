@@ -1,5 +1,6 @@
 import type * as oauth from 'oauth4webapi'
 import { readBody } from '../core/answer.ts'
+import { claimsOf } from '../core/tokens.ts'
 import type { OAuthClientOptions } from './client.ts'
 
 /** What a provider that departs from the standard needs: spread it into the options of a grant. */
@@ -67,8 +68,7 @@ export function entra(tenant = 'common'): Preset {
   return {
     server,
     fetch: reading((body) => {
-      const [, claims = ''] = String(body.id_token).split('.')
-      const { tid } = claims ? JSON.parse(atob(claims.replace(/-/g, '+').replace(/_/g, '/'))) : {}
+      const { tid } = claimsOf(String(body.id_token))
       if (tid) server.issuer = `${login(tid)}/v2.0`
       return body
     }),

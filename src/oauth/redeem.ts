@@ -41,7 +41,8 @@ export async function redeemCode({
   }
   const answer = await grant.request('authorization_code', own, { resource })
   // What is no answer with tokens is told as oauth4webapi does.
-  return answer instanceof Response
-    ? oauth.processGenericTokenEndpointResponse(as, grant.client, answer)
-    : answer
+  if (answer instanceof Response) return oauth.processGenericTokenEndpointResponse(as, grant.client, answer)
+  // Who signs in must be certain: throws where the ID token does not hold.
+  oauth.getValidatedIdTokenClaims(answer)
+  return answer
 }

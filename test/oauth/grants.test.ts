@@ -178,6 +178,69 @@ describe('refreshTokenGrant', () => {
     },
   )
 
+  /** The server answers itself, and somebody changes what it says. */
+  const changed =
+    (change: (body: Record<string, unknown>) => object): typeof fetch =>
+    async (url, init) => {
+      const response = await fetch(url, init)
+      if (!String(url).endsWith('/token') || !response.ok) return response
+      const body = await response.json()
+      return Response.json({ ...body, ...change(body) })
+    }
+
+  const jwt = (header: object, claims: object): string =>
+    [header, claims, 'x'].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
+  const claimsOf = ({ id_token }: Record<string, unknown>): Record<string, unknown> =>
+    JSON.parse(Buffer.from(String(id_token).split('.')[1] ?? '', 'base64url').toString())
+
+  test.each<[string, (body: Record<string, unknown>) => object]>([
+    ['null for all that is not known', () => ({ scope: null, id_token: null, expires_in: null })],
+    ['a list of scopes', () => ({ scope: ['openid', 'offline_access'] })],
+    ['no scope, in an empty text', () => ({ scope: '' })],
+    ['a lifetime that is none', () => ({ expires_in: 'soon' })],
+    ['a lifetime below zero', () => ({ expires_in: -1 })],
+    ['an empty ID token', () => ({ id_token: '' })],
+    ['an ID token that is none', () => ({ id_token: 'none' })],
+    ['an ID token that is encrypted', () => ({ id_token: 'a.b.c.d.e' })],
+    ['one of another algorithm', (body) => ({ id_token: jwt({ alg: 'none' }, claimsOf(body)) })],
+    [
+      'one without times',
+      (body) => ({ id_token: jwt({ alg: 'RS256' }, { ...claimsOf(body), exp: undefined }) }),
+    ],
+    ['one of later', (body) => ({ id_token: jwt({ alg: 'RS256' }, { ...claimsOf(body), nbf: 9e9 }) })],
+  ])('a whole answer is kept, whatever is odd beside its tokens: %s', async (_, change) => {
+    const server = await start()
+    const { session } = signedIn(server, await server.mint(), { fetch: changed(change), scope: 'openid' })
+    for (const _ of times(3, () => 0)) await session.refresh()
+    expect(server.count).toMatchObject({ token: 3, granted: 3 })
+    expect(session.state.status).toBe('signed-in')
+  })
+
+  test('an ID token that does not hold still tells whose tokens these are', async () => {
+    const server = await start()
+    let sub: string | undefined
+    const odd = (body: Record<string, unknown>) =>
+      jwt({ alg: 'none' }, { ...claimsOf(body), ...(sub !== undefined && { sub }) })
+    const { session } = signedIn(server, await server.mint(), {
+      fetch: changed((body) => ({ id_token: odd(body) })),
+    })
+    await session.refresh()
+    sub = 'somebody else'
+    expect(await failureOf(session.refresh())).toMatchObject({ code: 'session_expired' })
+  })
+
+  test.each([{ iss: 'https://other.example.com' }, { aud: 'another client' }])(
+    'an ID token of %o is refused',
+    async (claim) => {
+      const server = await start()
+      const more = {
+        fetch: changed((body) => ({ id_token: jwt({ alg: 'RS256' }, { ...claimsOf(body), ...claim }) })),
+      }
+      const { session } = signedIn(server, await server.mint(), more)
+      expect(await failureOf(session.refresh())).toMatchObject({ code: 'refresh_failed' })
+    },
+  )
+
   test('Retry-After is obeyed', async () => {
     const server = await start()
     const { session } = signedIn(server, await server.mint())
