@@ -101,7 +101,7 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
         // The store could not be read at first, and has turned out to hold nothing.
         if (!context.tokens) throw new SessionError('session_expired', say('signed-out'))
         refreshes++
-        return refresh({ ...context, id })
+        return refresh(Object.assign({ id }, context))
       },
     })
   }

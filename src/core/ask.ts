@@ -63,22 +63,21 @@ export function ask(
     lease.signal.addEventListener('abort', giveUp)
     running.call(call)
     const warn = (reason: string) => events.warn(reason)
-    const named = {
-      // Asynchronous, so that a `refresh` that throws at once rejects like any other; and it awaits, to be on the stack.
-      async [name]() {
-        let result: unknown
-        try {
-          result = refresh({ tokens: cookie ? undefined : tokens, signal, warn })
-        } finally {
-          call.synchronous = false
-        }
-        return await result
-      },
+    // Asynchronous, so that a `refresh` that throws at once rejects like any other; and it awaits, to be on the stack.
+    const asking = async () => {
+      let result: unknown
+      try {
+        result = refresh({ tokens: cookie ? undefined : tokens, signal, warn })
+      } finally {
+        call.synchronous = false
+      }
+      return await result
     }
-    readResult((named[name] as () => Promise<unknown>)(), clock, cookie, isTerminal, warn)
+    Object.defineProperty(asking, 'name', { value: name })
+    readResult(asking(), clock, cookie, isTerminal, warn)
       .then(async (answered) => {
         // What is not named again is kept (RFC 6749 §6).
-        const fresh = { ...tokens, ...answered }
+        const fresh = Object.assign({}, tokens, answered)
         if (!late) resolve(fresh)
         else if (known.record?.ended === 'signed-out') discard(parts, fresh)
         else if (signal.aborted && !known.record?.ended) known.become(await save(fresh), 'refresh-succeeded')

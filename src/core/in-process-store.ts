@@ -20,13 +20,22 @@ export class InProcessStore implements SessionStore, TurnOptions {
     this.lease = lease
   }
 
+  get record(): Stored | undefined {
+    return this.#record
+  }
+
+  /** Joins `next` into the record. */
+  take(next: Stored): Stored {
+    this.#record = this.#record ? join(this.#record, next) : next
+    return this.#record
+  }
+
   async load(): Promise<Stored | undefined> {
     return this.#record
   }
 
   async save(next: Stored): Promise<Stored> {
-    this.#record = this.#record ? join(this.#record, next) : next
-    return this.#record
+    return this.take(next)
   }
 
   exclusive<T>(work: (lease: Lease) => Promise<T>, signal?: AbortSignal): Promise<T> {

@@ -129,7 +129,10 @@ export function readTokens(
 
   const end = ending(LIFETIMES, ENDS, token as string)
   const refreshExpiresAt = ending(REFRESH_LIFETIMES, REFRESH_ENDS, '')
-  const tokens: TokenSet = { ...rest, accessToken: token as string, expiresAt: none ? 0 : end }
+  const tokens: TokenSet = Object.assign({}, rest, {
+    accessToken: token as string,
+    expiresAt: none ? 0 : end,
+  })
   if (renewed) tokens.refreshToken = renewal
   // Who sends a refresh token tells its end, if it has one; else it is the former token's, which we know.
   if (renewed || refreshExpiresAt) tokens.refreshExpiresAt = refreshExpiresAt

@@ -82,7 +82,7 @@ class Persistent {
 
   async load(): Promise<Stored | undefined> {
     const { memory } = this
-    const known = await memory.load()
+    const known = memory.record
     const unwritten = known && !this.#seen
     try {
       await this.#read()
@@ -90,15 +90,15 @@ class Persistent {
     } catch (unreadable) {
       if (!known) throw unreadable
     }
-    return memory.load()
+    return memory.record
   }
 
   async save(next: Stored): Promise<Stored> {
     const { memory } = this
-    const saved = await memory.save(next)
+    const saved = memory.take(next)
     if (!this.#seen) await this.#read().catch(nothing)
     await this.write()
-    return (await memory.load()) ?? saved
+    return memory.record ?? saved
   }
 
   /** Takes what the storage holds into memory. Rejects where it cannot be read. */
@@ -118,7 +118,7 @@ class Persistent {
       throw new Error('memoryStore: the storage cannot be read', { cause })
     }
     const found = recordIn(item)
-    if (found) await this.memory.save(found)
+    if (found) this.memory.take(found)
     else if (item) this.report(say('storage-foreign'))
     this.#seen = true
   }
@@ -138,7 +138,7 @@ class Persistent {
   }
 
   async #put(): Promise<void> {
-    const record = await this.memory.load()
+    const { record } = this.memory
     // Who signs out means whatever is stored. Of all else nobody knows whether it is newer than what is there.
     if (!this.#seen && record?.ended !== 'signed-out') return
     try {
