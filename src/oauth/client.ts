@@ -100,11 +100,17 @@ export function createClient(options: OAuthClientOptions): OAuthClient {
 
   async function discover(signal?: AbortSignal): Promise<oauth.AuthorizationServer> {
     const expected = new URL(at as string)
-    const ask = (algorithm: 'oidc' | 'oauth2') =>
-      oauth.discoveryRequest(expected, { ...through(signal), algorithm })
-    let response = await ask('oidc')
-    if (response.status === 404) response = await ask('oauth2')
-    return oauth.processDiscoveryResponse(expected, response)
+    const ask = async (algorithm: 'oidc' | 'oauth2') =>
+      oauth.processDiscoveryResponse(
+        expected,
+        await oauth.discoveryRequest(expected, { ...through(signal), algorithm }),
+      )
+    // Where there is none some say 404, and others show a page, or refuse.
+    return ask('oidc').catch((error) =>
+      ask('oauth2').catch(() => {
+        throw error
+      }),
+    )
   }
 
   async function server(signal?: AbortSignal): Promise<oauth.AuthorizationServer> {

@@ -277,6 +277,29 @@ describe('refreshTokenGrant', () => {
     },
   )
 
+  test.each<[string, () => Response]>([
+    ['404', () => new Response(null, { status: 404 })],
+    ['403', () => new Response('<Error>AccessDenied</Error>', { status: 403 })],
+    ['401', () => new Response(null, { status: 401 })],
+    ['405', () => new Response(null, { status: 405 })],
+    ['a page of an app', () => new Response('<html>', { headers: { 'content-type': 'text/html' } })],
+    ['a redirect to a login', () => new Response(null, { status: 302, headers: { location: '/login' } })],
+  ])('a server with OAuth metadata alone (RFC 8414), which says %s to OpenID Connect', async (_, other) => {
+    const server = await start()
+    const asked: string[] = []
+    const { session } = signedIn(server, await server.mint(), {
+      async fetch(url, init) {
+        const { pathname, origin } = new URL(String(url))
+        asked.push(pathname)
+        if (pathname.endsWith('openid-configuration')) return other()
+        const has = pathname.startsWith('/.well-known/oauth-authorization-server')
+        return fetch(has ? `${origin}/.well-known/openid-configuration` : url, init)
+      },
+    })
+    await session.refresh()
+    expect(asked).toHaveLength(3)
+  })
+
   test('metadata may be given: nobody is asked for them', async () => {
     const server = await start()
     const { issuer } = server
