@@ -135,13 +135,13 @@ class FetchRequest extends SessionRequest<Response> {
     this.#plain = plainOf(headers)
     this.#body = make
     this.url = url?.href ?? String(input)
-    this.method = (members.method ?? request?.method ?? 'GET').toUpperCase()
+    this.method = (members.method ?? request?.method)?.toUpperCase() ?? 'GET'
     this.signal = signal ?? undefined
     // What no header can be put on is out of our care.
     const ours = session && (members.mode ?? request?.mode) !== 'no-cors'
     this.exempt = ours ? (attachment.trusts(url ?? this.url) ? undefined : 'foreign-origin') : 'opted-out'
     const { replayable, recallable, raceable } = repeats(
-      { ...session, ...(make && { body: make }) },
+      make ? { ...session, body: make } : session || {},
       body,
       this.method,
       attachment.transport,
@@ -223,8 +223,10 @@ class FetchRequest extends SessionRequest<Response> {
     const sent = () => {
       const answer = this.#fetch(request, init, credentials)
       if (!ours) return answer
-      const whole = { ...(request && membersOf(request)), ...init } as RequestInit
-      return answer.then((response) => follow(this.#attachment.send, response, this.url, whole, set))
+      const whole = request ? { ...membersOf(request), ...init } : init
+      return answer.then((response) =>
+        follow(this.#attachment.send, response, this.url, whole as RequestInit, set),
+      )
     }
     if (!this.recallable) return sent()
     const recall = newController()

@@ -32,14 +32,22 @@ export function unfollowed(): 'error' | 'manual' {
  * any that comes after it.
  *
  * @param set the headers that hold credentials
+ * @param hops how many were followed
  */
-export async function follow(
+export function follow(
   send: (url: string, init: RequestInit) => Promise<Response>,
   response: Response,
   url: string,
   init: RequestInit,
   set: Credentials['headers'],
-): Promise<Response> {
+  hops = 0,
+): Response | Promise<Response> {
+  const { status } = response
+  const location = [301, 302, 303, 307, 308].includes(status) && response.headers.get('location')
+  if (!location) return response
+  letGo(response.body)
+  const next = parse(location, url)
+  if (!next || hops > 19 || (status > 303 && isOneShot(init.body))) throw new TypeError('redirect')
   const { headers: given = {} } = init
   // As they are written: some keep the capitals of names.
   let headers: [string, string][] =
@@ -47,26 +55,19 @@ export async function follow(
   const drop = (names: string[]) => {
     headers = headers.filter(([name]) => !names.includes(name.toLowerCase()))
   }
-  for (let hops = 0; ; hops++) {
-    const { status } = response
-    const location = /^30[12378]$/.test(`${status}`) && response.headers.get('location')
-    if (!location) break
-    letGo(response.body)
-    const next = parse(location, url)
-    if (!next || hops > 19 || (status > 303 && isOneShot(init.body))) throw new TypeError('redirect')
-    if (next.origin !== parse(url)?.origin)
-      drop(['authorization', 'cookie', ...Object.keys(set ?? {}).map((name) => name.toLowerCase())])
-    if (
-      status < 304 &&
-      !/^(GET|HEAD)$/i.test(init.method ?? 'GET') &&
-      (status > 302 || /^POST$/i.test(`${init.method}`))
-    ) {
-      init = { ...init, method: 'GET', body: null }
-      drop(['content-type', 'content-length', 'content-encoding'])
-    }
-    url = next.href
-    response = await send(url, { ...init, headers })
-    Object.defineProperty(response, 'redirected', { value: true, configurable: true })
+  if (next.origin !== parse(url)?.origin)
+    drop(['authorization', 'cookie', ...Object.keys(set ?? {}).map((name) => name.toLowerCase())])
+  if (
+    status < 304 &&
+    !/^(GET|HEAD)$/i.test(init.method ?? 'GET') &&
+    (status > 302 || /^POST$/i.test(`${init.method}`))
+  ) {
+    init = { ...init, method: 'GET', body: null }
+    drop(['content-type', 'content-length', 'content-encoding'])
   }
-  return response
+  const sent = { ...init, headers }
+  return send(next.href, sent).then((answer) => {
+    Object.defineProperty(answer, 'redirected', { value: true, configurable: true })
+    return follow(send, answer, next.href, sent, set, hops + 1)
+  })
 }
