@@ -37,11 +37,11 @@ const MEMBERS =
 
 /** What was sent is no answer; and addresses, dates, and what any firewall says, are no words. */
 const PASSED_OVER =
-  /^(config|request|req|options|input|operation|headers|output|stack|\w*(id|path|url)) |^\w+ ([\d/]|http|forbidden$|syntaxerror)/i
+  /^(config|request|req|options|input|operation|headers?|output|stack|\w*(id|path|url)) |^\w+ (\d(?!\d? \w+:)|\/|http|forbidden$|syntaxerror)/i
 
 /** What a client puts around a body, by its members. */
 const WRAPPER =
-  /^(?!.*access_?token).*(\b(headers|response|responseText|meta|json)\b|data error|status (body|data))/i
+  /^(?!.*access_?token).*(\b(headers?|response|responseText|meta|json)\b|data error|status (body|data))/i
 
 /** Token responses are small; whatever is longer is not one, and is not read to its end. */
 const LONGEST_BODY = 2 ** 18
@@ -89,7 +89,9 @@ export async function readAnswer(source: unknown, threw: boolean): Promise<Refre
     if (isBody) body ??= item
     if (item.headers) url ??= item.url
     headers.push(
-      ...([item.headers, item.metadata, item.getResponseHeader && item].filter(Boolean) as Headers[]),
+      ...([item.headers, item.header, item.metadata, item.getResponseHeader && item].filter(
+        Boolean,
+      ) as Headers[]),
     )
     for (const name of names) {
       const value = item[name]
@@ -104,10 +106,12 @@ export async function readAnswer(source: unknown, threw: boolean): Promise<Refre
           // XMLHttpRequest, of an answer that did not come.
         } else if (told && threw) faults += ' network'
       } else if (!text) items.add(value)
-      else if (plain ? !status && /^\w*Error: |_ERROR$/.test(text) : /^(name|message|code)$/.test(name)) {
+      else if (
+        plain ? !status && /^(\w*Error|request): ?|_ERROR$/.test(text) : /^(name|message|code)$/.test(name)
+      ) {
         faults += ` ${text.slice(0, 999).replace(/\S+:\/\/\S+|<.*/gs, '')}`
         if (name === 'message') innermost = text
-        if (!plain) readText(/^(\[\w+\]|\S+$)/.exec(text)?.[0] ?? '')
+        if (!plain) readText(/^(\[\w+\]|\d+ \w+:|\S+$)/.exec(text)?.[0] ?? '')
       } else {
         if (name === 'error') error ??= text
         if (/desc|message/.test(name)) description ??= text

@@ -79,7 +79,7 @@ const ANY = /^/
 
 /** A connection that broke, or an answer that was not waited for. */
 const LOST =
-  'network(?!])|fetch fa|to fetch|load fa|abort|timeout|timed.?out|epipe|socket|conn|terminated|premature|size of -1'
+  'network(?!])|fetch fa|to fetch|load fa|abort|deadline|timeout|timed.?out|epipe|socket|conn|terminated|premature|size of -1'
 
 /** What is said of a token that is over, and of whoever has it. */
 const OVER =
@@ -114,7 +114,7 @@ const RULES: [about: RegExp, words: RegExp, kind: SetbackKind][] = [
   [
     /^[2-4-]/,
     RegExp(
-      `invalid.?grant|_required|session.{0,5}(end|term|time)|${OVER}[\\W_]*(refresh.?|user.?)?token|(token|session|user|jwt)[\\W_]*(\\w+\\W+){0,4}?${OVER}`,
+      `invalid.?grant|_required|interaction|session.{0,5}(end|term|time)|${OVER}[\\W_]*(refresh.?|user.?)?token|(token|session|user|jwt)[\\W_]*(\\w+\\W+){0,4}?${OVER}`,
     ),
     'rejected',
   ],
@@ -125,7 +125,7 @@ const RULES: [about: RegExp, words: RegExp, kind: SetbackKind][] = [
     'definite',
   ],
   [/^[2-4-]/, /invalid_(request|scope|target|arg)|unauthorized_client|unsupported_|access.denied/, 'final'],
-  [/^[2-4-]/, /unauth|logged.out|in again/, 'rejected'],
+  [/^[2-4-]/, /(un|not.?)auth|logged.out|in again/, 'rejected'],
   // What the server has met with behind it, and has told in its own answer.
   [/^4/, RegExp(`server_error|internal|unexpected|gateway|database|${LOST}`), 'doubt'],
   // A 401 that misses something misses who one is.

@@ -54,6 +54,47 @@ describe('an error of any make tells what was answered', () => {
   })
 })
 
+describe('clients of other worlds are understood', () => {
+  const TOKENS = { access_token: 'new', expires_in: 60 }
+
+  test.each([
+    ['16 UNAUTHENTICATED: no credentials', 16, 'rejected'],
+    ['14 UNAVAILABLE: no healthy upstream', 14, 'definite'],
+    ['8 RESOURCE_EXHAUSTED: enough', 8, 'definite'],
+    ['7 PERMISSION_DENIED: not here', 7, 'definite'],
+    ['4 DEADLINE_EXCEEDED: too slow', 4, 'doubt'],
+  ])('gRPC: %s', async (message, code, kind) => {
+    const [, , details] = message.split(/ (.*): /)
+    expect((await thrown({ code, details }, message)).kind).toBe(kind)
+  })
+
+  test.each([
+    ['tokens', { statusCode: 200, data: TOKENS }, 'tokens'],
+    ['tokens as text', { statusCode: 200, data: JSON.stringify(TOKENS) }, 'tokens'],
+    ['a refusal', { statusCode: 401, data: { message: 'no' } }, 'rejected'],
+    ['trouble', { statusCode: 503, data: '' }, 'definite'],
+  ])('mini programs: %s', async (_, answer, kind) => {
+    const header = { 'Content-Type': 'application/json', 'Retry-After': '17' }
+    const told = kind === 'definite' ? header : {}
+    const found = await settle(
+      Promise.resolve({ errMsg: 'request:ok', cookies: [], header: told, ...answer }),
+    )
+    expect(found).toEqual({ kind, patience: kind === 'definite' ? 17_000 : 0 })
+  })
+
+  test('mini programs: no answer', async () => {
+    const { kind } = await settle(Promise.reject({ errMsg: 'request:fail timeout', errno: 5 }))
+    expect(kind).toBe('doubt')
+  })
+
+  test.each(['NotAuthorizedException', 'InteractionRequiredAuthError'])(
+    'an error by its name: %s',
+    async (name) => {
+      expect((await thrown({ name }, 'the user has to sign in')).kind).toBe('rejected')
+    },
+  )
+})
+
 describe('Retry-After', () => {
   const KEPT = [
     ['as the server writes it', { 'Retry-After': '17' }],
