@@ -96,6 +96,7 @@ export const messages = {
   renewal: (): string => 'there is no refresh token',
   discovery: (issuer: string, reason: string): string => `the metadata of ${issuer} cannot be had: ${reason}`,
   setting: (error: string): string => `${error}: look at ${SETTINGS[error] ?? 'the options'}`,
+  redeem: (): string => 'redeemCode: the state, the verifier, or the code in the URL is missing',
   spent: (): string => 'another session has spent this refresh token: sessions of one user share a store',
   subject: (): string => 'the new tokens are about another user',
 

@@ -165,10 +165,10 @@ export function createClient(options: OAuthClientOptions): OAuthClient {
           client,
           new Response(JSON.stringify({ access_token, token_type, ...claims }), response),
         )
-      return read({ id_token: rest.id_token })
+      return read({ id_token: rest.id_token || undefined })
         .catch((error) => {
-          // Of another issuer, or for another client, it is somebody else's answer.
-          if (error.code === oauth.JWT_CLAIM_COMPARISON) throw error
+          // Of another issuer, or for another client, it is somebody else's answer. Who signs in must be certain.
+          if (own.code || error.code === oauth.JWT_CLAIM_COMPARISON) throw error
           return read()
         })
         .then(
@@ -185,10 +185,10 @@ export function createClient(options: OAuthClientOptions): OAuthClient {
       // Where the runtime has no such signal, it takes as long as it takes.
       const signal = AbortSignal.timeout?.(PATIENCE)
       const as = await server(signal)
-      if (as.revocation_endpoint)
-        await oauth.processRevocationResponse(
-          await oauth.revocationRequest(as, client, clientAuth, token, through(signal)),
-        )
+      if (!as.revocation_endpoint) return
+      const response = await oauth.revocationRequest(as, client, clientAuth, token, through(signal))
+      // Some say 204.
+      if (!response.ok) await oauth.processRevocationResponse(response)
     },
   }
 }

@@ -1,4 +1,5 @@
 import * as oauth from 'oauth4webapi'
+import { say } from '../core/messages.ts'
 import type { Target } from './client.ts'
 import type { RefreshTokenGrant } from './grants.ts'
 
@@ -20,7 +21,8 @@ export interface RedeemOptions extends Pick<Target, 'resource'> {
  * the proofs of possession of the refreshes that follow. A clock that is off refuses nobody, and a nonce that the server
  * wants is sent.
  *
- * Rejects where the server says no, and where `state` or the issuer is not the one that was asked.
+ * Rejects where the server says no, where `state` or the issuer is not the one that was asked, and where one of them is
+ * missing.
  *
  * @example
  * await session.signIn(await redeemCode({ grant, redirectUri, verifier, state }))
@@ -34,15 +36,13 @@ export async function redeemCode({
   resource,
 }: RedeemOptions): Promise<oauth.TokenEndpointResponse> {
   const as = await grant.server()
-  const own = {
-    code: oauth.validateAuthResponse(as, grant.client, new URL(url), state).get('code') ?? '',
-    redirect_uri: redirectUri,
-    code_verifier: verifier,
-  }
+  const code = oauth.validateAuthResponse(as, grant.client, new URL(url), state).get('code')
+  // Without them whoever leads the user here could have him signed in as somebody else.
+  if (!state || !verifier || !code) throw new TypeError(say('redeem'))
+  const own = { code, redirect_uri: redirectUri, code_verifier: verifier }
   const answer = await grant.request('authorization_code', own, { resource })
   // What is no answer with tokens is told as oauth4webapi does.
-  if (answer instanceof Response) return oauth.processGenericTokenEndpointResponse(as, grant.client, answer)
-  // Who signs in must be certain: throws where the ID token does not hold.
-  oauth.getValidatedIdTokenClaims(answer)
-  return answer
+  return answer instanceof Response
+    ? oauth.processGenericTokenEndpointResponse(as, grant.client, answer)
+    : answer
 }

@@ -474,6 +474,14 @@ describe('sign-out', () => {
     await vi.waitFor(async () => expect(await server.isAlive(token)).toBe(false))
   })
 
+  test('a server that has nothing to say to a revocation (204) has done it', async () => {
+    const server = await start()
+    const { session, grant } = signedIn(server, await server.mint())
+    server.faults.revocation = [204]
+    await session.signOut({ server: grant.revoke })
+    expect(session.state.status).toBe('signed-out')
+  })
+
   test('a server that cannot revoke is told, and the user is signed out', async () => {
     const server = await start()
     const { session, grant } = signedIn(server, await server.mint())

@@ -121,6 +121,36 @@ describe('nothing is redeemed', () => {
     expect(server.count.token).toBe(0)
   })
 
+  // The page was loaded again, or nobody has asked here: what an app reads from its storage is not there.
+  test.each([
+    ['a link without a state, where none was kept', { state: undefined as never }, ['state']],
+    ['a link with a code, where no verifier was kept', { verifier: undefined as never }, []],
+    ['a link with a code, where the verifier is null', { verifier: null as never }, []],
+    ['a link with a code, where the verifier is empty', { verifier: '' }, []],
+    ['a link without a code', {}, ['code']],
+  ] as [string, object, string[]][])('%s: the server is not asked', async (_, kept, gone) => {
+    const { server, redeem } = await comeBack()
+    const url = new URL(redeem.url)
+    for (const name of gone) url.searchParams.delete(name)
+    const error = await failureOf(redeemCode({ ...redeem, ...kept, url }))
+    expect(error).toBeInstanceOf(TypeError)
+    expect(error.message).toMatch('is missing')
+    expect(server.count.token).toBe(0)
+  })
+
+  test('where the ID token does not hold', async () => {
+    const { grant, redeem } = await comeBack()
+    const odd = refreshTokenGrant({
+      server: await grant.server(),
+      clientId: 'app',
+      async fetch(url, init) {
+        const answer = await fetch(url, init)
+        return Response.json({ ...(await answer.json()), id_token: 'none' })
+      },
+    })
+    expect((await failureOf(redeemCode({ ...redeem, grant: odd }))).message).toMatch('JWT')
+  })
+
   test('where the user has said no: the server is not asked', async () => {
     const { server, redeem } = await comeBack()
     const url = new URL(redeem.url)
