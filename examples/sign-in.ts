@@ -21,6 +21,7 @@ export async function signIn(): Promise<void> {
 /** For the page to which the server leads back. */
 export async function comeBack(): Promise<void> {
   const { verifier, state } = JSON.parse(sessionStorage.getItem('sign-in') ?? '{}')
+  sessionStorage.removeItem('sign-in')
   await session.signIn(await redeemCode({ grant, redirectUri, verifier, state }))
   history.replaceState(null, '', '/')
 }

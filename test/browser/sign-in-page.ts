@@ -4,7 +4,10 @@ import { comeBack, session } from '../../examples/sign-in.ts'
 
 export { signIn, signOut } from '../../examples/sign-in.ts'
 
-const arriving = location.pathname === '/back' ? comeBack() : undefined
+const isBack = location.pathname === '/back'
+const arriving = isBack ? comeBack() : undefined
+// As React's StrictMode does it: nothing is left to redeem.
+if (isBack) comeBack().catch(() => {})
 
 /** How the sign-in has ended, on the page to which it leads back. */
 export const back = async (): Promise<void> => arriving
