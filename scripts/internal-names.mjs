@@ -99,6 +99,16 @@ const INTERNAL = [
   'Answered',
 ]
 
+/** What the entries are made of, for the compiler. */
+export function programOf(ts, root, entries) {
+  const { config } = ts.readConfigFile(join(root, 'tsconfig.build.json'), ts.sys.readFile)
+  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root)
+  return ts.createProgram(
+    entries.map((entry) => join(root, entry)),
+    options,
+  )
+}
+
 /**
  * Works out which names may be in the list, with the compiler.
  *
@@ -108,12 +118,7 @@ const INTERNAL = [
  * @returns the names in the order of the alphabet
  */
 export function internalNames(ts, root, entries) {
-  const { config } = ts.readConfigFile(join(root, 'tsconfig.build.json'), ts.sys.readFile)
-  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root)
-  const program = ts.createProgram(
-    entries.map((entry) => join(root, entry)),
-    options,
-  )
+  const program = programOf(ts, root, entries)
   const checker = program.getTypeChecker()
   const sources = program
     .getSourceFiles()

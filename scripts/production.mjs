@@ -7,6 +7,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 import { minifySync } from 'rolldown/utils'
+import ts from 'typescript'
+import { inlineParts } from './inline-parts.mjs'
 import { SHORTENED } from './internal-names.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -38,13 +40,14 @@ function inProduction(id) {
 
 /** What several entries use is in files that they share: there is one SessionError, whoever makes it. */
 async function bundle(folder) {
+  const texts = inlineParts(ts, root, Object.values(entries()))
   const bundler = await rolldown({
     cwd: root,
     input: entries(),
     external: /^(?:node:|axios$|ioredis$|oauth4webapi$|react$|redis$)/,
     platform: 'neutral',
     transform: { target: 'es2022' },
-    plugins: [{ name: 'for production', resolveId: inProduction }],
+    plugins: [{ name: 'for production', resolveId: inProduction, load: (id) => texts.get(id) }],
   })
   const { output } = await bundler.generate({ dir: folder, chunkFileNames: 'shared/[name].js' })
   await bundler.close()
