@@ -5,7 +5,7 @@
  *
  * Only where it is the same: the members of these objects never change, whenever they are read.
  */
-import { join } from 'node:path'
+import { relative } from 'node:path'
 import { programOf } from './internal-names.mjs'
 
 /** Types of such objects. */
@@ -15,13 +15,13 @@ const STABLE = ['Parts', 'Concerned', 'Settings']
  * @param ts the compiler
  * @param root of the repository
  * @param entries source files that users import, from the root
- * @returns the new texts of the files that become others, by their paths
+ * @returns the new texts of the files that become others, by their paths, with slashes
  */
 export function inlineParts(ts, root, entries) {
   const program = programOf(ts, root, entries)
   const texts = new Map()
   for (const source of program.getSourceFiles()) {
-    if (!source.fileName.startsWith(join(root, 'src'))) continue
+    if (!relative(root, source.fileName).startsWith('src')) continue
     const text = inlined(ts, program.getTypeChecker(), source)
     if (text !== source.text) texts.set(source.fileName, text)
   }

@@ -47,7 +47,9 @@ async function bundle(folder) {
     external: /^(?:node:|axios$|ioredis$|oauth4webapi$|react$|redis$)/,
     platform: 'neutral',
     transform: { target: 'es2022' },
-    plugins: [{ name: 'for production', resolveId: inProduction, load: (id) => texts.get(id) }],
+    plugins: [
+      { name: 'for production', resolveId: inProduction, load: (id) => texts.get(id.replaceAll('\\', '/')) },
+    ],
   })
   const { output } = await bundler.generate({ dir: folder, chunkFileNames: 'shared/[name].js' })
   await bundler.close()
