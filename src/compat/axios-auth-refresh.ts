@@ -52,9 +52,9 @@ declare module 'axios' {
 }
 
 type Config = InternalAxiosRequestConfig
-/** The error of the request that led to a refresh. */
-type FailedRequest = AxiosError & { response: AxiosResponse }
-type RefreshAuthCall = (failedRequest: FailedRequest) => Promise<unknown>
+/** Of what it is given programs write down what they expect, or nothing at all: it is as loose as there. */
+// biome-ignore lint/suspicious/noExplicitAny: see above
+type RefreshAuthCall = (failedRequest: any) => Promise<unknown>
 
 /** One call of `createAuthRefresh`. */
 interface Registration {
@@ -186,7 +186,7 @@ async function refresh(group: Group): Promise<void> {
   const { params } = config
   group.failure = undefined
   try {
-    await by.refreshAuthCall(error as FailedRequest)
+    await by.refreshAuthCall(error)
   } catch (failure) {
     group.failure = { error: failure }
     throw failure

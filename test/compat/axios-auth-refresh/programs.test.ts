@@ -1,4 +1,4 @@
-import axios, { type AxiosRequestConfig, type InternalAxiosRequestConfig } from 'axios'
+import axios, { type AxiosError, type AxiosRequestConfig, type InternalAxiosRequestConfig } from 'axios'
 import { createAuthRefresh as theirs } from 'axios-auth-refresh'
 import createByDefault, {
   type AxiosAuthRefreshOptions,
@@ -394,4 +394,17 @@ test('options that have lost their meaning are accepted', async () => {
   ours(api, refresh, options)
   server.expireAccessTokens()
   expect(await generationOf(api.get('/api/items'))).toBe(2)
+})
+
+test('what programs write down of the failed request compiles with both', () => {
+  for (const create of [theirs, ours]) {
+    create(axios.create(), async (failed) =>
+      failed.config.headers.set('Authorization', failed.response.data.next),
+    )
+    create(axios.create(), async (failed: { config: AxiosRequestConfig }) => failed.config.url)
+    create(axios.create(), async (failed: { config: InternalAxiosRequestConfig & { tried?: boolean } }) => {
+      failed.config.tried = true
+    })
+    create(axios.create(), async (failed: AxiosError<{ next: string }>) => failed.response?.data.next)
+  }
 })
