@@ -8,6 +8,7 @@ import axios, {
   getAdapter,
   type InternalAxiosRequestConfig,
 } from 'axios'
+import { systemClock } from '../core/clock.ts'
 import type { SessionError } from '../core/errors.ts'
 import type { IgnoreReason } from '../core/events.ts'
 import { say } from '../core/messages.ts'
@@ -491,13 +492,14 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
           config,
         ),
       )
-    const timer = since ? setTimeout(expire, this.#timeout - (performance.now() - since)) : undefined
+    const left = this.#timeout - (performance.now() - since)
+    const timer = since ? systemClock.setTimeout(expire, left) : undefined
     const token = cancelToken as Subscribable | undefined
     token?.subscribe(abort)
     signal?.addEventListener?.('abort', abort)
     if (signal?.aborted) abort()
     return () => {
-      clearTimeout(timer)
+      systemClock.clearTimeout(timer)
       token?.unsubscribe(abort)
       signal?.removeEventListener?.('abort', abort)
     }

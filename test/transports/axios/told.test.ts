@@ -34,6 +34,17 @@ test('a timeout with a unit is as long for a request that waits', async () => {
   expect((await api.get('/api/items', { timeout })).status).toBe(200)
 })
 
+test('a timeout that is longer than timers can be is no end for a request that waits', async () => {
+  const { server, api } = await stage({ expired: true })
+  const refresh = server.hold('/token')
+  const waiting = [2 ** 31, 1e12].map((timeout) => api.get('/api/items', { timeout }))
+  await refresh.untilArrived()
+  // A timer that overflows is due by now.
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  refresh.release()
+  for (const { status } of await Promise.all(waiting)) expect(status).toBe(200)
+})
+
 test('what is refused before it is sent has its config, and tells neither query nor body', async () => {
   const { server, api, tokens } = await stage({ expired: true, session: { retries: 0 } })
   server.fault('503')
