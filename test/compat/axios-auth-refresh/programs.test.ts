@@ -396,15 +396,12 @@ test('options that have lost their meaning are accepted', async () => {
   expect(await generationOf(api.get('/api/items'))).toBe(2)
 })
 
-test('what programs write down of the failed request compiles with both', () => {
-  for (const create of [theirs, ours]) {
-    create(axios.create(), async (failed) =>
-      failed.config.headers.set('Authorization', failed.response.data.next),
-    )
-    create(axios.create(), async (failed: { config: AxiosRequestConfig }) => failed.config.url)
-    create(axios.create(), async (failed: { config: InternalAxiosRequestConfig & { tried?: boolean } }) => {
-      failed.config.tried = true
-    })
-    create(axios.create(), async (failed: AxiosError<{ next: string }>) => failed.response?.data.next)
-  }
+test('whatever a program writes down of the failed request compiles', () => {
+  const api = axios.create()
+  ours(api, async (failed) => failed.config.headers.set('Authorization', failed.response.data.next))
+  ours(api, async (failed: { config: AxiosRequestConfig }) => failed.config.url)
+  ours(api, async (failed: { config: InternalAxiosRequestConfig & { tried?: boolean } }) => {
+    failed.config.tried = true
+  })
+  ours(api, async (failed: AxiosError<{ next: string }>) => failed.response?.data.next)
 })
