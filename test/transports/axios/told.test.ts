@@ -1,5 +1,5 @@
 /** What responses, errors and observers are told, and in which forms. */
-import axios, { AxiosError, getAdapter } from 'axios'
+import axios, { type AxiosAdapter, AxiosError, getAdapter } from 'axios'
 import { findSessionError } from 'refresh-once'
 import { attachSession } from 'refresh-once/axios'
 import { expect, test } from 'vitest'
@@ -37,12 +37,20 @@ test('a timeout with a unit is as long for a request that waits', async () => {
 test('a timeout that is longer than timers can be is no end for a request that waits', async () => {
   const { server, api } = await stage({ expired: true })
   const refresh = server.hold('/token')
-  const waiting = [2 ** 31, 1e12].map((timeout) => api.get('/api/items', { timeout }))
+  // As XMLHttpRequest has it: that of Node is over at once by itself.
+  const adapter: AxiosAdapter = async (config) => ({
+    status: 200,
+    statusText: '',
+    data: '',
+    headers: {},
+    config,
+  })
+  const waiting = api.get('/api/items', { timeout: 2 ** 31, adapter })
   await refresh.untilArrived()
   // A timer that overflows is due by now.
   await new Promise((resolve) => setTimeout(resolve, 5))
   refresh.release()
-  for (const { status } of await Promise.all(waiting)) expect(status).toBe(200)
+  expect((await waiting).status).toBe(200)
 })
 
 test('what is refused before it is sent has its config, and tells neither query nor body', async () => {
