@@ -14,6 +14,8 @@ interface Send {
   readonly sent: Promise<unknown>
   /** With what the caller's answer is to come of: once. */
   settle(answer: Answered | Promise<Answered>): void
+  /** Its index among those without an answer. */
+  place: number
 }
 
 /** A browser has so many connections to a host (HTTP/1.1). */
@@ -21,18 +23,17 @@ const CONNECTIONS = 6
 
 /** Requests on their way. */
 export class Wire {
-  /** Without an answer. Not by request: to hash an object that large costs a request more than all the rest of this. */
-  #sends: Set<Send> | undefined
+  /** Without an answer. A list without an order: what hashes costs a request more than all the rest of this. */
+  readonly #sends: Send[] = []
 
   /** Puts a request on its way, and takes it off, whatever comes of it. */
   send(request: SessionRequest<unknown>, credentials: Credentials, events: Events): Promise<Answered> {
     const sent = this.#transmit(request, credentials, events)
     return new Promise((settle) => {
-      const send = { request, sent, settle }
-      this.#sends ??= new Set()
-      const sends = this.#sends.add(send)
+      const send = { request, sent, settle, place: this.#sends.length }
+      this.#sends.push(send)
       tell(sent, (answer) => {
-        sends.delete(send)
+        this.#drop(send)
         settle(answer)
       })
     })
@@ -58,7 +59,7 @@ export class Wire {
    * not occupy the one that the refresh needs.
    */
   recall(generation: number, { epoch }: Known, events: Events): void {
-    for (const { request } of this.#sends ?? []) {
+    for (const { request } of this.#sends) {
       if (!request.recallable || request.generation > generation || request.epoch !== epoch || request.begun)
         continue
       this.#recall(request, events)
@@ -81,7 +82,7 @@ export class Wire {
     events: Events,
     first: (request: SessionRequest<unknown>, original: Promise<Answered>) => Promise<Answered>,
   ): void {
-    const late = [...(this.#sends ?? [])].filter(
+    const late = this.#sends.filter(
       ({ request }) =>
         request.raceable &&
         !request.begun &&
@@ -95,10 +96,20 @@ export class Wire {
       const { request, sent } = send
       if (full && request.recallable) this.#recall(request, events)
       else {
-        this.#sends?.delete(send)
+        this.#drop(send)
         send.settle(first(request, answerOf(sent)))
       }
     }
+  }
+
+  /** The last one takes its place. */
+  #drop(send: Send): void {
+    const { place } = send
+    if (this.#sends[place] !== send) return
+    const last = this.#sends.at(-1) ?? send
+    last.place = place
+    this.#sends[place] = last
+    this.#sends.pop()
   }
 }
 
