@@ -29,7 +29,7 @@ export default [
     name: 'createSession + attachSession (axios external)',
     path: 'bench/size/axios.mjs',
     ignore: ['axios'],
-    limit: '20.05 kB',
+    limit: '20.07 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {
@@ -42,7 +42,7 @@ export default [
     name: 'axios-refresh-me: all of it (axios external)',
     path: 'bench/size/axios-refresh-me.mjs',
     ignore: ['axios'],
-    limit: '20.72 kB',
+    limit: '20.77 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {
@@ -67,7 +67,7 @@ export default [
   {
     name: 'createSession + withSession + mcpSession',
     path: 'bench/size/mcp.mjs',
-    limit: '20.99 kB',
+    limit: '20.98 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {
@@ -103,7 +103,7 @@ export default [
   {
     name: 'createSession + stepUp',
     path: 'bench/size/step-up.mjs',
-    limit: '17.00 kB',
+    limit: '17.04 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {
