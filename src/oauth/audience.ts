@@ -1,3 +1,4 @@
+import { isOurs } from '../core/cooldown.ts'
 import { join, type SessionStore, type Stored } from '../core/store.ts'
 import type { TokenSet } from '../core/tokens.ts'
 import type { Target } from './client.ts'
@@ -9,6 +10,10 @@ export interface AudienceOptions extends Target {
   /** A share of the store that the user's session has: see {@link shareStore}. */
   store: SessionStore
 }
+
+/** Without a pause of our own making: what one audience is refused keeps no other waiting. Retry-After is for all. */
+const alone = <Record extends Stored>(record: Record): Record =>
+  isOurs(record.notBefore ?? 0) ? { ...record, notBefore: undefined } : record
 
 /** Of an audience for which there is no access token yet. */
 const NONE: TokenSet = { accessToken: '', expiresAt: 0, receivedAt: undefined }
@@ -75,7 +80,7 @@ export function audience({ grant, store, ...target }: AudienceOptions): Grant & 
     if (!stored?.tokens) return stored
     const { audiences, ...shared } = stored.tokens
     return {
-      ...stored,
+      ...alone(stored),
       tokens: { ...shared, ...NONE, ...((audiences as TokenSet | undefined)?.[key] as object) },
     }
   }
@@ -86,7 +91,8 @@ export function audience({ grant, store, ...target }: AudienceOptions): Grant & 
     store: {
       ...store,
       load: async () => view(await store.load()),
-      async save(next) {
+      async save(given) {
+        const next = alone(given)
         if (!next.tokens) return view(await store.save(next))
         const stored = await store.load()
         const { refreshToken, refreshExpiresAt, id_token, ...own } = next.tokens

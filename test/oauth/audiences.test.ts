@@ -20,17 +20,17 @@ interface Setting {
   grant: ReturnType<typeof refreshTokenGrant>
 }
 
-async function signedIn(): Promise<Setting> {
+async function signedIn(more: { retries?: number } = {}): Promise<Setting> {
   const server = await start()
   const { clock, pass } = movable()
   const resources = times(2, (index) => `${server.issuer}/api/${'ab'[index]}`)
   const tokens = await server.mint({ resources })
   const grant = refreshTokenGrant({ issuer: server.issuer, clientId: 'app' })
   const share = shareStore(memoryStore({ clock }))
-  const user = open({ ...grant, clock, store: share() })
+  const user = open({ ...grant, ...more, clock, store: share() })
   await user.signIn(tokens)
   const [a, b] = resources.map((resource) =>
-    open({ ...audience({ grant, store: share(), resource }), clock }),
+    open({ ...audience({ grant, store: share(), resource }), ...more, clock }),
   ) as [Session, Session]
   const fetches = {
     a: withSession(a, { origins: [server.issuer] }),
@@ -125,6 +125,29 @@ describe('two audiences of one refresh token', () => {
     )
     expect(setting.server.count.revocations).toBe(1)
   })
+
+  test.each(['a', 'user'] as const)(
+    'what only the token of %s is refused for keeps no other from its own',
+    async (whose) => {
+      const setting = await signedIn({ retries: 0 })
+      const { server, a, b, user } = setting
+      await fifty(setting)
+      const target = `${server.issuer}/api/a`
+      server.faults.token = (form) =>
+        form.get('resource') === (whose === 'a' ? target : null)
+          ? [400, { 'content-type': 'application/json' }, '{"error":"invalid_target"}']
+          : undefined
+      const sessions = { a, b, user }
+      for (let cycle = 0; cycle < 3; cycle++) {
+        setting.pass()
+        expect(await failureOf(sessions[whose].getAccessToken())).toMatchObject({ code: 'refresh_failed' })
+        for (const other of Object.values(sessions))
+          if (other !== sessions[whose]) expect(await other.getAccessToken()).toBeTruthy()
+        expect(await setting.get('b')).toBe(200)
+      }
+      expect(server.count.reuses).toBe(0)
+    },
+  )
 
   test('a grant that has ended ends all', async () => {
     const setting = await signedIn()
