@@ -381,8 +381,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     this.#callers = undefined
     let last: unknown
     // Whoever stands before the adapter may have sent a copy.
-    for (let holder = Object({ config, response: outcome }); holder; holder = holder.response) {
-      const { config: sent } = holder
+    for (const { config: sent } of [{ config }, Object(outcome), answerOf(outcome)]) {
       if (!sent || sent === last) continue
       last = sent
       for (const key in callers) {
