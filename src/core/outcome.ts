@@ -114,7 +114,7 @@ const RULES: [about: RegExp, words: RegExp, kind: SetbackKind][] = [
   [
     /^[2-4-]/,
     RegExp(
-      `invalid.?grant|_required|interaction|session.{0,5}(end|term|time)|${OVER}[\\W_]*(refresh.?|user.?)?token|(token|session|user|jwt)[\\W_]*(\\w+\\W+){0,4}?${OVER}`,
+      `invalid.?grant|_required|interaction|(session|idle).{0,5}(end|term|time)|${OVER}[\\W_]*(refresh.?|user.?)?token|(token|session|user|jwt)[\\W_]*(\\w+\\W+){0,4}?${OVER}`,
     ),
     'rejected',
   ],
@@ -125,9 +125,9 @@ const RULES: [about: RegExp, words: RegExp, kind: SetbackKind][] = [
     'definite',
   ],
   [/^[2-4-]/, /invalid_(request|scope|target|arg)|unauthorized_client|unsupported_|access.denied/, 'final'],
-  [/^[2-4-]/, /(un|not.?)auth|logged.out|in again/, 'rejected'],
   // What the server has met with behind it, and has told in its own answer.
   [/^4/, RegExp(`server_error|internal|unexpected|gateway|database|${LOST}`), 'doubt'],
+  [/^[2-4-]/, /(un|not.?)auth|logged.out|in again/, 'rejected'],
   // A 401 that misses something misses who one is.
   [/^4(?!0[13])/, /missing|malformed|required/, 'final'],
   [/^(2|3|404|405)/, ANY, 'final'],
