@@ -34,7 +34,7 @@ export interface BrowserStoreOptions {
  */
 export function browserStore(options: BrowserStoreOptions): SessionStore {
   const { name, persist = 'memory', lease = 60_000, clock = systemClock } = Object(options)
-  if (!/^(memory|disk)$/.test(persist) || !(lease > 0))
+  if (!/^(memory|disk)$/.test(persist) || typeof lease !== 'number' || !(lease > 0))
     throw new TypeError(say('browser', JSON.stringify(options)))
   ensureName(name, 'browserStore: expected a name')
   return createBrowserStore({ name: `refresh-once:${name}`, persist, lease, clock })

@@ -49,10 +49,10 @@ export function cellStore(cell: Cell, options: CellStoreOptions = {}): SessionSt
     'cell.read': typeof cell?.read === 'function',
     'cell.replace': typeof cell?.replace === 'function',
     'cell.watch': !cell?.watch || typeof cell.watch === 'function',
-    lease: lease > 0,
-    ttl: ttl >= SHORTEST_TTL,
-    timeout: timeout > 0,
-    poll: poll === undefined || poll > 0,
+    lease: typeof lease === 'number' && lease > 0,
+    ttl: typeof ttl === 'number' && ttl >= SHORTEST_TTL,
+    timeout: typeof timeout === 'number' && timeout > 0,
+    poll: poll === undefined || (typeof poll === 'number' && poll > 0),
   }).find(([, right]) => !right)
   if (wrong) throw new TypeError(say('cell', wrong[0]))
   return createCellStore({ cell, clock, lease, ttl: Math.min(ttl, lease), timeout, poll })

@@ -100,8 +100,8 @@ function storeAt(options: FileStoreOptions, expected: string): SessionStore {
 
 function check({ lease = 1, ttl = SHORTEST_TTL, secrets, migrate }: Partial<FileStoreOptions>): void {
   const wrong = Object.entries({
-    lease: lease > 0,
-    ttl: ttl >= SHORTEST_TTL,
+    lease: typeof lease === 'number' && lease > 0,
+    ttl: typeof ttl === 'number' && ttl >= SHORTEST_TTL,
     migrate: !migrate || typeof migrate === 'function',
     secrets: !secrets || METHODS.every((name) => typeof secrets[name] === 'function'),
   }).find(([, right]) => !right)

@@ -9,6 +9,7 @@ describe('a mistake in the options is a TypeError that names it', () => {
     ['a name that is no text', { name: 7 }, /^browserStore: expected a name, got number/],
     ['a place that there is not', { name: 'app', persist: 'cloud' }, /persist/],
     ['a lease of no time', { name: 'app', lease: 0 }, /lease/],
+    ['a lease in a text', { name: 'app', lease: '60000' }, /lease/],
   ])('%s', (_, options, message) => {
     expect(() => browserStore(options as never)).toThrow(TypeError)
     expect(() => browserStore(options as never)).toThrow(message)

@@ -250,6 +250,10 @@ describe('mistakes', () => {
     ['cell.replace', () => cellStore({ read: cell.read } as never)],
     ['cell.watch', () => cellStore({ ...cell, watch: true } as never)],
     ['lease', () => cellStore(cell, { lease: 0 })],
+    ...['lease', 'ttl', 'timeout', 'poll'].map((name): [string, () => unknown] => [
+      name,
+      () => cellStore(cell, { [name]: '60000' }),
+    ]),
     ['ttl', () => cellStore(cell, { ttl: 1_000 })],
     ['timeout', () => cellStore(cell, { timeout: Number.NaN })],
     ['poll', () => cellStore(cell, { poll: 0 })],

@@ -462,6 +462,9 @@ test('mistakes in the options are told', () => {
     {},
     { path: '' },
     { path: 'x', lease: 0 },
+    // As an environment variable has it.
+    { path: 'x', lease: '60000' },
+    { path: 'x', ttl: '5000' },
     { path: 'x', ttl: 1_999 },
     { path: 'x', ttl: Number.NaN },
     { path: 'x', secrets: {} },
