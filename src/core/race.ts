@@ -22,6 +22,10 @@ export function race(parts: Parts): void {
   wire.race(known, events, async (request, answer) => {
     const { generation, attempts, sentAt, recall } = request
     let over = false
+    let answered = false
+    void answer.then(() => {
+      answered = true
+    })
     const original: Sent = { answer }
     /** Undefined where it cannot be sent, or need not any more. */
     const again = async (): Promise<Sent | undefined> => {
@@ -31,7 +35,8 @@ export function race(parts: Parts): void {
       const { record } = known
       const signed = Promise.resolve(signing.sign(request))
       const credentials = await outlast(parts, 'applyToken', signed, request)
-      if (known.record !== record || room.closed || over) return undefined
+      // An answer that has come meanwhile is judged like any other: a 401 leads to a replay, all else is the caller's.
+      if (known.record !== record || room.closed || answered) return undefined
       request.sentAt = settings.clock.monotonic()
       return { answer: wire.transmit(request, credentials, events) }
     }

@@ -208,21 +208,65 @@ describe.each(ALL_CLIENTS)('$name: a safe request that is on its way when the ne
     expect((await slow).status).toBe(200)
   })
 
-  test('while the new credentials are made the original may still answer, and then nothing is sent again', async () => {
-    const signed = deferred<void>()
-    let signatures = 0
-    const { slow, original, arrivals, session } = await openRace(client, {
-      async applyToken({ accessToken }, { url }) {
-        if (url.endsWith('/slow') && signatures++) await signed.promise
-        return { headers: { Authorization: `Bearer ${accessToken}` } }
-      },
+  describe('the original is answered while the new credentials are made', () => {
+    async function openSlow(options: Partial<SessionOptions> = {}) {
+      const signed = deferred<void>()
+      let signatures = 0
+      const all = await openRace(client, {
+        async applyToken({ accessToken }, { url }) {
+          if (url.endsWith('/slow') && ++signatures === 2) await signed.promise
+          return { headers: { Authorization: `Bearer ${accessToken}` } }
+        },
+        ...options,
+      })
+      await vi.waitFor(() => expect(signatures).toBe(2))
+      /** The answer has come: what was asked for after it is there, twice. */
+      const later = async () => {
+        await all.api('/api/items')
+        await all.api('/api/items')
+      }
+      return { ...all, later, sign: () => signed.resolve() }
+    }
+
+    test.each([200, 404, 503])('with %i: that is the answer, and nothing is sent again', async (status) => {
+      const { slow, original, arrivals, session, later, sign } = await openSlow()
+      original.answer(status)
+      await later()
+      sign()
+      expect((await slow).status).toBe(status)
+      await session.refresh()
+      expect(arrivals).toHaveLength(1)
     })
-    await vi.waitFor(() => expect(signatures).toBe(2))
-    original.answer(200)
-    expect((await slow).status).toBe(200)
-    signed.resolve()
-    await session.refresh()
-    expect(arrivals).toHaveLength(1)
+
+    test('with 401: it is replayed like any other', async () => {
+      const { slow, original, arrival, arrivals, later, sign } = await openSlow()
+      original.answer(401)
+      await later()
+      sign()
+      ;(await arrival(2)).answer(200)
+      expect((await slow).status).toBe(200)
+      expect(arrivals).toHaveLength(2)
+    })
+
+    test('with what the app has still to look at: nothing is sent meanwhile', async () => {
+      const looks = deferred<void>()
+      const looked = deferred<void>()
+      const { slow, original, arrivals, session, sign } = await openSlow({
+        async shouldRefresh(response) {
+          if (response.status !== 203) return response.status === 401
+          looks.resolve()
+          await looked.promise
+          return false
+        },
+      })
+      original.answer(203)
+      await looks.promise
+      sign()
+      await session.refresh()
+      looked.resolve()
+      expect((await slow).status).toBe(203)
+      expect(arrivals).toHaveLength(1)
+    })
   })
 
   describe('the second send cannot be made', () => {
