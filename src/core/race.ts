@@ -18,7 +18,8 @@ interface Sent {
  */
 export function race(parts: Parts): void {
   const { wire, known, room, signing, events, settings } = parts
-  if (room.closed) return
+  // Where the session has ended there is nothing to send it with.
+  if (room.closed || known.record?.ended) return
   wire.race(known, events, async (request, answer) => {
     const { generation, attempts, sentAt, recall } = request
     let over = false

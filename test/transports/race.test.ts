@@ -179,6 +179,22 @@ describe.each(ALL_CLIENTS)('$name: a safe request that is on its way when the ne
     expect(bad.arrivals).toHaveLength(2)
   })
 
+  test('the session ends: nothing goes out without a token', async () => {
+    const { server, arrivals, arrival } = await openServer()
+    const session = signIn(server)
+    const api = client.attach(server, session)
+    const slow = api('/slow')
+    const original = await arrival(1)
+    await session.refresh()
+    server.revokeFamily('alice')
+    expect(await api('/api/items')).toMatchObject({ code: 'session_expired' })
+    // What comes after it is there: it would have been, too.
+    await api('/api/items')
+    expect(arrivals).toHaveLength(1)
+    original.answer(200)
+    expect((await slow).status).toBe(200)
+  })
+
   test.each([
     ['one that may change something', {}, { method: 'POST' }],
     ['one whose caller does not want that', {}, { session: { recall: false } }],
