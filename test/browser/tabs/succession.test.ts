@@ -150,6 +150,8 @@ inEachEngine('a tab refreshes, and', (set) => {
       if (earlier) await earlier.call('untilGeneration', 1)
       await holder.call('suffer', 'nobody hears')
       if (earlier) await holder.call('refresh')
+      // One that is frozen with its turn is waited for until its lease is over: that is another case.
+      await holder.call('untilNoTurn')
       // Chromium hands messages to a page that is frozen.
       await holder.freeze()
       const other = earlier || (await open(start))

@@ -91,6 +91,9 @@ export const sessionActions = {
     return answers
   },
 
+  /** Resolves once nobody has a turn of the session `app`: a refresh has its answer before it gives its turn back. */
+  untilNoTurn: (): Promise<void> => navigator.locks.request('refresh-once:app', () => {}),
+
   signIn: (tokens?: TokenResponse): Promise<void> => session.signIn(tokens && { ...tokens }),
   signOut: (): Promise<void> => session.signOut(),
   state: (): SessionState => session.state,
