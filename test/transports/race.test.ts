@@ -41,8 +41,8 @@ async function openServer() {
   return { server, arrivals, arrival }
 }
 
-/** A slow request is on its way with a token that another request finds refused, and both are there: the original and its replay. */
-async function openRace(
+/** A slow request is on its way. */
+async function openOriginal(
   client: Client,
   options: Partial<SessionOptions> = {},
   call: Parameters<Api>[1] = {},
@@ -53,9 +53,15 @@ async function openRace(
   const api = client.attach(server, session)
   const slow = api('/slow', call)
   const original = await arrival(1)
-  server.expireAccessTokens()
-  await api('/api/items')
   return { server, session, seen, api, slow, arrivals, arrival, original }
+}
+
+/** Its token is one that another request finds refused, and both are there: the original and its replay. */
+async function openRace(...given: Parameters<typeof openOriginal>) {
+  const all = await openOriginal(...given)
+  all.server.expireAccessTokens()
+  await all.api('/api/items')
+  return all
 }
 
 const ofSlow = ({ events }: ReturnType<typeof watch>) =>
@@ -180,11 +186,7 @@ describe.each(ALL_CLIENTS)('$name: a safe request that is on its way when the ne
   })
 
   test('the session ends: nothing goes out without a token', async () => {
-    const { server, arrivals, arrival } = await openServer()
-    const session = signIn(server)
-    const api = client.attach(server, session)
-    const slow = api('/slow')
-    const original = await arrival(1)
+    const { server, session, api, slow, arrivals, original } = await openOriginal(client)
     await session.refresh()
     server.revokeFamily('alice')
     expect(await api('/api/items')).toMatchObject({ code: 'session_expired' })
@@ -212,11 +214,7 @@ describe.each(ALL_CLIENTS)('$name: a safe request that is on its way when the ne
   })
 
   test('a refresh that no 401 has asked for races nothing: the token is good', async () => {
-    const { server, arrivals, arrival } = await openServer()
-    const session = signIn(server)
-    const api = client.attach(server, session)
-    const slow = api('/slow')
-    const original = await arrival(1)
+    const { session, api, slow, arrivals, original } = await openOriginal(client)
     await session.refresh()
     await api('/api/items')
     expect(arrivals).toHaveLength(1)
@@ -326,11 +324,9 @@ describe.each(ALL_CLIENTS)('$name: a safe request that is on its way when the ne
 
   test('what the app skips by now is not sent a second time', async () => {
     let skips = false
-    const { server, arrivals, arrival } = await openServer()
-    const session = signIn(server, { skip: (url) => skips && url.endsWith('/slow') })
-    const api = client.attach(server, session)
-    const slow = api('/slow')
-    const original = await arrival(1)
+    const { server, api, slow, arrivals, original } = await openOriginal(client, {
+      skip: (url) => skips && url.endsWith('/slow'),
+    })
     skips = true
     server.expireAccessTokens()
     await api('/api/items')
