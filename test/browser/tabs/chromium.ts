@@ -11,6 +11,11 @@ export interface ChromiumEngine extends Engine {
   open(url: string): Promise<ChromiumTab>
 }
 
+interface History {
+  readonly currentIndex: number
+  readonly entries: readonly { readonly id: number }[]
+}
+
 export async function launchChromium(): Promise<ChromiumEngine> {
   const browser = await startChromium({
     args: [
@@ -64,6 +69,10 @@ async function open(devtools: CDPSession, browserContextId: string, url: string)
     },
     freeze: () => lifecycle('frozen'),
     resume: () => lifecycle('active'),
-    back: () => target.send('Runtime.evaluate', { expression: 'history.back()' }).then(() => {}),
+    async back() {
+      // Asked of the browser: a page that calls `history.back()` may be put away before it has answered.
+      const { currentIndex, entries } = (await target.send('Page.getNavigationHistory')) as History
+      await target.send('Page.navigateToHistoryEntry', { entryId: entries[currentIndex - 1]?.id })
+    },
   }
 }

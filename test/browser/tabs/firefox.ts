@@ -45,7 +45,7 @@ export async function launchFirefox(program: string): Promise<Engine> {
         },
         freeze: async () => process().stop(),
         resume: async () => process().goOn(),
-        back: () => page.evaluate('history.back()').then(() => {}),
+        back: async () => void (await page.goBack()),
       }
     },
     close: () => browser.close(),
