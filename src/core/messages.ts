@@ -63,6 +63,8 @@ export const messages = {
     'attachSession: expected an axios instance, then a session; withSession: a session, then { fetch }',
   second: (): string => 'attachSession: another session is attached here: detach that one first',
   credentials: (): string => 'applyToken: expected { headers, query }, each an object of names and values',
+  templated: (name: string, end: unknown): string =>
+    `applyToken: ${name} ends with "${end}"; it gets a token set: use its accessToken`,
   header: (name: string): string => `${name}: invalid header value`,
   inner: (request: string): string =>
     `${request}: inside \`refresh\` it would wait for the refresh: give it its signal, or session: false`,

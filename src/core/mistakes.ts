@@ -46,11 +46,18 @@ export function checkFetch(session: unknown, own: unknown): void {
   if (!Object(session).transport || (own && typeof own !== 'function')) throw new TypeError(say('instance'))
 }
 
-/** @throws TypeError where what `applyToken` has returned holds nothing that could be sent */
+/** What a template makes of a member that is not there, or of a whole token set. */
+const NO_TOKEN = /(?:^| )(undefined|null|\[object \w+\])$/
+
+/** @throws TypeError where what `applyToken` has returned holds nothing that could be sent, or no token */
 export function checkCredentials(credentials: unknown): void {
-  const { headers } = Object(credentials)
+  const { headers, query } = Object(credentials)
   if (Object(credentials) !== credentials || Symbol.iterator in Object(headers))
     throw new TypeError(say('credentials'))
+  for (const [name, value] of Object.entries({ ...headers, ...query })) {
+    const made = value !== undefined && NO_TOKEN.exec(String(value))
+    if (made) throw new TypeError(say('templated', name, made[1]))
+  }
 }
 
 /** @throws TypeError where `auth` and `provider` of `mcpSession` are not those of an SDK */

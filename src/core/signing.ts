@@ -83,8 +83,12 @@ export class Signing {
   #learn(credentials: Credentials): Credentials {
     checkCredentials(credentials)
     sendable(credentials)
+    const { headers = {} } = credentials
+    // What it takes away is no credential of anybody's.
     if (!this.#parts.cookie)
-      this.#names = Object.keys(credentials.headers ?? {}).map((name) => name.toLowerCase())
+      this.#names = Object.keys(headers)
+        .filter((name) => headers[name] !== undefined)
+        .map((name) => name.toLowerCase())
     return credentials
   }
 

@@ -1,5 +1,5 @@
 import axios, { type AxiosInstance, type AxiosResponse, type InternalAxiosRequestConfig } from 'axios'
-import { createSession, type SessionOptions } from 'refresh-once'
+import { createSession, type Session, type SessionOptions } from 'refresh-once'
 import { attachSession } from 'refresh-once/axios'
 import { withSession } from 'refresh-once/fetch'
 import { expect, test } from 'vitest'
@@ -113,6 +113,10 @@ test('swapped or missing arguments of withSession: a TypeError that says which c
     expect(() => withSession(...given)).toThrow(/withSession: a session, then/)
 })
 
+/** Over a network that answers everything. */
+const guarded = (session: Session) =>
+  withSession(session, { origins: 'https://api.example.com', fetch: async () => Response.json({}) })
+
 test('what `applyToken` returns and nobody could send: a TypeError that says what was expected', async () => {
   const headers = { authorization: 'Bearer token' }
   const wrong = [
@@ -125,12 +129,36 @@ test('what `applyToken` returns and nobody could send: a TypeError that says wha
   ]
   for (const given of wrong.flatMap((some) => [() => some, async () => some])) {
     const session = open({ refresh, tokens: 'token', applyToken: given as never })
-    const api = withSession(session, {
-      origins: 'https://api.example.com',
-      fetch: async () => Response.json({}),
-    })
-    await expect(api('https://api.example.com')).rejects.toThrow(/applyToken: expected \{ headers, query \}/)
+    await expect(guarded(session)('https://api.example.com')).rejects.toThrow(
+      /applyToken: expected \{ headers, query \}/,
+    )
   }
+})
+
+test('`applyToken` that writes a whole token set, or a member that is not there: a TypeError that names the header', async () => {
+  // biome-ignore lint/suspicious/noExplicitAny: mistakes in JavaScript
+  const wrong: ((tokens: any) => string)[] = [
+    (token) => `Bearer ${token}`,
+    ({ access_token }) => `Bearer ${access_token}`,
+    ({ other = null }) => `${other}`,
+  ]
+  const places = [
+    (value: string) => ({ headers: { 'X-Token': value } }),
+    (value: string) => ({ query: { 'X-Token': value } }),
+  ]
+  for (const write of wrong)
+    for (const place of places) {
+      const session = open({ refresh, tokens: 'token', applyToken: (tokens) => place(write(tokens)) })
+      await expect(guarded(session)('https://api.example.com')).rejects.toThrow(
+        /applyToken: X-Token ends with "(undefined|null|\[object Object\])"; it gets a token set/,
+      )
+    }
+  const session = open({
+    refresh,
+    tokens: 'token',
+    applyToken: () => ({ headers: { 'X-Token': 'undefined-1', Gone: undefined } }),
+  })
+  expect((await guarded(session)('https://api.example.com')).status).toBe(200)
 })
 
 test('`applyToken` may return what has but a `then`', async () => {

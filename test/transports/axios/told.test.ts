@@ -18,6 +18,29 @@ test('an adapter that sends a copy of the config leaves no token in responses an
   expect(error.config?.headers['X-Mine']).toBe('1')
 })
 
+test('a header that `applyToken` takes away is in responses as the caller made it, also in those of a copy', async () => {
+  const sent: unknown[] = []
+  const http = getAdapter('http')
+  const { api } = await stage({
+    session: {
+      applyToken: ({ accessToken }) => ({
+        headers: { Authorization: `Bearer ${accessToken}`, 'X-Tenant': undefined },
+      }),
+    },
+    client: {
+      adapter(config) {
+        sent.push(config.headers['x-tenant'])
+        return http({ ...config })
+      },
+    },
+  })
+  const mine = await api.get('/api/items', { headers: { 'x-tenant': 'mine' } })
+  expect(mine.config.headers['X-Tenant'] ?? mine.config.headers['x-tenant']).toBe('mine')
+  const none = await api.get('/api/items')
+  expect(Object.keys(none.config.headers).map((name) => name.toLowerCase())).not.toContain('x-tenant')
+  expect(sent).toEqual([undefined, undefined])
+})
+
 test('parameters that nobody can write down are the bare error, also while somebody observes', async () => {
   const { session, api, bare } = await stage()
   const bad = { params: { since: new Date(Number.NaN) } }
