@@ -91,7 +91,9 @@ export class Saving {
   /** Saves what is not saved, a last time, and closes the store. */
   close(): void {
     const { store } = this.#parts
-    this.#closed?.abort()
+    // Also where nobody waits yet: a save may be refused later.
+    this.#closed ??= new AbortController()
+    this.#closed.abort()
     const close = () => store.close()
     if (!this.#unsaved) close()
     else

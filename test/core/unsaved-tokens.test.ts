@@ -9,20 +9,20 @@ function given(): {
   store: SessionStore
   /** What saves have been tried with, refused ones included. */
   tried: Stored[]
-  refuse(yes: boolean): void
+  refuse(which: boolean | ((next: Stored) => boolean)): void
   /** Resolves once the store has been closed. */
   closed: Promise<void>
 } {
   const time = newClock()
   const memory = memoryStore({ clock: time.clock })
   const tried: Stored[] = []
-  let refuses = false
+  let refuses: boolean | ((next: Stored) => boolean) = false
   const closing = deferred<void>()
   const store: SessionStore = {
     ...memory,
     async save(next) {
       tried.push(next)
-      if (refuses) throw new Error('no space left')
+      if (typeof refuses === 'function' ? refuses(next) : refuses) throw new Error('no space left')
       return memory.save(next)
     },
     close: () => closing.resolve(),
@@ -35,8 +35,8 @@ function given(): {
     time,
     store,
     tried,
-    refuse(yes) {
-      refuses = yes
+    refuse(which) {
+      refuses = which
     },
     closed: closing.promise,
   }
@@ -130,6 +130,47 @@ test('new tokens that have not been saved are saved when the session is closed',
   g.session.close()
   await g.time.advance(0)
   expect((await g.store.load())?.tokens?.accessToken).toBe('access-1')
+})
+
+test('the tokens of a second refresh that the store refuses, too, are tried no oftener than those of the first', async () => {
+  const g = await unsaved()
+  await g.time.advance(60_000)
+  const { length } = g.tried
+  await g.time.advance(60_000)
+  const inAMinute = g.tried.length - length
+  g.refuse((next) => next.tokens?.accessToken === 'access-2')
+  const refreshed = g.session.refresh()
+  await g.time.advance(1_000)
+  await refreshed
+  const { length: before } = g.tried
+  await g.time.advance(60_000)
+  expect(g.tried.length - before).toBe(inAMinute)
+  g.refuse(false)
+  await g.time.advance(60_000)
+  expect((await g.store.load())?.tokens?.accessToken).toBe('access-2')
+})
+
+test('new tokens that are refused while the session is closed are tried again at once', async () => {
+  const time = newClock()
+  const memory = memoryStore({ clock: time.clock })
+  const full = deferred<void>()
+  let tries = 0
+  const save: SessionStore['save'] = async (next) => {
+    if (next.tokens?.accessToken !== 'new') return memory.save(next)
+    if (++tries === 1) await full.promise
+    if (tries < 3) throw new Error('no space left')
+    return memory.save(next)
+  }
+  const store = { ...memory, save }
+  const session = open({ refresh: () => 'new', store, tokens: 'first', clock: time.clock })
+  session.refresh().catch(() => {})
+  await time.advance(0)
+  expect(tries).toBe(1)
+  session.close()
+  full.resolve()
+  // Nobody turns the clock for a page that goes.
+  await time.advance(0)
+  expect((await store.load())?.tokens?.accessToken).toBe('new')
 })
 
 test('a sign-out is not undone by tokens that are saved late', async () => {

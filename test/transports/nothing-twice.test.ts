@@ -190,6 +190,30 @@ describe.each(ALL_CLIENTS)('$name: nothing is executed twice', (client) => {
       expect(server.count.api).toBe(2)
     })
 
+    test('a replay that is recalled is no further replay', async () => {
+      const { server, session, api, time } = await stage(client, { recall: 'safe', replays: 2 })
+      const seen = watch(session)
+      const first = server.hold('/token')
+      server.expireAccessTokens()
+      const twice = api('/api/late')
+      await first.untilArrived()
+      const replay = server.hold('/api/late')
+      first.release()
+      await replay.untilArrived()
+      // While it is on its way, another one needs a refresh, and what that brings is refused as well.
+      const second = server.hold('/token')
+      server.expireAccessTokens()
+      const rejected = api('/api/items')
+      await second.untilArrived()
+      await time.advance(250)
+      expect(seen.of('request-recalled')).toHaveLength(1)
+      server.expireAccessTokens()
+      replay.release()
+      second.release()
+      expect(await Promise.all([rejected, twice])).toMatchObject([{ status: 200 }, { status: 200 }])
+      expect(server.count, server.explain()).toMatchObject({ refreshes: 3, reuses: 0 })
+    })
+
     test('a refresh that is answered before recallAfter recalls nothing, then or later', async () => {
       const { server, session, api, time } = await stage(client, { recall: 'safe' })
       const seen = watch(session)

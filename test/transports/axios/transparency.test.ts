@@ -236,13 +236,15 @@ describe.each(ADAPTERS)('the replay is made like the first send (%s adapter)', (
     const baseURL = `http://127.0.0.1:${(breaking.address() as AddressInfo).port}`
     const [bare, api] = [axios.create({ baseURL, adapter }), axios.create({ baseURL, adapter })]
     attachSession(api, open({ tokens: 'mine', refresh: () => 'unused', recall: 'safe' }))
-    const told = async (client: typeof api) => {
-      const { name, message, code, status, cause } = await errorOf(client.get('/'))
+    const told = async (client: typeof api, config: AxiosRequestConfig) => {
+      const { name, message, code, status, cause } = await errorOf(client.request(config))
       // The oldest axios takes an answer that breaks off for one that is too long.
       const words = message.replace('maxContentLength size of -1 exceeded', 'stream has been aborted')
       return { name, words, code, status, cause: String(cause) }
     }
-    expect(await told(api)).toEqual(await told(bare))
+    const onDownloadProgress = () => {}
+    for (const config of [{}, { onDownloadProgress }, { method: 'post', onDownloadProgress }])
+      expect(await told(api, config)).toEqual(await told(bare, config))
   })
 
   test('the adapter that a single request asks for makes both of its sends', async () => {
