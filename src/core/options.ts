@@ -75,7 +75,10 @@ export interface SessionOptions {
   leeway?: number | undefined
   /** How long a request waits for a refresh, before it rejects with `refresh_timeout`. The refresh goes on. @default 10_000 */
   deadline?: number | undefined
-  /** How long a refresh may stay unanswered until it is given up and another may be tried. @default 60_000 */
+  /**
+   * How long a refresh may stay unanswered until it is given up and another may be tried.
+   * @default 60_000, or the `deadline` where that is longer
+   */
   lease?: number | undefined
   /** How often a refresh that failed for now (and did not spend the refresh token) is tried again at once. @default 2 */
   retries?: number | undefined
@@ -155,7 +158,7 @@ const NUMBERS: Readonly<Record<string, number | undefined>> = {
   refreshAhead: undefined,
   leeway: undefined,
   deadline: 10_000,
-  lease: 60_000,
+  lease: undefined,
   retries: 2,
   recallAfter: 250,
   replays: 1,
@@ -181,5 +184,7 @@ export function settingsOf(options: SessionOptions): Settings {
       throw new TypeError(say('option', 'createSession', name, value))
     settings[name] = value
   }
+  // Whoever still waits for a refresh must not see it made a second time.
+  settings.lease ??= Math.max(60_000, settings.deadline as number)
   return settings as unknown as Settings
 }

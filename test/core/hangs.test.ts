@@ -242,3 +242,24 @@ describe.each(SENDERS)('%s', (_, send) => {
     expect(await sent).toMatchObject({ name: expect.stringMatching(/AbortError|CanceledError/) })
   })
 })
+
+test.each([600_000, Number.POSITIVE_INFINITY])(
+  'a refresh that asks the user is made once while somebody waits for it, %d ms',
+  async (deadline) => {
+    const time = newClock()
+    let calls = 0
+    const session = open({
+      clock: time.clock,
+      deadline,
+      refresh: () => {
+        calls++
+        return new Promise((resolve) => time.clock.setTimeout(() => resolve('new'), 300_000))
+      },
+    })
+    const token = session.getAccessToken()
+    await time.advance(299_999)
+    expect(calls).toBe(1)
+    await time.advance(1)
+    expect(await token).toBe('new')
+  },
+)
