@@ -28,10 +28,12 @@ export interface AxiosAuthRefreshOptions {
   interceptNetworkError?: boolean
   /** Without meaning: there is one refresh at a time. */
   deduplicateRefresh?: boolean
+  /** Without meaning, as in version 5: what fails during the refresh waits for it. */
+  pauseInstanceWhileRefreshing?: boolean
+  /** Without meaning, as since version 3. */
+  skipWhileRefreshing?: boolean
   /** Changes a request before it is replayed, or sent after it has waited. One that throws changes nothing. */
-  onRetry?: (
-    requestConfig: InternalAxiosRequestConfig,
-  ) => InternalAxiosRequestConfig | Promise<InternalAxiosRequestConfig>
+  onRetry?: (requestConfig: InternalAxiosRequestConfig) => AxiosRequestConfig | Promise<AxiosRequestConfig>
   /** How often a request is sent again after a refresh; 0 never refreshes. @default 1 */
   maxRetries?: number
   /** How long a request waits for the refresh, in milliseconds. @default 10_000 */
@@ -79,6 +81,8 @@ interface Group {
 
 /** A request as its caller made it, before any interceptor. */
 interface Made extends Pick<Config, 'url' | 'baseURL' | 'params' | 'headers'> {
+  /** What the refresh has put in the place of its body. */
+  body?: Pick<Config, 'data'>
   registrations: Registration[]
   /** How many refreshes there had been. */
   refreshes: number
@@ -181,9 +185,7 @@ function openGroup({ maxRetries: replays, deadline }: AxiosAuthRefreshOptions): 
 async function refresh(group: Group): Promise<void> {
   const { error, by } = group.failed as NonNullable<Group['failed']>
   const config = (error.response ?? error).config as Config
-  const before = AxiosHeaders.from(config.headers)
-  const former = { ...before }
-  const { params } = config
+  const before = { ...config, headers: { ...AxiosHeaders.from(config.headers) } }
   group.failure = undefined
   try {
     await by.refreshAuthCall(error)
@@ -191,10 +193,16 @@ async function refresh(group: Group): Promise<void> {
     group.failure = { error: failure }
     throw failure
   }
+  // Some put another config in its place.
+  for (const { config: now } of [error, Object(error.response)])
+    if (now !== config) Object.assign(config, now)
   const made = madeOf(config)
-  // Some send their token in the query.
-  if (made && config.params !== params) made.params = config.params
-  learn(group, made, former, AxiosHeaders.from(config.headers))
+  if (made) {
+    for (const key of ['url', 'baseURL', 'params'] as const)
+      if (config[key] !== before[key]) made[key] = config[key]
+    if (config.data !== before.data) made.body = { data: config.data }
+  }
+  learn(group, made, before.headers, AxiosHeaders.from(config.headers))
   group.failed = undefined
   group.refreshes++
 }
@@ -236,7 +244,7 @@ function transformed(error: AxiosError): AxiosError {
   } catch {
     // Its caller will hear of it.
   }
-  return Object.create(error, { response: { value: read, enumerable: true } })
+  return Object.assign(Object.create(error), { response: read })
 }
 
 /** Whether an error is one that this registration refreshes for. */
@@ -296,15 +304,15 @@ function guard(instance: AxiosInstance, group: Group, registrations: Registratio
         return send(config, adapter, options)
       }
 
-      const { url, baseURL, params } = made
+      const { url, baseURL, params, body } = made
       const headers = AxiosHeaders.concat(made.headers)
       const type = AxiosHeaders.from(config.headers).get('Content-Type')
       if (type) headers.set('Content-Type', type)
       const { retryInstance } = again ? options : {}
-      const waited = await retried({ ...config, url, baseURL, params, headers } as Config, options)
+      const waited = await retried({ ...config, url, baseURL, params, headers, ...body } as Config, options)
       const ready = retryInstance ? waited : await intercepted(waited, request, leaveAlone)
       ready.headers = renewed(ready.headers, group)
-      if (ready.data !== config.data) {
+      if (body || ready.data !== config.data) {
         for (const transform of [ready.transformRequest ?? []].flat())
           ready.data = transform.call(ready, ready.data, ready.headers)
       }
@@ -325,7 +333,8 @@ function guard(instance: AxiosInstance, group: Group, registrations: Registratio
 /** What `onRetry` makes of a request. */
 async function retried(config: Config, { onRetry }: AxiosAuthRefreshOptions): Promise<Config> {
   try {
-    return (await onRetry?.({ ...config })) ?? config
+    const { headers, ...changed } = (await onRetry?.({ ...config })) ?? config
+    return { ...changed, headers: AxiosHeaders.from(headers as Config['headers']) }
   } catch (thrown) {
     console.error('onRetry has thrown', thrown)
     return config
