@@ -85,7 +85,7 @@ export default [
   {
     name: 'refreshTokenGrant + clientCredentialsGrant (session and oauth4webapi external)',
     path: 'bench/size/oauth.mjs',
-    limit: '1.59 kB',
+    limit: '1.5 kB',
     modifyEsbuildConfig: besidesTheSession,
   },
   {
@@ -109,7 +109,7 @@ export default [
   {
     name: 'redeemCode (session and oauth4webapi external)',
     path: 'bench/size/redeem.mjs',
-    limit: '268 B',
+    limit: '362 B',
     modifyEsbuildConfig: besidesTheSession,
   },
   {

@@ -105,6 +105,7 @@ export const messages = {
   // What no longer holds
   stranger: (origin: string): string =>
     `${origin} has answered 401, and gets no token: if it is your API, name it in origins`,
+  'id-token': (): string => 'an ID token of another issuer, or for another client, was not taken',
   narrowed: (scope: string): string => `the scope is narrower than asked for: ${scope}`,
   untold: (): string => '`refresh` tells no refusal from a failure: return the response itself, ok or not',
   unsaved: (): string => 'the new tokens were not saved',

@@ -1,8 +1,8 @@
 import * as oauth from 'oauth4webapi'
 import { readBody } from '../core/answer.ts'
-import { SessionError } from '../core/errors.ts'
 import { say } from '../core/messages.ts'
 import { LOOPBACK } from '../core/origins.ts'
+import type { TokenSet } from '../core/tokens.ts'
 import type { Dpop } from './dpop.ts'
 
 /** How a client speaks to its authorization server. */
@@ -45,8 +45,8 @@ export interface OAuthClient {
   /** The metadata of the server. Rejects where they cannot be had; the next call tries again. */
   server(signal?: AbortSignal): Promise<oauth.AuthorizationServer>
   /**
-   * One token request, with the parameters of its grant. Resolves with an answer that was checked, or with a response
-   * that is none, for the session to read.
+   * One token request, with the parameters of its grant. Resolves with tokens as the server has told them, unchecked, or
+   * with a response that has none, for the session to read.
    */
   request(
     grantType: string,
@@ -54,12 +54,12 @@ export interface OAuthClient {
     target: Target,
     signal?: AbortSignal,
   ): Promise<oauth.TokenEndpointResponse | Response>
-  /** RFC 7009. Does nothing where the server has no such endpoint. */
-  revoke(token: string): Promise<void>
+  /** RFC 7009, of the refresh token, or else the access token. Does nothing where the server has no such endpoint. */
+  revoke(ended: { tokens: TokenSet | undefined }): Promise<void>
 }
 
-/** What only a developer can mend (RFC 6749 §5.2, RFC 8707 §2). */
-const MISTAKES = /^(invalid_(client|scope|target|request)|un(authorized_client|supported_grant_type))$/
+/** The last word of what only a developer can mend: `invalid_client`, `unsupported_grant_type` (RFC 6749 §5.2, RFC 8707 §2). */
+const MISTAKE = /_(client|scope|target|request|type)$/
 
 /** A clock that is off by less, in seconds, is right. */
 const RIGHT = 5
@@ -73,38 +73,41 @@ export function createClient(options: OAuthClientOptions): OAuthClient {
   const at = issuer ?? given?.token_endpoint
   if (!at || !clientId) throw new TypeError(say('grant'))
   const insecure = options.insecure ?? LOOPBACK.test(new URL(at).hostname)
+  /** Seconds by which the server is ahead. */
+  let skew = 0
   const client: oauth.Client = {
     client_id: clientId,
-    // Only the subject of an ID token counts here: whatever the clocks say, it comes from the token endpoint itself, and a
-    // refresh token that has been rotated must not be lost for it.
+    // Whatever the clocks say, an ID token comes from the token endpoint itself.
     [oauth.clockTolerance]: 2 ** 31,
-    [oauth.clockSkew]: 0,
+    get [oauth.clockSkew]() {
+      return skew
+    },
   }
-  let discovery: Promise<oauth.AuthorizationServer> | undefined
+  let discovery = given && Promise.resolve(given)
 
   const through = (signal?: AbortSignal) => ({
     [oauth.allowInsecureRequests]: insecure,
-    [oauth.customFetch]: (url: string, init: object) =>
-      send(url, { ...init, signal: signal ?? null, cache: 'no-store' }),
+    async [oauth.customFetch](url: string, init: object) {
+      const response = await (options.fetch ?? fetch)(url, {
+        ...init,
+        signal: signal ?? null,
+        cache: 'no-store',
+      })
+      const ahead = Math.round((Date.parse(response.headers.get('date') ?? '') - Date.now()) / 1000)
+      // Assertions and proofs are refused where they come from the future, or too late.
+      skew = Math.abs(ahead) > RIGHT ? ahead : 0
+      dpop?.hear(response)
+      // When it has come whole; of what is too long to be ours only the beginning.
+      return response.body ? new Response(await readBody(response), response) : response
+    },
   })
-
-  async function send(url: string, init: RequestInit): Promise<Response> {
-    const response = await (options.fetch ?? fetch)(url, init)
-    const ahead = Math.round((Date.parse(response.headers.get('date') ?? '') - Date.now()) / 1000)
-    // Assertions and proofs are refused where they come from the future, or too late.
-    client[oauth.clockSkew] = Math.abs(ahead) > RIGHT ? ahead : 0
-    dpop?.hear(response)
-    // When it has come whole; of what is too long to be ours only the beginning.
-    return response.body ? new Response(await readBody(response), response) : response
-  }
 
   async function discover(signal?: AbortSignal): Promise<oauth.AuthorizationServer> {
     const expected = new URL(at as string)
-    const ask = async (algorithm: 'oidc' | 'oauth2') =>
-      oauth.processDiscoveryResponse(
-        expected,
-        await oauth.discoveryRequest(expected, { ...through(signal), algorithm }),
-      )
+    const ask = (algorithm: 'oidc' | 'oauth2') =>
+      oauth
+        .discoveryRequest(expected, { ...through(signal), algorithm })
+        .then((response) => oauth.processDiscoveryResponse(expected, response))
     // Where there is none some say 404, and others show a page, or refuse.
     return ask('oidc').catch((error) =>
       ask('oauth2').catch(() => {
@@ -113,8 +116,7 @@ export function createClient(options: OAuthClientOptions): OAuthClient {
     )
   }
 
-  async function server(signal?: AbortSignal): Promise<oauth.AuthorizationServer> {
-    if (given) return given
+  function server(signal?: AbortSignal): Promise<oauth.AuthorizationServer> {
     discovery ??= discover(signal)
     return discovery.catch((cause) => {
       discovery = undefined
@@ -134,9 +136,14 @@ export function createClient(options: OAuthClientOptions): OAuthClient {
       for (const one of [resource ?? []].flat()) form.append('resource', one)
       const sending = { ...through(signal), ...(dpop && { DPoP: await dpop.handle() }) }
 
-      let response!: Response
-      let body!: Record<string, unknown>
-      async function ask() {
+      let response: Response
+      let body: Record<string, unknown>
+      let problem: string | undefined
+      let last: string | undefined
+      let before: number
+      do {
+        last = problem
+        before = skew
         response = await oauth.genericTokenEndpointRequest(as, client, clientAuth, grantType, form, sending)
         body = Object(
           await response
@@ -144,44 +151,24 @@ export function createClient(options: OAuthClientOptions): OAuthClient {
             .json()
             .catch(() => {}),
         )
-      }
-
-      const skew = client[oauth.clockSkew]
-      await ask()
-      // Refused before anything was spent: without the nonce that the handle has by now, or by a clock that is right by now.
-      const moved = client[oauth.clockSkew] !== skew
-      if (moved ? /client|dpop/.test(`${body.error}`) : dpop && body.error === 'use_dpop_nonce') await ask()
+        problem = `${body.error}`
+        // Refused before anything was spent: by a clock that is right by now, or without the nonce that the handle has by now.
+      } while (
+        problem !== last &&
+        (skew === before ? dpop && problem === 'use_dpop_nonce' : /client|dpop/.test(problem))
+      )
 
       // With all its words: what some call a mistake of the request is the end of the refresh token.
-      const problem = `${body.error}`
-      if (MISTAKES.test(problem))
+      if (MISTAKE.test(problem))
         throw Object.assign(new Error(say('setting', problem)), { status: response.status, body })
-      // The session knows what each of them means.
-      const { access_token, token_type, ...rest } = body
-      if (!response.ok || !access_token) return response
-      const read = (claims?: object) =>
-        oauth.processGenericTokenEndpointResponse(
-          as,
-          client,
-          new Response(JSON.stringify({ access_token, token_type, ...claims }), response),
-        )
-      return read({ id_token: rest.id_token || undefined })
-        .catch((error) => {
-          // Of another issuer, or for another client, it is somebody else's answer. Who signs in must be certain.
-          if (own.code || error.code === oauth.JWT_CLAIM_COMPARISON) throw error
-          return read()
-        })
-        .then(
-          // What is odd beside the tokens (null, no time, a list of scopes) is no reason to lose them.
-          (answer) => Object.assign(answer, rest),
-          // It came whole, so the refresh token is spent: sent again it would end the grant.
-          (cause) => {
-            throw new SessionError('refresh_failed', cause.message, { cause })
-          },
-        )
+      // The session knows what each of them means. What is odd beside the tokens (null, no time, a list of scopes) is no
+      // reason to lose them: the refresh token is spent.
+      return response.ok && body.access_token ? (body as oauth.TokenEndpointResponse) : response
     },
 
-    async revoke(token) {
+    async revoke({ tokens }) {
+      const token = tokens?.refreshToken ?? tokens?.accessToken
+      if (!token) return
       // Where the runtime has no such signal, it takes as long as it takes.
       const signal = AbortSignal.timeout?.(PATIENCE)
       const as = await server(signal)

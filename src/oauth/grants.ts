@@ -36,7 +36,8 @@ const REMEMBERED = 100
  * - A new refresh token replaces the old one; where there is none, the old one is kept. The session saves it before
  *   anybody goes on.
  * - An ID token must be about the same user (OpenID Connect Core §12.2): else the session ends. What it says of time does
- *   not count.
+ *   not count. One of another issuer, or for another client, is not taken, and a `degraded` event says so; the tokens
+ *   beside it are.
  * - `invalid_grant` ends the session. `invalid_client` and its kin do not: the error names the setting.
  * - A scope that is narrower than asked for is a `degraded` event.
  * - A refresh token that another session has spent, with this grant, is not sent: a second use would end the grant. The
@@ -51,33 +52,40 @@ const REMEMBERED = 100
  */
 export function refreshTokenGrant(options: OAuthClientOptions): RefreshTokenGrant {
   const client = createClient(options)
-  /** Refresh tokens that are on their way, with the signal that says until when; without one they are spent. */
-  const used = new Map<string, AbortSignal | undefined>()
+  /** Refresh tokens that are on their way, or spent. */
+  const used = new Set<string>()
 
   async function exchange({ tokens, signal, warn }: RefreshContext, target: Target) {
     const token = tokens?.refreshToken
     if (!token) throw new SessionError('session_expired', say('renewal'))
-    if (used.has(token) && !used.get(token)?.aborted) throw new SessionError('refresh_failed', say('spent'))
+    if (used.has(token)) throw new SessionError('refresh_failed', say('spent'))
     if (used.size > REMEMBERED) used.clear()
-    used.set(token, signal)
-    let spent: boolean | undefined
+    used.add(token)
+    // What nobody waits for any more may be sent again, as the session decides.
+    signal.addEventListener('abort', () => used.delete(token))
+    let answer: Awaited<ReturnType<typeof client.request>> | undefined
     try {
-      const answer = await client.request('refresh_token', { refresh_token: token }, target, signal)
-      if (answer instanceof Response) return answer
-      const { id_token, refresh_token, scope } = answer
-      spent = (refresh_token || token) !== token
-      const known = tokens.sub ?? subjectOf(tokens.id_token)
-      const subject = subjectOf(id_token)
-      if ((known ?? subject) !== (subject ?? known)) throw new SessionError('session_expired', say('subject'))
-      const granted = `${scope ?? ''}`
-      // Some give a list.
-      if (granted && target.scope?.split(' ').some((one) => !granted.split(/[ ,]/).includes(one)))
-        warn(say('narrowed', granted))
-      return answer
+      answer = await client.request('refresh_token', { refresh_token: token }, target, signal)
     } finally {
-      if (spent) used.set(token, undefined)
+      const { refresh_token } = Object(answer)
+      if (refresh_token && refresh_token !== token) used.add(token)
       else used.delete(token)
     }
+    if (answer instanceof Response) return answer
+    const former = claimsOf(`${tokens.id_token}`)
+    const { iss, aud, sub } = claimsOf(`${answer.id_token}`)
+    if (differ(tokens.sub ?? former.sub, sub)) throw new SessionError('session_expired', say('subject'))
+    const { issuer } = await client.server()
+    // The tokens beside it are good: they are of the server that was asked.
+    if (differ(former.iss ?? issuer, iss) || ![aud ?? options.clientId].flat().includes(options.clientId)) {
+      warn(say('id-token'))
+      Object.assign(answer, { id_token: tokens.id_token })
+    }
+    const granted = `${answer.scope ?? ''}`
+    // Some give a list.
+    if (granted && target.scope?.split(' ').some((one) => !granted.split(/[ ,]/).includes(one)))
+      warn(say('narrowed', granted))
+    return answer
   }
 
   return grantOf({ ...client, exchange }, options, { refresh: (context) => exchange(context, options) })
@@ -105,21 +113,17 @@ export function clientCredentialsGrant(options: OAuthClientOptions): Grant {
  * A grant, with what grants have in common. What is no option of a session is inherited: whoever spreads the grant into one
  * leaves it behind.
  */
-function grantOf<Besides extends object>(
-  { revoke, ...besides }: OAuthClient & Besides,
+const grantOf = <Besides extends OAuthClient>(
+  besides: Besides,
   { dpop }: OAuthClientOptions,
   own: Pick<Grant, 'refresh' | 'isTerminal'>,
-): Grant & Omit<OAuthClient & Besides, 'revoke'> {
-  return Object.assign(Object.create(besides), {
+): Grant & Besides =>
+  Object.assign(Object.create(besides), {
     ...own,
-    async revoke({ tokens }: { tokens: TokenSet | undefined }) {
-      const token = tokens?.refreshToken ?? tokens?.accessToken
-      if (token) await revoke(token)
-    },
+    revoke: besides.revoke,
     applyToken: dpop?.applyToken,
     shouldRefresh: dpop?.shouldRefresh,
   })
-}
 
-/** Whom an ID token is about. Undefined where it is none; two are read alike, whatever characters are in it. */
-const subjectOf = (token: unknown): unknown => claimsOf(`${token}`).sub
+/** Whether two ID tokens say different things: what one of them does not say is no difference. */
+const differ = (one: unknown, other: unknown): boolean => (one ?? other) !== (other ?? one)

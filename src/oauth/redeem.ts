@@ -41,8 +41,12 @@ export async function redeemCode({
   if (!state || !verifier || !code) throw new TypeError(say('redeem'))
   const own = { code, redirect_uri: redirectUri, code_verifier: verifier }
   const answer = await grant.request('authorization_code', own, { resource })
+  const check = (response: Response) => oauth.processGenericTokenEndpointResponse(as, grant.client, response)
   // What is no answer with tokens is told as oauth4webapi does.
-  return answer instanceof Response
-    ? oauth.processGenericTokenEndpointResponse(as, grant.client, answer)
-    : answer
+  if (answer instanceof Response) return check(answer)
+  // Whose they are must be certain. What is odd beside them is no reason to lose them.
+  const { access_token, token_type, id_token, ...rest } = answer
+  const body = JSON.stringify({ access_token, token_type, id_token: id_token || undefined })
+  const headers = { 'content-type': 'application/json' }
+  return Object.assign(await check(new Response(body, { headers })), rest)
 }

@@ -157,7 +157,13 @@ describe('refreshTokenGrant', () => {
     // Whole answers: the refresh token is spent.
     ['a page', [200, { 'content-type': 'text/html' }, '<html>'], 'refresh_failed', 1, /html/],
     ['a mac token', json(200, { access_token: 'a', token_type: 'mac' }), 'refresh_failed', 1, /token_type/],
-    ['no token_type', json(200, { access_token: 'a' }), 'refresh_failed', 1, /token_type/],
+    [
+      'a list of tokens',
+      json(200, { access_token: ['a'], token_type: 'bearer' }),
+      'refresh_failed',
+      1,
+      /token/,
+    ],
     [
       'far too many tokens',
       json(200, { access_token: 'a', token_type: 'bearer', more: 'x'.repeat(300_000) }),
@@ -199,6 +205,7 @@ describe('refreshTokenGrant', () => {
     ['no scope, in an empty text', () => ({ scope: '' })],
     ['a lifetime that is none', () => ({ expires_in: 'soon' })],
     ['a lifetime below zero', () => ({ expires_in: -1 })],
+    ['no type of token', () => ({ token_type: undefined })],
     ['an empty ID token', () => ({ id_token: '' })],
     ['an ID token that is none', () => ({ id_token: 'none' })],
     ['an ID token that is encrypted', () => ({ id_token: 'a.b.c.d.e' })],
@@ -229,15 +236,54 @@ describe('refreshTokenGrant', () => {
     expect(await failureOf(session.refresh())).toMatchObject({ code: 'session_expired' })
   })
 
-  test.each([{ iss: 'https://other.example.com' }, { aud: 'another client' }])(
-    'an ID token of %o is refused',
-    async (claim) => {
+  test.each([
+    { iss: 'https://other.example.com' },
+    { aud: 'another client' },
+    { aud: ['another client', 'a third'] },
+    { iss: null, aud: 5 },
+    { iss: ['https://other.example.com'] },
+  ])('an ID token of %o is not taken, and the tokens beside it are', async (claim) => {
+    const server = await start()
+    let wrong: object = claim
+    const { session } = signedIn(server, await server.mint(), {
+      fetch: changed((body) => ({ id_token: jwt({ alg: 'RS256' }, { ...claimsOf(body), ...wrong }) })),
+    })
+    const seen = watch(session)
+    const told = () => seen.of('degraded').map(({ reason }) => reason)
+    const claims = async () => {
+      const { id_token } = await session.getTokenSet()
+      return id_token ? claimsOf({ id_token }) : undefined
+    }
+    await session.refresh()
+    expect(await claims()).toBeUndefined()
+    expect(told()).toEqual(['an ID token of another issuer, or for another client, was not taken'])
+    wrong = {}
+    await session.refresh()
+    expect(await claims()).toMatchObject({ iss: server.issuer, aud: 'app', sub: 'alice' })
+    wrong = claim
+    await session.refresh()
+    // The former one is kept.
+    expect(await claims()).toMatchObject({ iss: server.issuer, aud: 'app', sub: 'alice' })
+    expect(server.count).toMatchObject({ token: 3, granted: 3, reuses: 0 })
+    expect(session.state.status).toBe('signed-in')
+    wrong = { ...claim, sub: 'somebody else' }
+    expect(await failureOf(session.refresh())).toMatchObject({ code: 'session_expired' })
+  })
+
+  test.each(['https://id.example.com/another-name', 'of the tenant'])(
+    'the issuer is that of the ID token of the sign-in, whatever the metadata call it: %s',
+    async (iss) => {
       const server = await start()
-      const more = {
-        fetch: changed((body) => ({ id_token: jwt({ alg: 'RS256' }, { ...claimsOf(body), ...claim }) })),
-      }
-      const { session } = signedIn(server, await server.mint(), more)
-      expect(await failureOf(session.refresh())).toMatchObject({ code: 'refresh_failed' })
+      const named = (body: Record<string, unknown>) => jwt({ alg: 'RS256' }, { ...claimsOf(body), iss })
+      const { session } = signedIn(
+        server,
+        { ...(await server.mint()), id_token: jwt({ alg: 'RS256' }, { iss, sub: 'alice', aud: 'app' }) },
+        { fetch: changed((body) => ({ id_token: named(body) })) },
+      )
+      const seen = watch(session)
+      await session.refresh()
+      expect(claimsOf(await session.getTokenSet())).toMatchObject({ iss, exp: expect.any(Number) })
+      expect(seen.of('degraded')).toEqual([])
     },
   )
 
