@@ -37,7 +37,7 @@ const MEMBERS =
 
 /** What was sent is no answer; and addresses, dates, and what any firewall says, are no words. */
 const PASSED_OVER =
-  /^(config|request|req|options|input|operation|headers?|output|stack|\w*(id|path|url)) |^\w+ (\d(?!\d? \w+:)|\/|http|forbidden$|syntaxerror)/i
+  /^(config|request|req|options|input|operation|headers?|output|socket|stack|\w*(id|path|url)) |^\w+ (\d(?!\d? \w+:)|\/|http|forbidden$|missing authentication token|syntaxerror)/i
 
 /** What a client puts around a body, by its members. */
 const WRAPPER =
@@ -79,9 +79,12 @@ export async function readAnswer(source: unknown, threw: boolean): Promise<Refre
   }
 
   const readObject = async (item: Members): Promise<void> => {
+    if (item.byteLength) return readText(new TextDecoder().decode(item as unknown as ArrayBuffer))
     const parent = Object.getPrototypeOf(item)
-    // Of any realm: test runners and frames have several.
-    const plain = Array.isArray(item) || !parent || !Object.getPrototypeOf(parent)
+    // Of any realm: test runners and frames have several. What was thrown with a stack is an error that was serialised.
+    const plain =
+      (Array.isArray(item) || !parent || !Object.getPrototypeOf(parent)) &&
+      !(threw && item === source && item.stack)
     const own = Object.keys(item)
     // Whatever somebody calls the error, or the body, that he has put into his own.
     const names = plain ? own : item.stack ? MEMBERS.concat(own) : MEMBERS
@@ -97,10 +100,13 @@ export async function readAnswer(source: unknown, threw: boolean): Promise<Refre
       const value = item[name]
       // Most members that clients have are not there.
       if (value === undefined) continue
+      // Behind other origins scripts see no such header.
+      if (/^retry_?(after|delay)$/i.test(name)) headers.push({ 'retry-after': value })
       const text = typeof value === 'string' ? value : ''
       if (PASSED_OVER.test(`${name} ${text}`)) continue
       if (typeof value === 'number') {
         const told = /status|httpcode/i.test(name)
+        if (plain && value === 401) words += ' unauthorized'
         if (value > 99 && value < 600) {
           if (told || (!plain && name === 'code')) status ??= value
           // XMLHttpRequest, of an answer that did not come.
@@ -111,7 +117,7 @@ export async function readAnswer(source: unknown, threw: boolean): Promise<Refre
       ) {
         faults += ` ${text.slice(0, 999).replace(/\S+:\/\/\S+|<.*/gs, '')}`
         if (name === 'message') innermost = text
-        if (!plain) readText(/^(\[\w+\]|\d+ \w+:|\S+$)/.exec(text)?.[0] ?? '')
+        if (!plain) readText(/^(\[\w+\]|\d+ \w+:|\S+$|{.*)/s.exec(text)?.[0] ?? '')
       } else {
         if (name === 'error') error ??= text
         if (/desc|message/.test(name)) description ??= text

@@ -79,11 +79,14 @@ const ANY = /^/
 
 /** A connection that broke, or an answer that was not waited for. */
 const LOST =
-  'network(?!])|fetch fa|to fetch|load fa|abort|deadline|timeout|timed.?out|epipe|socket|conn|terminated|premature|size of -1'
+  'network(?!])|fetch fa|to fetch|load fa|abort|deadline|timed?.?out|epipe|socket|conn|terminated|premature|size of -1'
 
 /** What is said of a token that is over, and of whoever has it. */
 const OVER =
-  '(expired|revoked|invalid|inactive|bad|unknown|used|reuse|blacklisted|disabled|no.longer|not.(be.)?(found|valid))'
+  '(expired|revoked|invalid|inactive|bad|unknown|used|reuse|blacklisted|disabled|deleted|no.longer|not.(be.)?(found|valid|active|exist|in.))'
+
+/** Who may be over. */
+const WHO = '(token|session|user|jwt|account|credential)'
 
 /**
  * What the answers of the world mean: the first rule that fits; `doubt` where none does.
@@ -104,30 +107,36 @@ const RULES: [about: RegExp, words: RegExp, kind: SetbackKind][] = [
   [/^(425|429|503)/, ANY, 'definite'],
   [
     /^[2-4-]/,
-    /too.?many|rate.?(limit|exceed)|throttl|(try|again).?later|retry your|a loop|slow.?down|temporar|\bunavailable|exhausted|dpop_nonce|unknown[_ ]error|permission_denied/,
+    /too.?many|rate.?(lim|ex)|throttl|(try|again).?later|a loop|slow.?down|temporar|unavailable|exhausted|dpop_nonce|unknown.err|permission_denied/,
     'definite',
   ],
   // Mistakes that look like refusals: no sign-in cures them.
-  [/^[2-4-]/, /invalid.?(client|grant.?type|dpop)|secret|csrf/, 'final'],
+  [/^[2-4-]/, /invalid.?(client|grant.?type|dpop)|secret|csrf|api.?key/, 'final'],
   // There is no such address; it may be that of a refresh token.
   [/^40[45]/, /\/|cannot|route/, 'final'],
   [
     /^[2-4-]/,
     RegExp(
-      `invalid.?grant|_required|interaction|(session|idle).{0,5}(end|term|time)|${OVER}[\\W_]*(refresh.?|user.?)?token|(token|session|user|jwt)[\\W_]*(\\w+\\W+){0,4}?${OVER}`,
+      `invalid.?grant|_required|(gin|ion|reset).?required|reconnect|(session|account|idle|activity).{0,5}(been.)?(end|term|time|close)|${OVER}[\\W_]*(refresh.?)?${WHO}|${WHO}[\\W_]*(\\w+\\W+){0,4}?${OVER}`,
     ),
     'rejected',
   ],
   // What is said of a server, where nothing is said of a token.
   [
     /^[2-4-]/,
-    /limit|quota|busy|overload|wait|again in \d|retry|concurren|in.progress|mainten|unavailable/,
+    /limit|quota|busy|overload|capacity|deadlock|wait|try.again|retry|concurren|in.progress|mainten|captcha|country/,
     'definite',
   ],
   [/^[2-4-]/, /invalid_(request|scope|target|arg)|unauthorized_client|unsupported_|access.denied/, 'final'],
   // What the server has met with behind it, and has told in its own answer.
-  [/^4/, RegExp(`server_error|internal|unexpected|gateway|database|${LOST}`), 'doubt'],
-  [/^[2-4-]/, /(un|not.?)auth|logged.out|in again/, 'rejected'],
+  [
+    /^4/,
+    RegExp(
+      `internal|unexpected|gateway|database|went wrong|(server|system|db|an).err|read propert|sql|getaddr|${LOST}`,
+    ),
+    'doubt',
+  ],
+  [/^[2-4-]/, /(un|not.?|\bre.?)(auth|log)|logged.out|in again|please.(log|sign)/, 'rejected'],
   // A 401 that misses something misses who one is.
   [/^4(?!0[13])/, /missing|malformed|required/, 'final'],
   [/^(2|3|404|405)/, ANY, 'final'],
@@ -214,6 +223,7 @@ function tokensIn(body: unknown, clock: Clock, cookie: boolean, aids: ReadingAid
 /** When Retry-After lets us try again: after seconds, or at a date of the server's own clock where it tells it. */
 function retryAt(answer: RefreshAnswer, { now }: Clock): number {
   const value = answer.header('retry-after')
-  const delay = Number(value) * 1000 || Date.parse(value) - (Date.parse(answer.header('date')) || now())
+  const delay =
+    Number(value.replace(/s$/, '')) * 1000 || Date.parse(value) - (Date.parse(answer.header('date')) || now())
   return delay > 0 ? Math.ceil(now() + Math.min(delay, LONGEST_RETRY_AFTER)) : 0
 }

@@ -41,6 +41,26 @@ describe('an error of any make tells what was answered', () => {
       expect((await thrown({ [name]: sent })).kind).toBe('final')
   })
 
+  test('but not what its client says of its connection', async () => {
+    const socket = { localAddress: '10.0.0.1', state: 'open' }
+    expect((await thrown({ status: 403, data: '<html></html>', socket })).kind).toBe('definite')
+  })
+
+  test('in its message, where that is the body', async () => {
+    const message = JSON.stringify({ error: 'invalid_grant', error_description: 'It was revoked' })
+    expect((await thrown({}, message)).kind).toBe('rejected')
+  })
+
+  test.each([
+    [{ name: 'AxiosError', message: 'Network Error', code: 'ERR_NETWORK' }, 'doubt'],
+    [{ name: 'Error', message: 'connect ECONNREFUSED 10.0.0.1:80', code: 'ECONNREFUSED' }, 'definite'],
+    [{ name: 'TypeError', message: 'fetch failed' }, 'doubt'],
+    [{ name: 'Error', message: 'refresh failed' }, 'final'],
+  ])('once it was serialised: %o', async (error, kind) => {
+    const { stack } = new Error(error.message)
+    expect((await settle(Promise.reject({ ...error, stack }))).kind).toBe(kind)
+  })
+
   test('nor any number that it has', async () => {
     expect((await thrown({ errno: 401, code: 16, line: 500 })).kind).toBe('final')
   })
@@ -95,6 +115,26 @@ describe('clients of other worlds are understood', () => {
   )
 })
 
+describe('a body of bytes is read', () => {
+  const TOKENS = { access_token: 'new', expires_in: 60 }
+  const KINDS: [string, (bytes: Uint8Array<ArrayBuffer>) => unknown][] = [
+    ['Uint8Array', (bytes) => bytes],
+    ['Buffer', (bytes) => Buffer.from(bytes)],
+    ['ArrayBuffer', (bytes) => bytes.buffer],
+    ['Blob', (bytes) => new Blob([bytes])],
+  ]
+
+  test.each(KINDS)('%s', async (_, make) => {
+    const respond = (status: number, body: unknown) => {
+      const text = typeof body === 'string' ? body : JSON.stringify(body)
+      return settle(Promise.resolve({ status, headers: {}, data: make(new TextEncoder().encode(text)) }))
+    }
+    expect((await respond(200, TOKENS)).kind).toBe('tokens')
+    expect((await respond(400, { error: 'invalid_client' })).kind).toBe('final')
+    expect((await respond(403, '<html></html>')).kind).toBe('definite')
+  })
+})
+
 describe('Retry-After', () => {
   const KEPT = [
     ['as the server writes it', { 'Retry-After': '17' }],
@@ -111,5 +151,23 @@ describe('Retry-After', () => {
   test.each([400, 401, 403, 409])('of a %d says that it is no refusal', async (status) => {
     const answer = () => new Response('{"message":"Not now"}', { status, headers: { 'retry-after': '17' } })
     expect(await settle(Promise.resolve(answer()))).toEqual({ kind: 'definite', patience: 17_000 })
+  })
+
+  test.each([
+    [{ message: 'You are being rate limited.', retry_after: 64.5 }, 64_500],
+    [{ error: 'Too many', retryAfter: '17' }, 17_000],
+    [{ ok: false, parameters: { retry_after: 35 } }, 35_000],
+    [
+      { error: { status: 'RESOURCE_EXHAUSTED', details: [{ '@type': 'RetryInfo', retryDelay: '3.5s' }] } },
+      3_500,
+    ],
+    [{ retry_after: null }, 0],
+    [{ retry_after: -3 }, 0],
+    [{ retryAfter: 'soon' }, 0],
+  ])('is found in the body, where scripts may not see the header: %o', async (body, patience) => {
+    const respond = (headers: Record<string, string>) =>
+      settle(Promise.resolve(Response.json(body, { status: 429, headers })))
+    expect(await respond({})).toEqual({ kind: 'definite', patience })
+    expect(await respond({ 'retry-after': '2' })).toEqual({ kind: 'definite', patience: 2_000 })
   })
 })

@@ -727,8 +727,10 @@ export const PROVIDERS: ProviderAnswer[] = ROWS.map(
   }),
 )
 
+type OtherAnswer = [what: string, status: number, body: unknown, verdict: Verdict]
+
 /** Answers of proxies, firewalls, frameworks and people's own servers, which nobody documents. */
-export const OTHERS: [what: string, status: number, body: unknown, verdict: Verdict][] = [
+export const OTHERS: OtherAnswer[] = [
   [
     'tokens as a form',
     200,
@@ -812,6 +814,62 @@ export const OTHERS: [what: string, status: number, body: unknown, verdict: Verd
     { error: 'invalid_grant', error_description: 'AADSTS700084: its lifetime is limited, and over' },
     'rejected',
   ],
+  ['trouble, in the words of a framework: it went wrong', 400, { message: 'Something went wrong' }, 'doubt'],
+  ['trouble, in the words of a framework: an error', 401, { message: 'An error has occurred.' }, 'doubt'],
+  [
+    'what the server met behind it: a mistake of its own',
+    401,
+    { message: "Cannot read properties of undefined (reading 'id')" },
+    'doubt',
+  ],
+  ['what the server met behind it: a name', 401, { message: 'getaddrinfo ENOTFOUND redis' }, 'doubt'],
+  ['what the server met behind it: db_error', 400, { error: 'db_error' }, 'doubt'],
+  ['what the server met behind it: system error', 400, { errcode: -1, errmsg: 'system error' }, 'doubt'],
+  ['what the server met behind it: MySQL', 401, { message: 'MySQL server has gone away' }, 'doubt'],
+  ['two at a time, in a database', 400, { message: 'Deadlock found when trying to get lock' }, 'definite'],
+  ['at its capacity', 401, { message: 'The server is over capacity' }, 'definite'],
+  ['it failed, and says to try again', 401, { message: 'Oops! Please try again.' }, 'definite'],
+  ['a firewall that asks who one is', 403, { message: 'Please solve the captcha' }, 'definite'],
+  ['a firewall that asks from where', 403, { message: 'Not available in your country' }, 'definite'],
+  ['a gateway that knows no such address', 403, { message: 'Missing Authentication Token' }, 'definite'],
+  ['the key of an app', 401, { message: 'Invalid API key' }, 'final'],
+  ['not in the database', 403, { message: 'Refresh token is not in database!' }, 'rejected'],
+  ['ended by somebody', 401, { message: 'Session has been terminated' }, 'rejected'],
+  ['ended with the account', 401, { message: 'Your account has been terminated' }, 'rejected'],
+  ['nothing was done', 401, { message: 'Inactivity timeout' }, 'rejected'],
+  ['to log in', 400, { message: 'Login required' }, 'rejected'],
+  ['to choose a password', 400, { __type: 'PasswordResetRequiredException' }, 'rejected'],
+  ['to connect again', 400, { message: 'Please reconnect your account' }, 'rejected'],
+  ...(
+    [
+      'Please log in',
+      'Please sign in.',
+      'You are not logged in',
+      'Re-login required',
+      'Please re-authenticate',
+      'Invalid session',
+      'Invalid credentials',
+      'Session closed',
+      'Session is not active',
+      'Session does not exist',
+      'Unknown user',
+      'User deleted',
+      'Account disabled',
+      'Token deleted',
+      'Refresh token does not exist',
+    ] as const
+  ).map(
+    (message): OtherAnswer => [`in an envelope: ${message}`, 200, { success: false, message }, 'rejected'],
+  ),
+  ['in an envelope: a status', 200, { code: 401, msg: '账号未登录', data: null }, 'rejected'],
+  ['in an envelope: a status, deeper', 200, { error: { status: 401, message: 'no' } }, 'rejected'],
+  [
+    'in an envelope: all is well, but where is the token',
+    200,
+    { msg: 'Logged in', data: { jwt: 'a.b.c' } },
+    'final',
+  ],
+  ['in an envelope: all is well', 200, { code: 200, message: 'User logged in', authToken: 'a.b.c' }, 'final'],
   ['one token as a form', 200, 'access_token=abc', 'tokens'],
   ['an unknown 400', 400, { code: 'E1234', message: 'Cannot process' }, 'rejected'],
   ['a bare 400', 400, '', 'rejected'],
