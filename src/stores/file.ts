@@ -113,9 +113,8 @@ function check({ lease = 1, ttl = SHORTEST_TTL, secrets, migrate }: Partial<File
  * and nothing that leads elsewhere.
  */
 function folderNameOf(id: string): string {
-  const name = Array.from(Buffer.from(id), (byte) => {
-    const character = String.fromCharCode(byte)
-    return /[a-z0-9_-]/.test(character) ? character : `%${byte.toString(16).padStart(2, '0')}`
-  }).join('')
+  const name = Buffer.from(id)
+    .toString('latin1')
+    .replace(/[^a-z0-9_-]/g, (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, '0')}`)
   return `login-${name.length > LONGEST_NAME ? `=${createHash('sha256').update(id).digest('hex')}` : name}`
 }

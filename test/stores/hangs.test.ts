@@ -48,7 +48,7 @@ const real = await vi.importActual<typeof Files>('node:fs/promises')
 const path = newFolder()
 hangTests({
   name: 'fileStore',
-  places: ['readdir', 'readFile', 'open', 'link', 'unlink', 'rename'],
+  places: ['readdir', 'open', 'link', 'unlink', 'rename'],
   tidies: ['unlink', 'rename'],
   shared: true,
   open(letHang) {

@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
 import type { Claim } from '../shared/exclusive.ts'
+import { createSilence } from '../shared/silence.ts'
 import type { Register } from './register.ts'
 import type { State, Turn } from './state.ts'
 
@@ -23,8 +24,7 @@ const LONGEST_SILENCE = 60_000
 /** Turns that are part of the state: one is taken by replacing it. The next claim, by its number among ours. */
 export function createClaims(surroundings: Surroundings): (id: number) => Claim<State> {
   const { clock, ttl, owner, register, tell } = surroundings
-  /** What the holder has said last, and since when that is known here. */
-  let sighting = { key: '', since: 0 }
+  const silence = createSilence(clock)
 
   /**
    * Whether somebody may still be at work: until he was seen to be silent for as long as he keeps his turn. Clocks of two
@@ -32,9 +32,7 @@ export function createClaims(surroundings: Surroundings): (id: number) => Claim<
    */
   function isTaken(turn: Turn | undefined): boolean {
     if (!turn || turn.owner === owner) return false
-    const key = `${turn.owner} ${turn.id} ${turn.beat}`
-    if (sighting.key !== key) sighting = { key, since: clock.monotonic() }
-    const silent = clock.monotonic() - sighting.since
+    const silent = silence(`${turn.owner} ${turn.id} ${turn.beat}`)
     return silent < Math.min(turn.ttl, LONGEST_SILENCE) && clock.now() < turn.until + LONGEST_SILENCE
   }
 
@@ -84,7 +82,7 @@ export function createClaims(surroundings: Surroundings): (id: number) => Claim<
         })),
 
       async begin(until) {
-        let generation = -2
+        let generation = -1
         const ours = await beat(until, ({ record, ...state }) => {
           if (!record) return state
           generation = Math.max(record.version.generation, record.pending?.generation ?? 0) + 1

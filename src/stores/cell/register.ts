@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
 import { say } from '../../core/messages.ts'
-import { patience } from '../../core/patience.ts'
+import { within } from '../shared/within.ts'
 import type { Cell } from './cell.ts'
 import { type State, stateOf, textOf } from './state.ts'
 
@@ -29,7 +29,7 @@ export function createRegister(
   let foreign: string | undefined
 
   async function look(): Promise<{ readonly text: string | undefined }> {
-    const found: unknown = await within(() => cell.read())
+    const found: unknown = await answered(() => cell.read())
     const text = found ?? undefined
     if (text !== undefined && typeof text !== 'string')
       throw new TypeError(say('cell-answer', 'read', 'the text that was written', typeof text))
@@ -46,23 +46,15 @@ export function createRegister(
     return state ?? {}
   }
 
-  async function within<T>(call: () => Promise<T>): Promise<T> {
-    let done = () => {}
+  async function answered<T>(call: () => Promise<T>): Promise<T> {
     try {
-      return await Promise.race([
-        (async () => call())(),
-        new Promise<never>((_, reject) => {
-          done = patience(clock, timeout, () => reject(new Error(`no answer within ${timeout} ms`)))
-        }),
-      ])
+      return await within(clock, timeout, `no answer within ${timeout} ms`, call)
     } catch (error) {
       // Some clients repeat the whole command, tokens and all: what is in brackets, or comes after, is not told.
       const [reason = ''] = String(Object(error).message).split(/[[{\n]/)
       throw Object.assign(new Error(say('cell-away', reason.slice(0, LONGEST_REASON))), {
         code: 'cell_unavailable',
       })
-    } finally {
-      done()
     }
   }
 
@@ -80,7 +72,7 @@ export function createRegister(
         const after = textOf(next)
         // Nobody knows what counts until it has answered.
         head = undefined
-        const replaced: unknown = await within(() => cell.replace(text, after, tells()))
+        const replaced: unknown = await answered(() => cell.replace(text, after, tells()))
         if (typeof replaced !== 'boolean')
           throw new TypeError(say('cell-answer', 'replace', 'whether it was replaced', typeof replaced))
         if (replaced) {

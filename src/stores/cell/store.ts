@@ -1,5 +1,6 @@
 import { type Clock, idly } from '../../core/clock.ts'
 import { isNews, join, newNonce, type SessionStore } from '../../core/store.ts'
+import { createAgain } from '../shared/again.ts'
 import { createExclusive } from '../shared/exclusive.ts'
 import { createNews } from '../shared/news.ts'
 import type { Cell } from './cell.ts'
@@ -20,8 +21,6 @@ export interface Home {
 export function createCellStore({ cell, clock, lease, ttl, timeout, poll }: Home): SessionStore {
   const { learn, tell, report, watch, end } = createNews()
   let unlisten: (() => void) | undefined
-  let reading = false
-  let readAgain = false
   let closed = false
 
   const register = createRegister(cell, { clock, timeout, degraded: report })
@@ -32,22 +31,16 @@ export function createCellStore({ cell, clock, lease, ttl, timeout, poll }: Home
     createClaims({ clock, ttl, owner: newNonce(clock), register, tell: ({ record }) => tell(record) }),
   )
 
-  async function news(): Promise<void> {
-    readAgain = true
-    if (reading) return
-    reading = true
-    while (readAgain && !closed) {
-      readAgain = false
-      // What cannot be read now is looked at when it is needed.
-      await register.read().then(
-        ({ record }) => tell(record),
-        () => {},
-      )
-    }
-    reading = false
+  const news = createAgain(async () => {
+    if (closed) return
+    // What cannot be read now is looked at when it is needed.
+    await register.read().then(
+      ({ record }) => tell(record),
+      () => {},
+    )
     // Whoever waits may hear first that there is nothing to wait for any more.
     exclusive.wake()
-  }
+  })
 
   function listen(): void {
     if (unlisten || closed) return

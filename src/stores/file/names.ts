@@ -9,13 +9,32 @@
 /** A temporary file of somebody who was killed between two steps, milliseconds after. It holds tokens. */
 const FORGOTTEN = 60_000
 
+/** A folder begins with 1; or with 2, where something else is there. */
+export const FIRST = 2
+
+/** The least that has a time. Where something else is in the first two, it goes on here. */
+export const EARLIEST = 1e12
+
+/** No clock of a computer shows so late a time. */
+const LATEST = 1e13
+
 export const nameOf = (number: number): string => `${number}.login.json`
 
 export const givenName = (turn: string): string => `${turn}.given`
 
-/** 0 for all but states. Numbers that are close to the last one of 15 digits are none of ours: each must have a next one. */
+/**
+ * Whether it is a number with a time, and has a next one: however far ahead somebody has put it, time goes faster than
+ * numbers do.
+ */
+export function hasTime(number: number): boolean {
+  return Number.isInteger(number) && number >= EARLIEST && number < LATEST + Date.now()
+}
+
+/** 0 for all but states. */
 export function numberOf(name: string): number {
-  return /^(1|2|[1-9]\d{12,13}|[1-8]\d{14})\.login\.json$/.test(name) ? Number.parseInt(name, 10) : 0
+  const number = Number.parseInt(name, 10)
+  const known = (number > 0 && number <= FIRST) || hasTime(number)
+  return known && nameOf(number) === name ? number : 0
 }
 
 /** The greatest first. */
@@ -26,37 +45,23 @@ export function numbersIn(names: readonly string[]): number[] {
     .sort((a, b) => b - a)
 }
 
-/** Whether a turn was given back. */
-export function isGiven(turn: string | undefined, names: readonly string[]): boolean {
-  return turn !== undefined && names.includes(givenName(turn))
-}
-
 /** The temporary files that somebody wrote in this turn. */
 export function namesOfTurn(turn: string, names: readonly string[]): string[] {
-  return names.filter((name) => temporary(name)?.[2] === turn)
+  return names.filter((name) => temporary(name)[2] === turn)
 }
 
 /**
  * Whether nobody needs what has this name any more.
  *
  * @param turn the present one
- * @param ended the session is over: not even the file of the turn may keep its tokens
- * @param former the one before
+ * @param ended the session is over: no file may keep its tokens, not even that of the turn
  */
-export function isLeftOver(
-  name: string,
-  turn: string | undefined,
-  ended: boolean,
-  former: string | undefined,
-): boolean {
-  const given = /^(\w+)\.given$/.exec(name)
-  if (given) return given[1] !== turn
-  const [, time, id] = temporary(name) ?? []
-  if (!id) return false
-  if (id === turn) return ended
-  return id === former || Math.abs(Date.now() - Number(time)) > FORGOTTEN
+export function isLeftOver(name: string, turn: string | undefined, ended: boolean): boolean {
+  const [, time, id, given] = temporary(name)
+  if (given) return given !== turn
+  return id !== undefined && (ended || (id !== turn && Math.abs(Date.now() - Number(time)) > FORGOTTEN))
 }
 
-function temporary(name: string): RegExpExecArray | null {
-  return /^\.(\d+)-(\w+)/.exec(name)
+function temporary(name: string): readonly (string | undefined)[] {
+  return /^\.(\d+)-(\w+)|^(\w+)\.given$/.exec(name) ?? []
 }

@@ -1,8 +1,8 @@
 import { constants } from 'node:fs'
-import { link, mkdir, open, readdir, readFile, rename, rm, unlink } from 'node:fs/promises'
+import { link, mkdir, open, readdir, rename, rm, unlink } from 'node:fs/promises'
 import { join as pathTo } from 'node:path'
 import { say } from '../../core/messages.ts'
-import { isGiven, isLeftOver, nameOf, numberOf, numbersIn } from './names.ts'
+import { EARLIEST, FIRST, givenName, isLeftOver, nameOf, numberOf, numbersIn } from './names.ts'
 import { FORMAT, type State, stateOf } from './state.ts'
 
 /** What is there, and what the folder holds. */
@@ -42,12 +42,6 @@ export interface Register {
   /** Whether an event with this name tells nothing new. */
   isOld(name: string): boolean
 }
-
-/** A folder begins with 1; or with 2, where something else is there. */
-const FIRST = 2
-
-/** The least that has a time. Where something else is in the first two, it goes on here. */
-const EARLIEST = 1e12
 
 const NOTHING: Head = { number: 0, state: {}, names: [] }
 
@@ -101,7 +95,7 @@ export function createRegister(path: string, degraded: (reason: string) => void)
           degraded(say('file-foreign', at(number)))
         }
       }
-      if (isGiven(state.turn?.id, names)) state = { ...state, turn: undefined }
+      if (state.turn && names.includes(givenName(state.turn.id))) state = { ...state, turn: undefined }
       const found = { number, state, names }
       if (!hasty) head = found
       return found
@@ -137,12 +131,13 @@ export function createRegister(path: string, degraded: (reason: string) => void)
         skipped: skipped?.length ? skipped : undefined,
       }
       if (number <= FIRST) state.since = laterNumber()
+      const text = JSON.stringify(state)
       const temporary = pathTo(path, manner.name ?? newName())
       let linked = false
       try {
-        await write(temporary, JSON.stringify(state), flush)
+        await write(temporary, text, flush)
         writing = number
-        linked = await publish(temporary, number, JSON.stringify(state), flush)
+        linked = await publish(temporary, number, text, flush)
       } catch (error) {
         // The folder has gone since the look.
         if (codeOf(error) !== 'ENOENT' || ++lost > TRIES) throw error
@@ -155,7 +150,7 @@ export function createRegister(path: string, degraded: (reason: string) => void)
       const names = await list()
       if (numbersIn(names)[0] === number) {
         head = number > FIRST ? { number, state, names } : NOTHING
-        await clean(state, names, from.state.turn?.id)
+        await clean(state, names)
         return state
       }
       // Overtaken: by somebody who has built on ours, or while we slept. It is looked at whether it counts.
@@ -187,7 +182,7 @@ export function createRegister(path: string, degraded: (reason: string) => void)
   }
 
   /** Removes what is no longer needed. The former state stays, unless its tokens must not. */
-  async function clean(state: State, names: readonly string[], former: string | undefined): Promise<void> {
+  async function clean(state: State, names: readonly string[]): Promise<void> {
     const ended = state.record?.ended !== undefined
     const old = numbersIn(names).slice(ended ? 1 : 2)
     await Promise.all(
@@ -196,9 +191,7 @@ export function createRegister(path: string, degraded: (reason: string) => void)
         const file = pathTo(path, name)
         if (state.skipped?.includes(number))
           return rename(file, `${file}${newName()}.unreadable`).catch(() => {})
-        return old.includes(number) || isLeftOver(name, state.turn?.id, ended, former)
-          ? remove(file)
-          : undefined
+        return old.includes(number) || isLeftOver(name, state.turn?.id, ended) ? remove(file) : undefined
       }),
     )
   }
@@ -236,11 +229,21 @@ const NO_FILE = /ENOENT|DIR|LOOP|ENXIO|NOTSUP|ERR_|Range/
 
 /** What a file holds; nothing where it has gone, leads nowhere, or is none. */
 export function textOf(path: string): Promise<string> {
-  // Nobody may ever write into a pipe.
-  const read = (file: string) => readFile(file, { encoding: 'utf8', flag: constants.O_NONBLOCK })
-  return read(path)
-    .catch((error) => (codeOf(error) === 'EISDIR' ? read(pathTo(path, INNER)) : Promise.reject(error)))
+  return contentOf(path)
+    .catch((error) => (codeOf(error) === 'EISDIR' ? contentOf(pathTo(path, INNER)) : Promise.reject(error)))
     .catch(orNone('', NO_FILE))
+}
+
+async function contentOf(path: string): Promise<string> {
+  // Nobody may ever write into a pipe.
+  const file = await open(path, constants.O_NONBLOCK)
+  try {
+    // What has no size holds nothing, or has no end.
+    const status = await file.stat()
+    return status.size || status.isDirectory() ? await file.readFile('utf8') : ''
+  } finally {
+    await file.close()
+  }
 }
 
 /** What is not there is nothing. */

@@ -2,7 +2,6 @@ import { say } from '../../core/messages.ts'
 import { type Stored, storedOf } from '../../core/store.ts'
 import type { TokenSet } from '../../core/tokens.ts'
 import type { KeyValueStorage } from '../memory.ts'
-import type { Soon } from './soon.ts'
 
 /** A record as it is on the disk: with a name in the place of tokens that are kept elsewhere. */
 export type Kept = Stored & { readonly secret?: string | undefined }
@@ -15,6 +14,9 @@ export interface Secrets {
   /** Removes what has these names. */
   drop(names: readonly (string | undefined)[]): Promise<void>
 }
+
+/** What somebody else's operation brings, as long as it is waited for; `name` says what did not come to an end. */
+export type Soon = <T>(name: string, call: () => T | PromiseLike<T>) => Promise<T>
 
 /** Characters. Windows keeps 2,560 bytes for each entry, and each character takes two. */
 const LONGEST = 1_200
@@ -29,7 +31,7 @@ export function createSecrets(storage: KeyValueStorage | undefined, soon: Soon):
   let known: { secret: string | undefined; tokens: TokenSet } | undefined
 
   const entries = (secret = '') =>
-    Array.from({ length: Number(secret.split('/')[1]) }, (_, index) => `${secret}.${index}`)
+    Array.from({ length: Number(/\/(\d{1,3})$/.exec(secret)?.[1] ?? 0) }, (_, index) => `${secret}.${index}`)
 
   const answerOf = <T>(call: () => T | PromiseLike<T>) => soon('secrets', call)
 

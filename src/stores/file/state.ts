@@ -1,5 +1,6 @@
 import { say } from '../../core/messages.ts'
 import { isCount, storedOf } from '../../core/store.ts'
+import { hasTime } from './names.ts'
 import type { Owner } from './owner.ts'
 import type { Kept } from './secrets.ts'
 
@@ -43,11 +44,11 @@ export function stateOf(text: string): State | undefined {
   } catch {
     return undefined
   }
-  const { 'refresh-once': format, record, turn, since, skipped } = Object(found)
+  const { 'refresh-once': format, record, turn, since, skipped, secrets } = Object(found)
   if (!isCount(format)) return undefined
   if (format > FORMAT) throw new Error(say('file-format'))
   const known = storedOf(record)
-  if ((record !== undefined && !known) || (since !== undefined && !isCount(since))) return undefined
+  if ((record !== undefined && !known) || (since !== undefined && !hasTime(since))) return undefined
   const { id, generation, until, ttl } = Object(turn)
   const whole = /^\w+$/.test(id) && isCount(generation) && Number.isFinite(until) && ttl > 0
   return {
@@ -55,5 +56,6 @@ export function stateOf(text: string): State | undefined {
     record: known,
     turn: whole ? turn : undefined,
     skipped: Array.isArray(skipped) ? skipped : undefined,
+    secrets: Array.isArray(secrets) ? secrets.filter((name) => typeof name === 'string') : undefined,
   }
 }

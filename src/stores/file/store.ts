@@ -1,22 +1,18 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, watch as watchFolder } from 'node:fs'
 import { appendFile } from 'node:fs/promises'
-import { basename, join as pathTo } from 'node:path'
-import type { Clock } from '../../core/clock.ts'
+import { basename } from 'node:path'
+import { type Clock, systemClock } from '../../core/clock.ts'
 import { say } from '../../core/messages.ts'
-import {
-  compareVersions,
-  join,
-  newEpoch,
-  newNonce,
-  type SessionStore,
-  type Stored,
-} from '../../core/store.ts'
+import { join, newEpoch, newNonce, type SessionStore, type Stored } from '../../core/store.ts'
 import { readTokens } from '../../core/tokens.ts'
 import type { KeyValueStorage } from '../memory.ts'
+import { createAgain } from '../shared/again.ts'
+import { createExclusive } from '../shared/exclusive.ts'
 import { createNews } from '../shared/news.ts'
-import { createExclusive } from './exclusive.ts'
-import { namesOfTurn, numberOf } from './names.ts'
+import { within } from '../shared/within.ts'
+import { createClaims } from './claim.ts'
+import { numberOf } from './names.ts'
 import {
   type Change,
   createRegister,
@@ -26,9 +22,8 @@ import {
   type Register,
   textOf,
 } from './register.ts'
-import { createSecrets, type Kept } from './secrets.ts'
-import { createSoon } from './soon.ts'
-import { type State, stateOf, type Turn } from './state.ts'
+import { createSecrets, type Kept, type Soon } from './secrets.ts'
+import type { State } from './state.ts'
 
 /** Where a login lives. Times are in milliseconds. */
 export interface Home {
@@ -50,11 +45,10 @@ const FOLDER = 'the folder'
 export function createFileStore({ path, clock, lease, ttl, secrets: storage, migrate }: Home): SessionStore {
   const { isNew, learn, tell, report, watch, end } = createNews()
   let watcher: { close(): void } | undefined
-  let reading = false
-  let readAgain = false
   let closed = false
 
-  const soon = createSoon(lease / PATIENCE)
+  // What the machine does takes the machine's own time, whatever clock a session is given.
+  const soon: Soon = (name, call) => within(systemClock, lease / PATIENCE, say('hangs', name), call)
   const secrets = createSecrets(storage, soon)
   const disk = createRegister(path, report)
   const register: Register = {
@@ -62,7 +56,8 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
     look: (hasty) => soon(FOLDER, () => disk.look(hasty)),
     update: (change, manner) => soon(FOLDER, () => disk.update(change, manner)),
   }
-  const exclusive = createExclusive({ path, clock, lease, ttl, register, soon, change, listen, inherit })
+  const { claim, own, shown } = createClaims({ path, clock, lease, ttl, register, soon, change, listen })
+  const exclusive = createExclusive(clock, lease, ttl, claim)
 
   async function change(make: Change, manner?: Manner): Promise<State> {
     const state = await register.update(make, manner)
@@ -70,46 +65,17 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
     return state
   }
 
-  /** A turn that is under way is a reservation. */
-  function shown({ record, turn }: State): Kept | undefined {
-    const own = exclusive.own()
-    const mine = own?.id === turn?.id ? own : undefined
-    if (!record || !turn || turn.generation <= record.version.generation || (mine && !mine.begun))
-      return record
-    return { ...record, pending: { generation: turn.generation, until: mine?.cleared ? 0 : turn.until } }
-  }
-
-  async function inherit(turn: Turn, state: State, names: readonly string[]): Promise<State> {
-    let inherited = state
-    for (const name of namesOfTurn(turn.id, names)) {
-      const left = stateOf(await textOf(pathTo(path, name)))
-      if (
-        left?.record &&
-        (!inherited.record || compareVersions(left.record.version, inherited.record.version) > 0)
-      )
-        inherited = { ...state, record: left.record, secrets: left.secrets }
-    }
-    return inherited
-  }
-
   async function hear(record: Kept | undefined): Promise<void> {
     if (record && isNew(record)) tell(await secrets.get(record).catch(() => undefined))
   }
 
-  async function read(): Promise<void> {
-    readAgain = true
-    if (reading) return
-    reading = true
-    while (readAgain) {
-      readAgain = false
-      // What cannot be read now is looked at when it is needed.
-      await register.look().then(
-        ({ state }) => hear(state.record),
-        () => {},
-      )
-    }
-    reading = false
-  }
+  const read = createAgain(async () => {
+    // What cannot be read now is looked at when it is needed.
+    await register.look().then(
+      ({ state }) => hear(state.record),
+      () => {},
+    )
+  })
 
   function heard(_: string, name: string | null): void {
     const gone = name === basename(path)
@@ -144,7 +110,7 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
   async function put(next: Stored, first = false): Promise<State> {
     // Before it is written: the event may come before we know that it was.
     learn(next)
-    const own = exclusive.own()
+    const turn = own()
     const kept = await secrets.put(next)
     const state = await change(
       ({ record, secrets = [] }) => {
@@ -158,11 +124,11 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
       },
       {
         flush: Boolean(next.tokens ?? next.ended),
-        guess: Boolean(own?.begun),
-        name: newName(own && `${own.id}-${newId()}`),
+        guess: Boolean(turn?.open),
+        name: newName(turn && `${turn.id}-${newId()}`),
       },
     )
-    if (own && Number(state.record?.version.generation) >= own.generation) own.saved = true
+    if (turn && Number(state.record?.version.generation) >= turn.generation) turn.open = false
     // The newest and the one before are needed; after the end none is, nor is one that did not come to be the record.
     const all = new Set([...(state.secrets ?? []), kept.secret])
     await secrets.drop([...all].slice(state.record?.ended ? 0 : 2))
@@ -195,7 +161,7 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
 
   return {
     async load() {
-      let { state } = exclusive.said() ?? (await register.look(!exclusive.own()))
+      let { state } = exclusive.said() ?? (await register.look(!own()))
       if (!state.record && migrate) state = await takeOver(state)
       listen()
       const record = shown(state)
@@ -225,7 +191,6 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
       closed = true
       end()
       unlisten()
-      soon.close()
     },
   }
 }

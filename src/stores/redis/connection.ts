@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts'
-import { patience } from '../../core/patience.ts'
+import { within } from '../shared/within.ts'
 import type { Script } from './scripts.ts'
 
 /** What is used of node-redis (`redis`): a client, or a cluster. */
@@ -167,20 +167,12 @@ function unknownClient(): never {
  *
  * The errors of clients hold the arguments of the command, tokens among them: only the message is kept.
  */
-export async function within<T>(promise: Promise<T>, timeout: number, clock: Clock): Promise<T> {
-  let done = () => {}
+export async function answered<T>(promise: Promise<T>, timeout: number, clock: Clock): Promise<T> {
   try {
-    return await Promise.race([
-      promise,
-      new Promise<never>((_, reject) => {
-        done = patience(clock, timeout, () => reject(new Error(`no answer within ${timeout} ms`)))
-      }),
-    ])
+    return await within(clock, timeout, `no answer within ${timeout} ms`, () => promise)
   } catch (error) {
     const [message] = messageOf(error).split(', with args')
     throw Object.assign(new Error(`Redis is not available: ${message}`), { code: 'redis_unavailable' })
-  } finally {
-    done()
   }
 }
 

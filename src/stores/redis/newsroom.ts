@@ -1,6 +1,6 @@
 import { type Clock, idly } from '../../core/clock.ts'
 import { keepTrying } from '../../core/keep-trying.ts'
-import { type Connection, type Subscriber, within } from './connection.ts'
+import { answered, type Connection, type Subscriber } from './connection.ts'
 
 /** One context that listens to one session. */
 interface Listener {
@@ -63,7 +63,7 @@ export function createNewsroom({ subscribe }: Connection, clock: Clock, timeout:
     const ask = async () => {
       const asked = Promise.resolve(work())
       try {
-        return await within(asked, timeout, clock)
+        return await answered(asked, timeout, clock)
       } catch (error) {
         asked.then(
           () => tell(name),

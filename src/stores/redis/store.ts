@@ -1,8 +1,9 @@
 import { newNonce, type SessionStore, type Stored } from '../../core/store.ts'
+import { createAgain } from '../shared/again.ts'
 import { createExclusive } from '../shared/exclusive.ts'
 import { createNews } from '../shared/news.ts'
 import { createClaim } from './claim.ts'
-import { within } from './connection.ts'
+import { answered } from './connection.ts'
 import { fieldsOf, isFilled, nameOf, recordOf } from './fields.ts'
 import type { Home, Shared } from './home.ts'
 import { FORGET, LOAD, SAVE } from './scripts.ts'
@@ -13,10 +14,9 @@ export function createRedisStore(id: string, shared: Shared): SessionStore {
   const key = prefix + encode(id)
   const context = newNonce(clock)
   const run: Home['run'] = (script, args) =>
-    within(connection.run(script, key, args.map(String)), timeout, clock)
+    answered(connection.run(script, key, args.map(String)), timeout, clock)
   const { learn, tell, report, watch, end } = createNews()
-  let reading: Promise<void> | undefined
-  let readAgain = false
+  let reading = Promise.resolve()
   let listening: Promise<unknown> | undefined
   /** Something was read after the subscription: nothing before it was missed. */
   let verified = false
@@ -25,13 +25,11 @@ export function createRedisStore(id: string, shared: Shared): SessionStore {
   const listener = {
     context,
     news() {
-      readAgain = true
-      reading ??= read()
+      reading = read()
     },
     wake() {
       // Whoever waits may hear first that there is nothing to wait for any more.
-      if (reading) void reading.then(exclusive.wake)
-      else exclusive.wake()
+      void reading.then(exclusive.wake)
     },
   }
 
@@ -55,17 +53,13 @@ export function createRedisStore(id: string, shared: Shared): SessionStore {
     return listening
   }
 
-  async function read(): Promise<void> {
-    while (readAgain) {
-      readAgain = false
-      try {
-        tell(recordIn(await run(LOAD, [])))
-      } catch {
-        // The subscription is gone as well; when it is back, this is read again.
-      }
+  const read = createAgain(async () => {
+    try {
+      tell(recordIn(await run(LOAD, [])))
+    } catch {
+      // The subscription is gone as well; when it is back, this is read again.
     }
-    reading = undefined
-  }
+  })
 
   function recordIn(fields: unknown): Stored | undefined {
     const stored = recordOf(fields)

@@ -8,8 +8,11 @@ import { createTurn, type TurnCommands } from './turn.ts'
 export interface Claim<State> extends TurnCommands {
   /** Asks for the turn: what is stored, as it was taken with it; or for how many milliseconds to wait, at most. */
   ask(signal: AbortSignal | undefined): Promise<{ readonly state: State } | number>
-  /** Gives it back. Where this does not arrive, the turn passes on by our silence. */
-  release(): void
+  /**
+   * Gives it back. Where this does not arrive, the turn passes on by our silence. The next of those who use this store
+   * object waits for what is returned.
+   */
+  release(): unknown
 }
 
 export interface Exclusive<State> {
@@ -70,13 +73,13 @@ export function createExclusive<State>(
         throw reason
       })
       let over = false
-      const leave = () => {
+      const leave = async () => {
         if (over) return
         over = true
+        await ours.release()
         pass()
-        ours.release()
       }
-      const turn = createTurn(clock, { lease, ttl, left }, ours, leave)
+      const turn = createTurn(clock, { lease, ttl, left }, ours, () => void leave())
       try {
         said = { state }
         const working = work(turn)
@@ -85,7 +88,7 @@ export function createExclusive<State>(
       } finally {
         said = undefined
         turn.stop()
-        leave()
+        await leave()
       }
     },
   }

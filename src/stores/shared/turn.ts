@@ -1,11 +1,13 @@
 import { type Clock, countdown } from '../../core/clock.ts'
+import { say } from '../../core/messages.ts'
+import { patience } from '../../core/patience.ts'
 import type { Lease } from '../../core/store.ts'
 
 /** What a turn asks of whatever keeps it. Times are in milliseconds since the epoch. */
 export interface TurnCommands {
   /** Resolves with whether the turn is still this one's. */
   renew(until: number): Promise<boolean>
-  /** Reserves the next generation; -1 where the turn was lost, -2 where there is no record. */
+  /** Reserves the next generation; a negative number where the turn was lost, or the record. */
   begin(until: number): Promise<number>
   clear(generation: number): Promise<void>
 }
@@ -30,6 +32,9 @@ export interface Turn extends Lease {
  * Keeps a turn while its work goes on. A holder that is silent for `ttl` is let go of, so that the turn of a process that
  * has died passes on long before the lease ends; so a living one says that it is there, three times as often. What
  * counts is the time from before the turn was asked for.
+ *
+ * Whoever was stopped, or has slept, sends nothing while his time is over by the clock. But nobody may have taken his turn:
+ * so he asks before he gives it up, and is given the answer that has come meanwhile.
  */
 export function createTurn(
   clock: Clock,
@@ -40,57 +45,59 @@ export function createTurn(
   const ended = new AbortController()
   /** Of the time for which it is kept. */
   let kept = left.ttl
+  /** It was not told yet whether it still is. */
+  let asking = false
   let timer: unknown
 
-  const remaining = () => Math.min(left.lease(), kept())
+  const remaining = () => (ended.signal.aborted ? 0 : Math.min(left.lease(), kept()))
+
+  function stop(): void {
+    clock.clearTimeout(timer)
+    done()
+  }
 
   function end(): void {
-    clock.clearTimeout(timer)
+    stop()
     if (ended.signal.aborted) return
     ended.abort()
     over()
   }
 
   function watch(): void {
-    const time = remaining()
-    if (time <= 0) {
-      end()
-      return
-    }
-    if (kept() <= (ttl * 2) / 3) void extend()
-    timer = clock.setTimeout(watch, Math.min(time, ttl / 3))
+    timer = clock.setTimeout(() => {
+      if (!asking) void extend()
+      else if (kept() <= 0) return end()
+      watch()
+    }, ttl / 3)
   }
 
   async function extend(): Promise<void> {
     const until = clock.now() + ttl
     const anew = countdown(clock, ttl, until)
+    asking = true
     try {
       if (await renew(until)) kept = anew
       else end()
     } catch {
       // It is tried again, as long as the turn may still be kept.
+      if (kept() <= 0) end()
     }
+    asking = false
   }
 
-  timer = clock.setTimeout(watch, Math.min(lease, ttl / 3))
+  const done = patience(clock, lease, end)
+  watch()
 
   return {
     signal: ended.signal,
     remaining,
     async begin() {
-      const until = clock.now() + ttl
-      const anew = countdown(clock, ttl, until)
-      if (remaining() <= 0) throw new Error('the lease has ended')
-      const generation = await begin(until)
-      if (generation === -2) throw new Error('the record is gone')
-      if (generation < 0) {
-        end()
-        throw new Error('the lease was lost')
-      }
-      kept = anew
-      return generation
+      const generation = remaining() > 0 ? await begin(clock.now() + ttl) : -1
+      if (generation >= 0) return generation
+      end()
+      throw new Error(say('lease'))
     },
     clear,
-    stop: () => clock.clearTimeout(timer),
+    stop,
   }
 }

@@ -1,6 +1,6 @@
 /** What may become of a cell, and of those who share it. */
 import { inspect } from 'node:util'
-import type { SessionStore } from 'refresh-once'
+import type { Lease, SessionStore } from 'refresh-once'
 import { type Cell, cellStore } from 'refresh-once/cell'
 import { createSessionPool } from 'refresh-once/pool'
 import { describe, expect, test } from 'vitest'
@@ -240,6 +240,30 @@ test('two pools over the same cells have one token set for each user, and no ref
   expect(server.count, server.explain()).toMatchObject({ reuses: 0 })
   expect(new Set(tokens[0]).size).toBe(3)
   await Promise.all(pools.map((pool) => pool.close()))
+})
+
+test('a machine that slept in the middle of a refresh: the turn that nobody has taken goes on', async () => {
+  const time = newClock()
+  const store = cellStore(newCells()('alice'), { clock: time.clock, ttl: 5_000 })
+  await store.save({ version: { epoch: '000001700000000', generation: 1, nonce: 'n' } })
+  const [begun, answered] = [deferred<Lease>(), deferred<void>()]
+  const refreshing = store.exclusive(async (lease) => {
+    await lease.begin()
+    begun.resolve(lease)
+    await answered.promise
+    return lease.remaining()
+  })
+  const lease = await begun.promise
+  time.sleep(3_600_000)
+  // Nothing is sent by the clock of before; but the answer that is on its way is waited for.
+  expect(lease.remaining()).toBeLessThan(0)
+  await time.advance(2_000)
+  await expect.poll(() => lease.signal.aborted || time.pending).toBe(2)
+  expect(lease.signal.aborted).toBe(false)
+  answered.resolve()
+  await refreshing
+  await expect.poll(() => time.pending).toBe(0)
+  store.close()
 })
 
 describe('mistakes', () => {

@@ -208,6 +208,9 @@ describe('what is none of ours', () => {
       'a link through a file': (file: string) => symlinkSync(join(top(), 'none'), file),
       'a folder with nothing in it': (file: string) => mkdirSync(file),
       'a folder of folders': (file: string) => mkdirSync(join(file, 'state.json'), { recursive: true }),
+      'a link to what has no end': (file: string) => symlinkSync('/dev/zero', file),
+      'a link to a file that has no end and tells of no size': (file: string) =>
+        symlinkSync('/proc/self/pagemap', file),
       'a file that is larger than any text': (file: string) => {
         writeFileSync(file, '')
         truncateSync(file, 5e9)
@@ -235,6 +238,45 @@ describe('what is none of ours', () => {
       for (let cycle = 0; cycle < 3; cycle++) await other.refresh()
       expect(await context().getAccessToken()).toBe(await other.getAccessToken())
       expect(server.count.reuses).toBe(0)
+    },
+  )
+
+  test.each([0, 1, 5, 1e12 + 0.5, 9e14, 8.9e14, 1e15, 1e300, -1, 'soon'])(
+    'a first state that says to go on with %s stops nobody',
+    async (since) => {
+      const session = await signedIn()
+      rmSync(path, { recursive: true })
+      mkdirSync(path)
+      writeFileSync(join(path, '1.login.json'), JSON.stringify({ 'refresh-once': 1, since }))
+      await session.refresh()
+      for (let cycle = 0; cycle < 3; cycle++) await context().refresh()
+      expect(await context().getAccessToken()).toBe((await fileStore({ path }).load())?.tokens?.accessToken)
+      expect(server.count).toMatchObject({ refreshes: 4, reuses: 0 })
+    },
+  )
+
+  test('the last number of all has a next one, because time goes on', async () => {
+    const session = await signedIn()
+    await session.refresh()
+    copyFileSync(top(), join(path, `${1e13 + Date.now()}.login.json`))
+    const other = context()
+    for (let cycle = 0; cycle < 3; cycle++) await other.refresh()
+    expect(await context().getAccessToken()).toBe(await other.getAccessToken())
+    expect(server.count.reuses).toBe(0)
+  })
+
+  test.each(['text', 5, {}, [5, null], ['x/9999999999'], { length: 1e9 }])(
+    'names of secrets that are none (%j) keep nobody from saving',
+    async (secrets) => {
+      const session = await signedIn()
+      await session.refresh()
+      const file = top()
+      writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), secrets }))
+      const other = context()
+      const seen = watch(other)
+      await other.refresh()
+      expect(await context().getAccessToken()).toBe(await other.getAccessToken())
+      expect(seen.of('degraded')).toEqual([])
     },
   )
 

@@ -15,6 +15,7 @@ import { newFolder } from './folder.ts'
 
 const folder = newFolder()
 const TTL = 5_000
+const LEASE = 30_000
 /** Long before it is over. */
 const SOON = 500
 let path: string
@@ -108,6 +109,12 @@ describe('the turn of one who is not heard of', () => {
       TTL + 500,
     ],
     [
+      'says that he is silent for years passes on after a lease of ours',
+      () => ({ ttl: 1e15, until: 1e15 }),
+      LEASE - 200,
+      LEASE + 500,
+    ],
+    [
       'waits for longer than we do is his for as long as he said',
       () => ({ ttl: 2 * TTL, until: 1e15 }),
       2 * TTL - 200,
@@ -117,7 +124,7 @@ describe('the turn of one who is not heard of', () => {
   test.each(cases)('%s', async (_, turn, least, most) => {
     const time = newClock()
     await leaveTurn(await turn(time), time)
-    const store = fileStore({ path, ttl: TTL, clock: time.clock })
+    const store = fileStore({ path, lease: LEASE, ttl: TTL, clock: time.clock })
     const { waited, generation } = await untilTurn(store, time)
     expect(waited).toBeGreaterThanOrEqual(least)
     expect(waited).toBeLessThanOrEqual(most)

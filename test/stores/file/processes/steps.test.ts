@@ -86,7 +86,7 @@ const common = { store: { ttl: TTL } }
 test('opening a session that is signed in takes two operations on files', async () => {
   const crew = newCrew(await startServer(), common)
   await crew.signIn()
-  expect((await (await crew.start()).take()).operations).toEqual(['readdir', 'readFile'])
+  expect((await (await crew.start()).take()).operations).toEqual(['readdir', 'open'])
 })
 
 test('a refresh takes at most 14 operations on files, a request with a usable token none', async () => {
