@@ -40,8 +40,8 @@ interface OAuthTokens {
 /**
  * Token sets as people have them: a plain object, an OAuth token response (RFC 6749 §5.1), or a bare string.
  *
- * What says when the access token ends: `expires_in` or `expiresIn`; `expires_at`, `expiresAt`, `expires_on` or
- * `expiry_date`. When the refresh token ends: `refresh_expires_in`, `refresh_token_expires_in`,
+ * What says when the access token ends: `expires_in` or `expiresIn`; `expires_at`, `expiresAt`, `expires_on`, `exp` or
+ * `expiry_date`; with `access_token_` before it, too. When the refresh token ends: `refresh_expires_in`, `refresh_token_expires_in`,
  * `x_refresh_token_expires_in`, `refresh_token_timeout` or `authorization_expires_in`; `refresh_expires_at` or
  * `refresh_token_expires_at`; all of them in camel case, too. The earliest counts, `null` is absent. Other members
  * are kept as they come.
@@ -62,8 +62,8 @@ export interface ReadingAids {
   readonly told?: ((reason: string) => void) | undefined
 }
 
-const LIFETIMES = /^expires_?in$/i
-const ENDS = /^expir(es_?(at|on)|y_?date)$/i
+const LIFETIMES = /^(access_?token_?)?expires_?in$/i
+const ENDS = /^(access_?token_?)?exp(ires_?(at|on)|iry_?date)?$/i
 /** Keycloak; GitHub, LinkedIn, Microsoft; QuickBooks; draft-ietf-oauth-refresh-token-expiration-03 §6.1. Not `refresh_in`. */
 const REFRESH_LIFETIMES = /^(x_)?(refresh|authorization).*(s_?in|timeout)$/i
 const REFRESH_ENDS = /^refresh.*s_?at$/i
@@ -120,11 +120,12 @@ export function readTokens(
     const expiry = millisecondsOf(exp, true)
     if (!(end >= 0)) end = expiry
     // On the server's clock, which may not be ours: it was issued just now, unless the server says what time it is.
-    if (fresh) end += now - (serverNow || (Math.abs(end - expiry) < SAME && millisecondsOf(iat, true)) || now)
+    const then = serverNow || (Math.abs(end - expiry) < SAME && millisecondsOf(iat, true))
+    if (fresh) end += now - (then || now)
     const known = end > (fresh ? now : -1)
-    // A set from a cache: its lifetime began before.
-    const cached = known && serverNow && end < now + lifetime - SAME
-    return fresh && lifetime && !cached ? now + lifetime : known ? end : undefined
+    // A set from a cache, whose lifetime began before; or a JWT that lives shorter.
+    const shorter = known && then && end < now + lifetime - SAME
+    return fresh && lifetime && !shorter ? now + lifetime : known ? end : undefined
   }
 
   const end = ending(LIFETIMES, ENDS, token as string)
@@ -252,7 +253,7 @@ class Span implements Validity {
   lasts(ms: number): boolean {
     // How long it lasts is not known of a set that does not say since when we have it.
     const lifetime = lifetimeOf(this.#tokens, this.#end, Number.NEGATIVE_INFINITY)
-    return this.left() >= Math.min(ms, lifetime / 2)
+    return !(this.left() < Math.min(ms, lifetime / 2))
   }
 }
 

@@ -34,7 +34,16 @@ function writings(at: number): [string, unknown][] {
   ]
 }
 
-const NAMES = ['expires_at', 'expiresAt', 'expires_on', 'expiresOn', 'expiry_date']
+const NAMES = [
+  'expires_at',
+  'expiresAt',
+  'expires_on',
+  'expiresOn',
+  'expiry_date',
+  'exp',
+  'accessTokenExpiresAt',
+  'access_token_expires_at',
+]
 const NO_TIMES: [string, unknown][] = [
   ['text that is no date', 'soon'],
   ['text that an engine makes a date of', 'in 3600 seconds'],
@@ -256,6 +265,17 @@ describe('the JWT hint', () => {
   })
 })
 
+test.each(['expires_in', 'accessTokenExpiresIn'])(
+  'a JWT that lives shorter than its `%s` counts: that may be in milliseconds',
+  (name) => {
+    for (const issued of [NOW - DAY, NOW, NOW + DAY]) {
+      const times = { iat: issued / SECOND, exp: (issued + HOUR) / SECOND }
+      expect(received({ access_token: jwt(times), [name]: 3_600_000 }).expiresAt).toBe(NOW + HOUR)
+      expect(received({ access_token: jwt(times), [name]: 60 }).expiresAt).toBe(NOW + MINUTE)
+    }
+  },
+)
+
 describe('the end of the refresh token', () => {
   const NAMED = [
     'refresh_expires_in',
@@ -335,6 +355,16 @@ describe('`minValidity` beyond what a token can last', () => {
       expect(seen).toEqual([0, 0, 0, 0, 0, 0, 1, 1, 1, 1].map((n) => `token-${n}`))
     },
   )
+
+  test('what is no number asks for nothing', async () => {
+    let calls = 0
+    const session = open({
+      refresh: () => ({ access_token: `token-${++calls}`, expires_in: 300 }),
+      tokens: { accessToken: 'token-0', expiresAt: Date.now() + HOUR },
+    })
+    for (const minValidity of [Number.NaN, 'soon' as never])
+      expect(await session.getAccessToken({ minValidity })).toBe('token-0')
+  })
 
   test('a set that came without the time of its receipt is renewed once', async () => {
     const time = newClock()
