@@ -10,7 +10,7 @@ import { AxiosHeaders } from 'axios'
 import { findSessionError, isSessionError } from '../core/errors.ts'
 import { say } from '../core/messages.ts'
 import type { Session } from '../core/session.ts'
-import { attachSession } from '../transports/axios.ts'
+import { type AttachableInstance, attachSession } from '../transports/axios.ts'
 import { byStatus, countOf, openUntold } from './session.ts'
 
 /** Options of `createAuthRefresh`. */
@@ -20,7 +20,7 @@ export interface AxiosAuthRefreshOptions {
   /** Whether a failed request leads to a refresh; goes before `statusCodes`. One that throws says no. */
   shouldRefresh?(error: AxiosError): boolean
   /** Sends what is replayed. @default the instance itself, with its request interceptors and none for responses */
-  retryInstance?: AxiosInstance
+  retryInstance?: AttachableInstance
   /**
    * Whether an error of the network leads to a refresh: for an API whose 401 lacks its CORS headers. Only for GET,
    * HEAD and OPTIONS: nobody can know whether anything else was executed. @default false
@@ -125,26 +125,30 @@ const unwrapped = new WeakMap<object, { value: unknown }>()
  * })
  */
 export function createAuthRefresh(
-  instance: AxiosInstance,
+  instance: AttachableInstance,
   refreshAuthCall: RefreshAuthCall,
   given: AxiosAuthRefreshOptions = {},
 ): number {
+  const axiosInstance = instance as AxiosInstance
   if (typeof refreshAuthCall !== 'function') throw new TypeError(say('refresh-call'))
   const options = { ...given, maxRetries: countOf(given?.maxRetries) }
-  const registrations = registered.get(instance) ?? []
+  const registrations = registered.get(axiosInstance) ?? []
   // An app that registers anew with each render, or hot reload, would pile them up.
   registrations.splice(0, registrations.length, ...registrations.filter((one) => one.stands()))
-  const group = groups.get(instance) ?? groups.get(refreshAuthCall) ?? openGroup(options)
+  const group = groups.get(axiosInstance) ?? groups.get(refreshAuthCall) ?? openGroup(options)
   groups.set(refreshAuthCall, group)
   // Once; and anew where an app has cleared its interceptors.
   if (
-    !handlersOf(instance.interceptors.request).some(({ fulfilled }) => sessionOf(fulfilled) === group.session)
+    !handlersOf(axiosInstance.interceptors.request).some(
+      ({ fulfilled }) => sessionOf(fulfilled) === group.session,
+    )
   )
-    guard(instance, group, registrations)
+    guard(axiosInstance, group, registrations)
 
   const pass = (answer: AxiosResponse) => (unwrapped.get(answer) ?? { value: answer }).value as AxiosResponse
-  const id = instance.interceptors.response.use(pass, (error) => Promise.reject(reasonOf(error, group)))
-  const stands = () => handlersOf(instance.interceptors.response).some(({ fulfilled }) => fulfilled === pass)
+  const id = axiosInstance.interceptors.response.use(pass, (error) => Promise.reject(reasonOf(error, group)))
+  const stands = () =>
+    handlersOf(axiosInstance.interceptors.response).some(({ fulfilled }) => fulfilled === pass)
   registrations.push({ refreshAuthCall, options, stands })
   return id
 }
@@ -319,7 +323,11 @@ function guard(instance: AxiosInstance, group: Group, registrations: Registratio
       if (!retryInstance) return send(ready, adapter, options)
       // Its answer has come through transforms already.
       config.transformResponse = []
-      const answer = await retryInstance.request({ ...ready, skipAuthRefresh: true, session: false })
+      const answer = await (retryInstance as AxiosInstance).request({
+        ...ready,
+        skipAuthRefresh: true,
+        session: false,
+      })
       if (Object(answer).config) return answer
       const whole: AxiosResponse = { status: 200, statusText: '', headers: {}, config, data: answer }
       unwrapped.set(whole, { value: answer })

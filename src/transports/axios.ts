@@ -30,6 +30,16 @@ declare module 'axios' {
   }
 }
 
+/**
+ * An instance of axios. TypeScript takes the `AxiosInstance` of CommonJS for another than that of ES modules; both are
+ * this one.
+ */
+export interface AttachableInstance {
+  readonly defaults: object
+  readonly interceptors: { readonly request: object; readonly response: object }
+  getUri(config?: never): string
+}
+
 /** Options of {@link attachSession}. */
 export interface AttachOptions extends OriginOptions {
   /**
@@ -81,29 +91,30 @@ interface Attachment {
  * attachSession(api, session)
  */
 export function attachSession(
-  instance: AxiosInstance,
+  instance: AttachableInstance,
   session: Session,
   options: AttachOptions = {},
 ): () => void {
+  const axiosInstance = instance as AxiosInstance
   const { transmit = (config, adapter) => adapter(config) } = options
-  checkInstance(instance, session)
+  checkInstance(axiosInstance, session)
   // Each would take the other's requests for somebody else's.
-  ;(instance.interceptors.request as Partial<Chain>).forEach?.(({ fulfilled }) => {
+  ;(axiosInstance.interceptors.request as Partial<Chain>).forEach?.(({ fulfilled }) => {
     if (fulfilled?.session && fulfilled.session !== session) throw new TypeError(say('second'))
   })
   const allows = allowList(
     options,
-    () => parse(instance.defaults.baseURL ?? '/', globalThis.location?.href)?.origin,
+    () => parse(axiosInstance.defaults.baseURL ?? '/', globalThis.location?.href)?.origin,
     session.transport.mode,
   )
   let known: string | undefined
   const attachment: Attachment = {
-    instance,
+    instance: axiosInstance,
     transport: session.transport,
-    node: adapterOf('http', instance.defaults),
+    node: adapterOf('http', axiosInstance.defaults),
     transmit,
     trusts(url) {
-      if (url === known && url === instance.defaults.baseURL) return true
+      if (url === known && url === axiosInstance.defaults.baseURL) return true
       // In Node, old versions read `http:/host` as a path of localhost: both readings must be trusted.
       if (!allows(url) || !(globalThis.location || allows(parse(url, 'http://localhost') ?? url)))
         return false
@@ -131,14 +142,14 @@ export function attachSession(
     return guard
   }
   const guarded = (config: Config) => {
-    const own = config.adapter ?? instance.defaults.adapter
+    const own = config.adapter ?? axiosInstance.defaults.adapter
     // What has been cancelled already never comes to its adapter.
     if ((own as Guard).session === session || config.signal?.aborted || config.cancelToken?.reason)
       return config
     config.adapter = guardOf(own)
     return config
   }
-  const interceptor = instance.interceptors.request.use(Object.assign(guarded, { session }), null, {
+  const interceptor = axiosInstance.interceptors.request.use(Object.assign(guarded, { session }), null, {
     synchronous: true,
     // Called at once, while other people's interceptors are still to come: only now is it seen that `refresh` calls.
     runWhen(config) {
@@ -147,7 +158,7 @@ export function attachSession(
       return true
     },
   })
-  return () => instance.interceptors.request.eject(interceptor)
+  return () => axiosInstance.interceptors.request.eject(interceptor)
 }
 
 /** The adapter of that name, where this runtime has it. */

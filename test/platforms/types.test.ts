@@ -147,10 +147,25 @@ const IMPORT =
 const LATER =
   "export const session = import('refresh-once').then(({ createSession }) => createSession({ refresh: () => 'x' }))\n"
 
+/** Its axios is another module, with types of its own. */
+const AXIOS = `
+import axios from 'axios'
+import { createSession } from 'refresh-once'
+import { attachSession } from 'refresh-once/axios'
+import { type AxiosAuthRefreshRequestConfig, createAuthRefresh } from 'refresh-once/axios-auth-refresh'
+const api = axios.create()
+attachSession(api, createSession({ refresh: () => 'x' }))
+createAuthRefresh(axios, async () => {}, { retryInstance: api })
+export const left = api.get('/x', { skipAuthRefresh: true } as AxiosAuthRefreshRequestConfig)
+// @ts-expect-error
+attachSession({ get: api.get }, createSession({ refresh: () => 'x' }))
+`
+
 /** A program in CommonJS, or of former days: what the compiler says of it. */
 test.each([
   // Node runs it from 20.19 on, by `require`.
   ['typescript', 'nodenext', 'nodenext', 'main.cts', IMPORT, /^$/],
+  ['typescript', 'nodenext', 'nodenext', 'axios.cts', AXIOS, /^$/],
   ['typescript', 'node16', 'node16', 'main.cts', IMPORT, /TS1479.*dynamic 'import\("refresh-once"\)'/s],
   ['typescript-oldest', 'node16', 'node16', 'main.cts', LATER, /^$/],
   [
@@ -174,6 +189,7 @@ test.each([
       strict: true,
       noEmit: true,
       target: 'es2022',
+      lib: ['es2022', 'dom'],
       types: [],
     }
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [name] }))
