@@ -11,6 +11,7 @@ import { parse } from './core/url.ts'
 import { withSession } from './transports/fetch.ts'
 
 type Fetch = typeof fetch
+type Line = ReturnType<typeof createLine>
 
 /** What an SDK's `auth` is given here. */
 export interface McpAuthOptions {
@@ -90,9 +91,11 @@ export function mcpSession<Provider extends object>(
   const server = whole(url)
   if (!server) throw new TypeError(say('mcp', 'url', 'http or https'))
   const { href, origin } = server
-  const line = createLine()
+  const { logins, refreshes } = linesOf(provider)
   /** Where the server has said last that its metadata is: a process that begins with an expired token sees no 401. */
   let metadata: URL | undefined
+  /** The origin of the token endpoint that has given the tokens. */
+  let issuedAt: unknown
   /** What was discovered for refreshes. */
   let discovered: unknown
   /** Marks the tokens that the provider and the session have had in common last. */
@@ -110,7 +113,9 @@ export function mcpSession<Provider extends object>(
 
   async function send(input: Parameters<Fetch>[0], init?: RequestInit): Promise<Response> {
     const response = await (own ?? globalThis.fetch)(input, init)
-    if (addressOf(input).origin === origin)
+    const from = addressOf(input).origin
+    if (response.ok && asksForTokens(init)) issuedAt = from
+    if (from === origin)
       metadata = whole(METADATA.exec(response.headers.get('www-authenticate') ?? '')?.[1]) ?? metadata
     return response
   }
@@ -139,8 +144,13 @@ export function mcpSession<Provider extends object>(
     await writing
   }
 
-  async function refresh({ tokens, signal, warn }: RefreshContext): Promise<RefreshResult> {
-    // Where the provider is the store, other processes have theirs there.
+  async function refresh(context: RefreshContext): Promise<RefreshResult> {
+    const pass = store ? undefined : await refreshes(context.signal)
+    return renew(context).finally(pass)
+  }
+
+  async function renew({ tokens, signal, warn }: RefreshContext): Promise<RefreshResult> {
+    // Where the provider is the store, other sessions and processes have theirs there.
     const other = !store && (await kept())
     if (other) return other
     let fresh: OAuthTokens | undefined
@@ -173,12 +183,16 @@ export function mcpSession<Provider extends object>(
       state: stop,
     })
     metadata ??= whole(tokens?.resource_metadata)
+    issuedAt ??= tokens?.token_origin
     try {
       await auth(job, {
         serverUrl: new URL(href),
         ...(metadata && { resourceMetadataUrl: metadata }),
         async fetchFn(input, init) {
-          const asks = /grant_type=/.test(String(init?.body))
+          const asks = asksForTokens(init)
+          // Where nothing can be discovered for now, an SDK takes the MCP server for the one that gives tokens.
+          if (asks && addressOf(input).origin === origin && (issuedAt ?? origin) !== origin)
+            return note(new Error(say('mcp-discovery')))
           sent ||= asks
           const response = await send(input, { ...init, signal }).catch(note)
           if (asks) answer = response.clone()
@@ -244,7 +258,7 @@ export function mcpSession<Provider extends object>(
       if (!exchanging && tokens.access_token === handed && !tokens.refresh_token) return
       exchanging = false
       const keeping = keep(tokens, ...more)
-      await session.signIn({ ...tokens, resource_metadata: metadata?.href })
+      await session.signIn({ ...tokens, resource_metadata: metadata?.href, token_origin: issuedAt })
       await keeping
       opened()
     },
@@ -272,7 +286,7 @@ export function mcpSession<Provider extends object>(
    * Resolves with the tokens of somebody who has signed in meanwhile: another transport, another process.
    */
   async function alone(): Promise<TokenSet | undefined> {
-    const pass = await line()
+    const pass = await logins()
     const tokens = await current().catch((error) => {
       pass()
       throw error
@@ -323,8 +337,19 @@ export function mcpSession<Provider extends object>(
   return { authProvider, fetch: mcpFetch as Fetch, session }
 }
 
+/** Who waits for whom, by provider: sessions that have one in common have its client, its verifier and its tokens in common. */
+const lines = new WeakMap<object, { logins: Line; refreshes: Line }>()
+
+function linesOf(provider: object): { logins: Line; refreshes: Line } {
+  const known = lines.get(provider) ?? { logins: createLine(), refreshes: createLine() }
+  lines.set(provider, known)
+  return known
+}
+
 /** Where the server's metadata is, in its challenge (RFC 9728 §5.1). */
 const METADATA = /resource_metadata *= *"?([^",\s]+)/
+
+const asksForTokens = (init: RequestInit | undefined): boolean => /grant_type=/.test(String(init?.body))
 
 /** A URL that is not read as one of the page's own. */
 const whole = (url: unknown): URL | undefined => parse(String(url), 'about:blank')

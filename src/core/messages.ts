@@ -48,6 +48,7 @@ export const messages = {
   echo: (): string =>
     'a listener brings about an event each time that it is told of one; what follows is told to nobody',
   'mcp-login': (): string => 'there is no refresh token for this authorization server',
+  'mcp-discovery': (): string => 'the authorization server cannot be discovered now',
 
   // Mistakes in a program
   refresh: (factory: string): string => `${factory}: refresh must be a function`,

@@ -141,6 +141,42 @@ for (const kit of kits) {
         })
       }
 
+      for (const [what, answer] of [
+        ['503', () => new Response(null, { status: 503 })],
+        ['404', () => new Response(null, { status: 404 })],
+        ['a page', () => new Response('<h1>Sign in to this network</h1>')],
+      ] as const) {
+        test(`metadata that is answered with ${what} opens no login, and the server gets no refresh token`, async () => {
+          let broken = false
+          const strays: string[] = []
+          const { world, provider, open, mcp, again, connect } = await setUp(kit, kind, {
+            fetch: (input, init) => {
+              const { origin, pathname } = new URL(input instanceof Request ? input.url : input)
+              if (!broken || origin !== world.origin) return fetch(input, init)
+              if (/metadata|well-known/.test(pathname)) return Promise.resolve(answer())
+              // As behind a guard that knows no exceptions.
+              if (/token/.test(pathname)) strays.push(pathname)
+              return /token/.test(pathname)
+                ? Promise.resolve(Response.json({ error: 'invalid_token' }, { status: 401 }))
+                : fetch(input, init)
+            },
+          })
+          const connection = await open()
+          const pages = provider.pages.length
+          world.expire()
+          broken = true
+          const failure = await failureOf(connection.call('add', { key: 'x' }))
+          expect(isLogin(failure), String(failure)).toBe(false)
+          expect(provider.pages).toHaveLength(pages)
+          expect(mcp.session.state.status).toBe('signed-in')
+          expect(strays).toEqual([])
+          broken = false
+          await mcp.session.refresh()
+          expect(await (await connect(again())).call('add', { key: 'y' })).toBe('y')
+          expect(world.count).toMatchObject({ refreshes: 1, exchanges: 1, reuses: 0 })
+        })
+      }
+
       test('a code that was refused leaves a good session alone', async () => {
         const { world, open, finish, mcp } = await setUp(kit, kind)
         const connection = await open()
@@ -175,6 +211,24 @@ for (const kit of kits) {
         )
         expect(answers).toEqual(times(5, String))
         expect(world.count).toMatchObject({ refreshes: 1, reuses: 0, exchanges: 1 })
+      })
+
+      test('sessions that have one provider in common, one for each transport, sign in and refresh once', async () => {
+        const { world, connect, finish, again } = await setUp(kit, kind)
+        const sessions = times(3, () => again())
+        const first = await Promise.all(
+          sessions.map((each) => connect(each).catch((error: unknown) => error)),
+        )
+        expect(first.every(isLogin), String(first[0])).toBe(true)
+        expect(world.count.registrations).toBe(1)
+        await finish()
+        const connections = await Promise.all(sessions.map((each) => connect(each)))
+        for (let round = 0; round < 3; round++) {
+          world.expire()
+          const answers = await Promise.all(connections.map((each) => calls(each, 3, round)))
+          expect(answers).toEqual(times(3, () => keys(3, round)))
+          expect(world.count).toMatchObject({ refreshes: round + 1, reuses: 0, exchanges: 1 })
+        }
       })
 
       test('another user at the next login: nothing of the first one’s is done in that name', async () => {

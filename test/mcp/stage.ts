@@ -39,6 +39,7 @@ export async function setUp(
     provider?: AppProvider
     path?: string
     store?: SessionStore
+    fetch?: typeof fetch
     server?: Parameters<typeof startWorld>[0]
   } = {},
 ): Promise<Stage> {
