@@ -50,13 +50,30 @@ export function msalRenewal(msal: IPublicClientApplication, scopes: string[]): R
   }
 }
 
-/** `autoRefreshToken: false` in its options. Its errors say their status. */
+/** `autoRefreshToken: false` in its options, and `fetch: fetchForSupabase`. Its errors say their status. */
 export function supabaseRenewal(auth: GoTrueClient): Renewal {
   return {
-    async refresh() {
-      const { data, error } = await auth.refreshSession()
+    async refresh({ tokens }) {
+      // This refreshes a token whose time is over; asked to refresh it, it would do both.
+      let { data, error } = await auth.getSession()
+      if (data.session && data.session.access_token === tokens?.accessToken)
+        ({ data, error } = await auth.refreshSession())
       if (error || !data.session) throw error ?? new SessionError('session_expired', 'nobody is signed in')
       return data.session
     },
+    // It has no session any more, whatever has become of it.
+    isTerminal: ({ cause }) => Object(cause).name === 'AuthSessionMissingError' || undefined,
   }
+}
+
+/**
+ * It forgets its session for any answer that is no 5xx: the 404 of a deployment, the 429 or the page of a gateway. Here
+ * only what an authorization server says when it refuses is one; the rest is a 503, which it tries again.
+ */
+export const fetchForSupabase: typeof fetch = async (input, init) => {
+  const answer = await fetch(input, init)
+  const isRefresh = /grant_type=refresh_token/.test(input instanceof Request ? input.url : `${input}`)
+  const isJson = /\bjson\b/.test(answer.headers.get('content-type') ?? '')
+  if (!isRefresh || answer.ok || (isJson && /^40[03]$/.test(`${answer.status}`))) return answer
+  return new Response(null, { status: 503, headers: answer.headers })
 }
