@@ -39,8 +39,9 @@ export function judge(
 function accept(parts: Parts, request: SessionRequest<unknown>, status: number): Verdict {
   const { budget, known, cookie, stubborn, young } = parts
   if (cookie && status && status < 400) known.meet()
-  if (status && request.generation === known.generation && !request.bare) {
-    stubborn.accept(request, known.record)
+  if (!status || request.bare) return 'accepted'
+  stubborn.accept(request)
+  if (request.generation === known.generation) {
     young.accept(known, parts.room, parts.running)
     if (budget.inQuestion) budget.restore(request.attempts > 1)
   }
@@ -90,16 +91,15 @@ async function examine(parts: Parts, request: SessionRequest<unknown>, outcome: 
 /** The newest token was refused: asks for another one. */
 function ask(parts: Parts, request: SessionRequest<unknown>): Verdict {
   const { known, running, cooldown, budget, stubborn, settings } = parts
-  const { record } = known
   // A token that has expired since then is no replay of ours that failed: once, or what takes longer than tokens live
   // would be sent for ever.
   const expired = known.validity.left() <= known.validity.hard && !request.outlasted
   request.outlasted ||= expired
   if (isRepeatable(parts, request) && request.replays >= settings.replays && !expired) {
-    stubborn.suspect(request, record)
+    stubborn.suspect(request)
     return 'refused'
   }
-  if (!expired && stubborn.has(request, record)) return 'refused'
+  if (!expired && stubborn.has(request)) return 'refused'
   if (cooldown.error) return cooldown.error
   if (!running.flight && budget.exhausted) return new SessionError('refresh_loop', say('loop'))
   refreshOnce(parts, 'rejected')

@@ -1,5 +1,4 @@
 import type { SessionRequest } from './request.ts'
-import type { Stored } from './store.ts'
 import { withoutQuery } from './url.ts'
 
 /** How many endpoints are remembered. */
@@ -14,40 +13,35 @@ const PROOFS = 2
  * It takes two tokens that were fetched for it, and that others were served with. Whatever it accepts takes that back.
  */
 export class Stubborn {
-  /** By sign-in, update, method and URL: what it was refused with last, while that is no proof, and the proofs. */
-  #endpoints: Map<string, { refused: Stored | undefined; proofs: number }> | undefined
-  /** Somebody was served with these. */
-  #good: Stored | undefined
+  /** By sign-in, update, method and URL: the generations that were refused and are no proof yet, and the proofs. */
+  #endpoints: Map<string, { first: number; last: number; proofs: number }> | undefined
 
-  /** @param record the newest tokens: the request was sent with these, and served */
-  accept(request: SessionRequest<unknown>, record: Stored | undefined): void {
-    this.#good = record
+  /** The request was served. Not always with the newest tokens: those that it is polled with may have come meanwhile. */
+  accept(request: SessionRequest<unknown>): void {
     this.#endpoints?.delete(nameOf(request))
-    for (const endpoint of this.#endpoints?.values() ?? []) this.#prove(endpoint)
+    for (const endpoint of this.#endpoints?.values() ?? []) {
+      if (request.generation < endpoint.first || request.generation > endpoint.last) continue
+      endpoint.first = Number.POSITIVE_INFINITY
+      endpoint.proofs++
+    }
   }
 
   /** The request was sent again with the newest tokens, which had been fetched for it, and was refused. */
-  suspect(request: SessionRequest<unknown>, record: Stored | undefined): void {
+  suspect(request: SessionRequest<unknown>): void {
     this.#endpoints ??= new Map()
     const endpoints = this.#endpoints
     const name = nameOf(request)
-    const endpoint = { proofs: 0, ...endpoints.get(name), refused: record }
+    const { generation } = request
+    const { first = Number.POSITIVE_INFINITY, proofs = 0 } = endpoints.get(name) ?? {}
     // The one that was refused least recently is the first.
     endpoints.delete(name)
-    endpoints.set(name, endpoint)
+    endpoints.set(name, { first: Math.min(first, generation), last: generation, proofs })
     for (const oldest of endpoints.keys()) if (endpoints.size > REMEMBERED) endpoints.delete(oldest)
-    this.#prove(endpoint)
   }
 
-  /** Whether it was refused although nothing is wrong with the newest tokens. */
-  has(request: SessionRequest<unknown>, record: Stored | undefined): boolean {
-    return this.#good === record && Number(this.#endpoints?.get(nameOf(request))?.proofs) >= PROOFS
-  }
-
-  #prove(endpoint: { refused: Stored | undefined; proofs: number }): void {
-    if (!endpoint.refused || endpoint.refused !== this.#good) return
-    endpoint.refused = undefined
-    endpoint.proofs++
+  /** Whether it was refused although nothing was wrong with its tokens. */
+  has(request: SessionRequest<unknown>): boolean {
+    return Number(this.#endpoints?.get(nameOf(request))?.proofs) >= PROOFS
   }
 }
 

@@ -20,7 +20,10 @@ function world({ status = 401, locks = ['/locked'] } = {}) {
       return `token-${++token}`
     },
   })
+  /** Resolved when `/slow` may answer. */
+  let slow: Promise<void> | undefined
   const wire: typeof fetch = async (input, init) => {
+    if (String(input).endsWith('/slow')) await slow
     const shown = Number(new Headers(init?.headers).get('authorization')?.split('-')[1])
     const { pathname } = new URL(String(input))
     return new Response(null, { status: locked.has(pathname) || shown <= expired ? status : 200 })
@@ -33,6 +36,18 @@ function world({ status = 401, locks = ['/locked'] } = {}) {
     refreshes: () => refreshes,
     expire: () => {
       expired = token
+    },
+    /** The same of an app that asks for all at once, and is answered by others at once, or last. */
+    async pollTogether(other: '/items' | '/slow', path = '/locked'): Promise<void> {
+      let answer = () => {}
+      slow = new Promise((resolve) => {
+        answer = resolve
+      })
+      const others = api(API + other)
+      await Promise.all([api(API + path), api(API + path)])
+      answer()
+      await others
+      await time.advance(10_000)
     },
     /** Ten seconds of an app: its own requests, and what it polls. */
     async poll(path = '/locked', others = ['/items']): Promise<number> {
@@ -68,6 +83,15 @@ describe.each([401, 403])('an endpoint that always answers %i', (status) => {
     expect(refreshes()).toBe(8)
   })
 })
+
+test.each(['/items', '/slow'] as const)(
+  'it costs no more beside what is served at the same time: %s',
+  async (other) => {
+    const { pollTogether, refreshes } = world()
+    for (let n = 0; n < 20; n++) await pollTogether(other)
+    expect(refreshes()).toBeLessThanOrEqual(4)
+  },
+)
 
 test('one bad answer mutes no endpoint: a real expiry is refreshed', async () => {
   const { poll, refreshes, locked, expire } = world()
