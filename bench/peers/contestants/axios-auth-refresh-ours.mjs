@@ -5,4 +5,10 @@ export const name = 'refresh-once/axios-auth-refresh'
 export const packages = ['axios']
 export const ours = true
 
-export const open = (app) => openTheirs(app, createAuthRefresh, { deadline: app.deadline })
+export function open(app) {
+  // As in browsers, which have few connections: there it is told nothing either, and takes off the wire what is slow.
+  if (app.connections) globalThis.document = Object.create(null)
+  const client = openTheirs(app, createAuthRefresh, { deadline: app.deadline })
+  delete globalThis.document
+  return client
+}
