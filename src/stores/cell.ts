@@ -50,7 +50,8 @@ export function cellStore(cell: Cell, options: CellStoreOptions = {}): SessionSt
     'cell.replace': typeof cell?.replace === 'function',
     'cell.watch': !cell?.watch || typeof cell.watch === 'function',
     lease: typeof lease === 'number' && lease > 0,
-    ttl: typeof ttl === 'number' && ttl >= SHORTEST_TTL,
+    // It is written down.
+    ttl: Number.isFinite(ttl) && ttl >= SHORTEST_TTL,
     timeout: typeof timeout === 'number' && timeout > 0,
     poll: poll === undefined || (typeof poll === 'number' && poll > 0),
   }).find(([, right]) => !right)

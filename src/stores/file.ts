@@ -84,9 +84,11 @@ export function fileStores(options: FileStoresOptions): (id: string) => SessionS
   const { folder } = options
   ensureName(folder, 'fileStores: expected a folder')
   check(options)
+  // Whoever changes the working directory does not change the logins.
+  const place = resolve(folder)
   return (id) => {
     ensureName(id, 'fileStores: expected the id of a session')
-    return storeAt({ ...options, path: pathTo(folder, folderNameOf(id)) }, '')
+    return storeAt({ ...options, path: pathTo(place, folderNameOf(id)) }, '')
   }
 }
 
@@ -94,14 +96,14 @@ function storeAt(options: FileStoreOptions, expected: string): SessionStore {
   const { path, lease = 60_000, ttl = 5_000, secrets, migrate, clock = systemClock } = options
   ensureName(path, expected)
   check(options)
-  // Whoever changes the working directory does not change the login.
   return createFileStore({ path: resolve(path), lease, ttl: Math.min(ttl, lease), secrets, migrate, clock })
 }
 
 function check({ lease = 1, ttl = SHORTEST_TTL, secrets, migrate }: Partial<FileStoreOptions>): void {
   const wrong = Object.entries({
     lease: typeof lease === 'number' && lease > 0,
-    ttl: typeof ttl === 'number' && ttl >= SHORTEST_TTL,
+    // It is written down.
+    ttl: Number.isFinite(ttl) && ttl >= SHORTEST_TTL,
     migrate: !migrate || typeof migrate === 'function',
     secrets: !secrets || METHODS.every((name) => typeof secrets[name] === 'function'),
   }).find(([, right]) => !right)

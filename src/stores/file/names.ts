@@ -1,9 +1,9 @@
 /**
- * The names in the folder of a login.
+ * The names in the folder of a login. Each says that it is ours: what else is there is left alone.
  *
  * - `<number>.login.json` a state: 1, or a time and what comes after it
- * - `.<time>-<turn or chance>…` a temporary file; that of a turn stays while it lasts
- * - `<turn>.given` that file, once the turn was given back
+ * - `.login-<time>-<turn or chance>…` a temporary file; that of a turn stays while it lasts
+ * - `<turn>.login.given` that file, once the turn was given back
  */
 
 /** A temporary file of somebody who was killed between two steps, milliseconds after. It holds tokens. */
@@ -20,7 +20,7 @@ const LATEST = 1e13
 
 export const nameOf = (number: number): string => `${number}.login.json`
 
-export const givenName = (turn: string): string => `${turn}.given`
+export const givenName = (turn: string): string => `${turn}.login.given`
 
 /**
  * Whether it is a number with a time, and has a next one: however far ahead somebody has put it, time goes faster than
@@ -63,5 +63,5 @@ export function isLeftOver(name: string, turn: string | undefined, ended: boolea
 }
 
 function temporary(name: string): readonly (string | undefined)[] {
-  return /^\.(\d+)-(\w+)|^(\w+)\.given$/.exec(name) ?? []
+  return /^\.login-(\d+)-(\w+)|^(\w+)\.login\.given$/.exec(name) ?? []
 }

@@ -164,7 +164,10 @@ export function createRegister(path: string, degraded: (reason: string) => void)
       await link(temporary, at(number))
       return true
     } catch (error) {
-      if (codeOf(error) === 'EEXIST') return false
+      const code = codeOf(error)
+      if (code === 'EEXIST') return false
+      // It was removed, or all of it.
+      if (code === 'ENOENT') throw error
     }
     // No file has two names here (FAT, some shares). A folder that is not empty is not replaced either.
     const folder = `${temporary}-folder`
@@ -207,7 +210,7 @@ const laterNumber = (): number => Math.max(Date.now(), Math.floor(EARLIEST + Mat
 
 /** Of a temporary file: when, and by whom. */
 export function newName(id: string = newId()): string {
-  return `.${Date.now()}-${id}`
+  return `.login-${Date.now()}-${id}`
 }
 
 export function newId(): string {

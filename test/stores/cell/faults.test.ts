@@ -279,6 +279,7 @@ describe('mistakes', () => {
       () => cellStore(cell, { [name]: '60000' }),
     ]),
     ['ttl', () => cellStore(cell, { ttl: 1_000 })],
+    ['ttl', () => cellStore(cell, { ttl: Number.POSITIVE_INFINITY, lease: Number.POSITIVE_INFINITY })],
     ['timeout', () => cellStore(cell, { timeout: Number.NaN })],
     ['poll', () => cellStore(cell, { poll: 0 })],
   ])('%s is refused at once', (name, make) => {

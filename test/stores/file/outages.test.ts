@@ -313,6 +313,9 @@ describe('what is none of ours', () => {
       '.hidden',
       'login.json',
       'a.given.txt',
+      'a.given',
+      '.2026-01-01.bak',
+      '.1-copy',
     ]
     for (const name of others) writeFileSync(join(path, name), name)
     const session = await signedIn()
@@ -499,6 +502,21 @@ describe('fileStores', () => {
   })
 })
 
+test('whoever changes the working directory does not change the logins', async () => {
+  const former = process.cwd()
+  mkdirSync(path, { recursive: true })
+  const cwd = vi.spyOn(process, 'cwd').mockReturnValue(path)
+  const [store, stores] = [fileStore({ path: 'one' }), fileStores({ folder: 'many' })]
+  cwd.mockReturnValue(former)
+  const record = { version: { epoch: `${'1'.padStart(15, '0')}0.1`, generation: 1, nonce: '' } }
+  for (const each of [store, stores('alice')]) {
+    await each.save(record)
+    each.close()
+  }
+  cwd.mockRestore()
+  expect(readdirSync(path).sort()).toEqual(['many', 'one'])
+})
+
 test('mistakes in the options are told', () => {
   const wrong = [
     {},
@@ -509,6 +527,8 @@ test('mistakes in the options are told', () => {
     { path: 'x', ttl: '5000' },
     { path: 'x', ttl: 1_999 },
     { path: 'x', ttl: Number.NaN },
+    // No turn without an end can be written down.
+    { path: 'x', ttl: Number.POSITIVE_INFINITY, lease: Number.POSITIVE_INFINITY },
     { path: 'x', secrets: {} },
     { path: 'x', secrets: new Map() },
     { path: 'x', migrate: 'login.json' },

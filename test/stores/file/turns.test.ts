@@ -173,7 +173,7 @@ describe('what one has left who died after the answer had come', () => {
   /** The file of somebody in his turn, finished but not linked; and one that he had only begun. */
   async function leave(time: TestClock, text: string): Promise<void> {
     await leaveTurn({ pid: await deadPid() }, time)
-    writeFileSync(join(path, `.${Date.now()}-somebody-x`), text)
+    writeFileSync(join(path, `.login-${Date.now()}-somebody-x`), text)
   }
 
   test('is adopted, where it was finished: nothing is sent again', async () => {
