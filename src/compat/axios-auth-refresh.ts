@@ -84,6 +84,8 @@ interface Made extends Pick<Config, 'url' | 'baseURL' | 'params' | 'headers'> {
   /** What the refresh has put in the place of its body. */
   body?: Pick<Config, 'data'>
   registrations: Registration[]
+  /** The headers that its instance puts there now. */
+  defaults(): Config['headers']
   /** How many refreshes there had been. */
   refreshes: number
   transmissions: number
@@ -189,7 +191,9 @@ function openGroup({ maxRetries: replays, deadline }: AxiosAuthRefreshOptions): 
 async function refresh(group: Group): Promise<void> {
   const { error, by } = group.failed as NonNullable<Group['failed']>
   const config = (error.response ?? error).config as Config
+  const made = madeOf(config)
   const before = { ...config, headers: { ...AxiosHeaders.from(config.headers) } }
+  const defaults = { ...made?.defaults() }
   group.failure = undefined
   try {
     await by.refreshAuthCall(error)
@@ -200,13 +204,21 @@ async function refresh(group: Group): Promise<void> {
   // Some put another config in its place.
   for (const { config: now } of [error, Object(error.response)])
     if (now !== config) Object.assign(config, now)
-  const made = madeOf(config)
+  const after = AxiosHeaders.from(config.headers)
   if (made) {
     for (const key of ['url', 'baseURL', 'params'] as const)
       if (config[key] !== before[key]) made[key] = config[key]
     if (config.data !== before.data) made.body = { data: config.data }
+    // Some put it into the defaults of the instance, and take it away here.
+    const fresh = made.defaults()
+    learn(group, undefined, defaults, fresh)
+    for (const name in before.headers) {
+      if (after.has(name)) continue
+      made.headers.delete(name)
+      if (fresh.has(name)) made.headers.set(name, fresh.get(name))
+    }
   }
-  learn(group, made, before.headers, AxiosHeaders.from(config.headers))
+  learn(group, made, before.headers, after)
   group.failed = undefined
   group.refreshes++
 }
@@ -290,8 +302,9 @@ function guard(instance: AxiosInstance, group: Group, registrations: Registratio
       const { url, baseURL, params } = config
       const headers = AxiosHeaders.concat(config.headers)
       const { refreshes } = group
+      const defaults = () => defaultsOf(instance, config.method)
       Object.assign(leaveAlone(config), {
-        [MADE]: { url, baseURL, params, headers, registrations, refreshes, transmissions: 0 },
+        [MADE]: { url, baseURL, params, headers, registrations, defaults, refreshes, transmissions: 0 },
       })
       return true
     },
@@ -378,6 +391,16 @@ async function send(
     }
     throw error
   }
+}
+
+/** The headers that an instance puts into each request. */
+function defaultsOf({ defaults: { headers: defaults } }: AxiosInstance, method = 'get'): Config['headers'] {
+  const all = defaults as unknown as Record<string, unknown>
+  const headers = new AxiosHeaders()
+  for (const values of [all, all.common, all[method.toLowerCase()]])
+    for (const [name, value] of Object.entries(Object(values)))
+      if (typeof value === 'string') headers.set(name, value)
+  return headers
 }
 
 function madeOf(config: Config | undefined): Made | undefined {

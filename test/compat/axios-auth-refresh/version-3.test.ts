@@ -223,6 +223,30 @@ const programs: Program[] = [
     v5: [true, true, 401, '/api/items'],
     ours: [true, true, 401, '/api/items'],
   },
+  ...[true, false].map(
+    (isTaken): Program => ({
+      title: `the token in the defaults of the instance, ${isTaken ? 'taken from' : 'left in'} the failed request`,
+      async run(create, { server, api, storage, refresh, refreshes }) {
+        api.interceptors.request.clear()
+        const { common } = api.defaults.headers
+        common.Authorization = `Bearer ${storage.accessToken}`
+        create(api, async ({ response }) => {
+          await refresh({ response: { config: { headers: {} } as InternalAxiosRequestConfig } })
+          common.Authorization = `Bearer ${storage.accessToken}`
+          if (isTaken) delete response.config.headers.Authorization
+        })
+        server.expireAccessTokens()
+        const first = await outcomeOf(api.get('/api/items'))
+        server.expireAccessTokens()
+        const answers = await Promise.all(times(3, () => outcomeOf(api.get('/api/items'))))
+        return [first, new Set(answers), refreshes()]
+      },
+      // The others are sent again with the former one.
+      v3: [isTaken ? 2 : REFUSED, expect.any(Set), 2],
+      v5: [isTaken ? 2 : REFUSED, expect.any(Set), 2],
+      ours: [2, new Set([3]), 2],
+    }),
+  ),
   {
     title: 'a one-time password that the refresh asks for',
     async run(create, { api }) {
