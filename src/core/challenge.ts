@@ -51,15 +51,14 @@ export function parseChallenges(header: unknown): Challenge[] {
 export type Remedy = 'refresh' | 'nonce' | 'none'
 
 /** A parameter, or a string or a word that belongs to none: nothing in it is looked at. */
-const PARAMETER = /([\w-]+\s*=\s*)?("(\\.|[^"\\])*"?|[^\s,;"]+)/gs
+const PARAMETER = /(?:([\w-]+)\s*=\s*)?(?:"((?:\\.|[^"\\])*)"?|([^\s,;"]+))/gs
 
-/** Those parameters of all challenges of a WWW-Authenticate header that `wanted` fits, as they are written. In linear time, too. */
-export function parametersOf(header: unknown, wanted: RegExp): string[] {
-  return (
-    textOf(header)
-      .match(PARAMETER)
-      ?.filter((piece) => wanted.test(piece)) ?? []
-  )
+/** The values of a parameter in all challenges of a WWW-Authenticate header, unquoted. In linear time, too. */
+export function valuesOf(header: unknown, parameter: string): string[] {
+  const values: string[] = []
+  for (const [, name, quoted, value = quoted] of textOf(header).matchAll(PARAMETER))
+    if (name?.toLowerCase() === parameter) values.push(String(value).replace(/\\(.)/gs, '$1'))
+  return values
 }
 
 /**
@@ -68,7 +67,7 @@ export function parametersOf(header: unknown, wanted: RegExp): string[] {
  * could do (RFC 6750 §3.1, RFC 9470 §3).
  */
 export function remedyOf(header: unknown): Remedy {
-  const errors = parametersOf(header, /^error\s*=/i).join()
+  const errors = valuesOf(header, 'error').join()
   if (/use_dpop_nonce/.test(errors)) return 'nonce'
   return /insufficient_|invalid_request/.test(errors) && !/invalid_token/.test(errors) ? 'none' : 'refresh'
 }

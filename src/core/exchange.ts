@@ -63,7 +63,7 @@ export async function exchange(parts: Parts, request: AnyRequest): Promise<unkno
       if (signing.learns && brings(parts, request)) return ignore(parts, request, 'own-credentials')
 
       const { settings } = parts
-      request.sentAt = settings.clock.monotonic()
+      request.sentAt ||= settings.clock.monotonic()
       answer = await wire.send(request, credentials, events)
       request.land(answer.outcome)
       if (answer.failed && !request.statusOf(answer.outcome)) parts.redaction.scrub(answer.outcome)

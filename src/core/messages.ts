@@ -56,6 +56,7 @@ export const messages = {
     `${factory}: ${name} cannot be ${String(value)}${typeof value === 'number' ? ': times are in milliseconds' : ''}`,
   cookie: (method: string): string => `${method}: in cookie mode nobody knows the access token`,
   inside: (verb: string): string => `${verb}: inside \`refresh\` it would wait for itself: return the tokens`,
+  user: (): string => 'a request of `onStepUp` asks for a step-up: it would wait for itself',
   listener: (got: string): string => `expected a function that listens, got ${got}`,
   unknown: (factory: string, name: string): string => `${factory}: there is no option ${name}`,
   shape: (missing: string): string =>

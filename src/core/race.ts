@@ -21,7 +21,7 @@ export function race(parts: Parts): void {
   // Where the session has ended there is nothing to send it with.
   if (room.closed || known.record?.ended) return
   wire.race(known, events, async (request, answer) => {
-    const { generation, attempts, sentAt, recall } = request
+    const { generation, attempts, recall } = request
     let over = false
     let answered = false
     void answer.then(() => {
@@ -38,7 +38,6 @@ export function race(parts: Parts): void {
       const credentials = await outlast(parts, 'applyToken', signed, request)
       // An answer that has come meanwhile is judged like any other: a 401 leads to a replay, all else is the caller's.
       if (known.record !== record || room.closed || answered) return undefined
-      request.sentAt = settings.clock.monotonic()
       return { answer: wire.transmit(request, credentials, events) }
     }
     const replay = again().catch(() => undefined)
@@ -69,7 +68,7 @@ export function race(parts: Parts): void {
     const { recall: last } = request
     const lost = winner === original
     if (last !== recall) (lost ? last : recall)?.()
-    if (lost) Object.assign(request, { generation, attempts, sentAt })
+    if (lost) Object.assign(request, { generation, attempts })
     void Promise.resolve(lost ? replay : original).then(async (sent) => {
       if (sent) request.discard((await sent.answer).outcome)
     })

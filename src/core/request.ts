@@ -28,9 +28,9 @@ export type RequestPart = 'refresh' | 'sign-out' | 'inside'
 
 /** How a request was sent, as `shouldRefresh` gets to know it. */
 export interface Sent {
-  /** With an older access token than the session has by now: it has not been tried with this one. */
+  /** With an older access token than the session has at the moment: it has not been tried with this one. */
   readonly stale: boolean
-  /** How many milliseconds ago. */
+  /** How many milliseconds ago, the first time. */
   readonly age: number
   /** For the how manieth time. */
   readonly attempt: number
@@ -67,7 +67,7 @@ export abstract class SessionRequest<Reply> implements Visitor {
   generation = 0
   /** Which update its tokens came of, or of which they are descendants. */
   line: number | undefined = undefined
-  /** When it was sent last, by the monotonic clock. */
+  /** When it was sent for the first time, by the monotonic clock. */
   sentAt = 0
   attempts = 0
   replays = 0

@@ -1,4 +1,5 @@
 import { newController } from './abortable.ts'
+import { awaiters } from './awaiters.ts'
 import { type Clock, countdown } from './clock.ts'
 import type { RequestPart } from './request.ts'
 import type { Stored, Version } from './store.ts'
@@ -45,9 +46,6 @@ interface Leaving {
 }
 
 const NONE: readonly never[] = []
-
-/** Of a stack. */
-const FRAMES = 99
 
 /** What runs for the sake of new tokens, in this context. */
 export class Running {
@@ -152,12 +150,8 @@ export class Running {
    */
   get inside(): boolean {
     if (!this.#calls.length) return false
-    // Clients are deeper than the ten frames that V8 takes down.
-    const limit = Reflect.get(Error, 'stackTraceLimit')
-    Reflect.set(Error, 'stackTraceLimit', FRAMES)
-    const { stack } = new Error()
-    Reflect.set(Error, 'stackTraceLimit', limit)
-    return this.#calls.some(({ synchronous, name }) => synchronous || String(stack).includes(name))
+    const names = awaiters()
+    return this.#calls.some(({ synchronous, name }) => synchronous || names.includes(name))
   }
 
   /** Nobody is left who could use an answer. */

@@ -9,7 +9,7 @@ export interface Visitor {
   epoch: string | undefined
   /** It has looked into the store, for a session that has ended. */
   looked: boolean
-  /** When it was sent last, by the monotonic clock; 0 where it was not. */
+  /** When it was sent for the first time, by the monotonic clock; 0 where it was not. */
   sentAt?: number
   /** What the visitor is called in an error, for example `GET https://api.example.com/items`. */
   readonly label: string

@@ -8,11 +8,14 @@ export async function wantsRefresh(
   request: SessionRequest<unknown>,
   outcome: unknown,
   response: SessionResponse = request.responseOf(outcome),
-  stale: boolean = request.generation !== parts.known.generation,
+  stale?: boolean,
 ): Promise<boolean | undefined> {
   const { shouldRefresh, clock, deadline } = parts.settings
   const sent: Sent = {
-    stale,
+    get stale() {
+      const { generation, epoch } = parts.known
+      return stale || request.generation !== generation || request.epoch !== epoch
+    },
     age: clock.monotonic() - request.sentAt,
     attempt: request.attempts,
     patience: deadline,

@@ -1,5 +1,7 @@
-import { parametersOf } from '../core/challenge.ts'
+import { awaiters } from '../core/awaiters.ts'
+import { valuesOf } from '../core/challenge.ts'
 import { SessionError } from '../core/errors.ts'
+import { say } from '../core/messages.ts'
 import type { SessionOptions } from '../core/options.ts'
 import type { Session } from '../core/session.ts'
 import type { TokenInput } from '../core/tokens.ts'
@@ -29,17 +31,12 @@ export interface StepUpOptions {
   shouldRefresh?: SessionOptions['shouldRefresh']
 }
 
-const INSUFFICIENT = /^error\s*=\s*"?insufficient_user_authentication\b/i
-
-/** The name, and what quotes the value, or a character in it. */
-const AROUND_VALUE = /^\w+\s*=\s*"?|"$|\\(.)/gs
-
 /**
  * Step-up (RFC 9470), for `shouldRefresh`: where an API answers `insufficient_user_authentication`, `onStepUp` is asked once
  * for all requests that were sent until it had an answer, and they are sent again with what it has brought, once. Requests
  * that need no more go on meanwhile.
  *
- * Who is refused all the same gets the API's answer, with a `step_up_required` error as the reason: `acr_values` and
+ * Who is refused all the same, or asks from within `onStepUp`, gets the API's answer, with a `step_up_required` error as the reason: `acr_values` and
  * `max_age` are in it (`findSessionError`). Observers hear of it in `request-rejected` and `request-settled`.
  *
  * @example
@@ -58,40 +55,43 @@ export function stepUp({
   patience = 300_000,
   shouldRefresh,
 }: StepUpOptions): NonNullable<SessionOptions['shouldRefresh']> {
+  /** Who waits for the user. */
+  const name = `onStepUp ${Math.random()}`
   /** One question at a time: who comes meanwhile looks at what it has brought. */
   let turn: Promise<true | undefined> = Promise.resolve(undefined)
-  // Of the last question: what was wanted and which token there was then, when it was over, and why it was in vain.
-  let last: string | undefined
-  let over: number
-  let cause: unknown
+  /** Of each question: when it was over, and why it was in vain. */
+  const asked = new Map<string, readonly [over: number, cause: unknown]>()
 
   return async (response, outcome, sent) => {
-    const header = response.headers.get('www-authenticate')
-    if (!parametersOf(header, INSUFFICIENT)[0]) return shouldRefresh?.(response, outcome, sent)
-    sent.patience = patience
-    const wanted = (name: RegExp) => parametersOf(header, name)[0]?.replace(AROUND_VALUE, '$1')
-    const wish = { acr_values: wanted(/^acr_values\s*=/i), max_age: wanted(/^max_age\s*=/i) }
     const since = performance.now() - sent.age
-    const question = () => JSON.stringify([wish, session().state.generation])
-    const before = question()
-    // It has not been tried with the token that there is by now.
-    const stale = () => sent.stale || question() !== before
+    const header = response.headers.get('www-authenticate')
+    const wanted = (parameter: string) => valuesOf(header, parameter)
+    if (!wanted('error').includes('insufficient_user_authentication'))
+      return shouldRefresh?.(response, outcome, sent)
+    const wish = { acr_values: wanted('acr_values')[0], max_age: wanted('max_age')[0] }
+    if (awaiters().includes(name)) throw new SessionError('step_up_required', say('user'), wish)
+    sent.patience = patience
     await shouldRefresh?.(response, outcome, sent)
-    const bring = async () => {
-      const tokens = await onStepUp?.(wish)
-      if (tokens) await session().update(tokens, { replay: true })
-    }
+    const question = JSON.stringify(wish)
     const ask = async () => {
-      // What was sent with what the same question has brought, or before that has brought nothing, asks no more.
-      const isNew = before !== last || (sent.attempt < 2 && since > over)
-      if (isNew && !stale()) {
-        cause = await bring().catch((error) => error)
-        over = performance.now()
-        last = question()
+      let [over = 0, cause] = asked.get(question) ?? []
+      // What was sent before the same question was over has been answered with it.
+      if (!sent.stale && since >= over) {
+        const { signIn } = session().state
+        try {
+          const tokens = await onStepUp?.(wish)
+          // They are for whoever was asked, and not for who has signed in meanwhile.
+          if (session().state.signIn === signIn)
+            cause = tokens && (await session().update(tokens, { replay: true }))
+        } catch (error) {
+          cause = error
+        }
+        asked.set(question, [performance.now(), cause])
       }
-      if (stale()) return true as const
+      if (sent.stale) return true as const
       throw new SessionError('step_up_required', undefined, { cause, ...wish })
     }
+    Object.defineProperty(ask, 'name', { value: name })
     turn = turn.then(ask, ask)
     return turn
   }

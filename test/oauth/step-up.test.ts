@@ -1,5 +1,5 @@
 import axios from 'axios'
-import { findSessionError, type Session, type TokenInput } from 'refresh-once'
+import { findSessionError, type Session, type SessionOptions, type TokenInput } from 'refresh-once'
 import { attachSession } from 'refresh-once/axios'
 import { withSession } from 'refresh-once/fetch'
 import { refreshTokenGrant, type StepUpChallenge, stepUp } from 'refresh-once/oauth'
@@ -21,6 +21,7 @@ async function signedIn(
     server: Server,
     challenge: StepUpChallenge,
   ) => TokenInput | undefined | Promise<TokenInput | undefined>,
+  more: Pick<SessionOptions, 'applyToken'> = {},
 ): Promise<Setting> {
   const server = await start()
   server.stepUp.wanted = 'gold silver'
@@ -32,6 +33,7 @@ async function signedIn(
     // A person takes longer.
     deadline: 50,
     tokens: await server.mint(),
+    ...more,
     shouldRefresh: stepUp({
       session: () => session,
       shouldRefresh: grant.shouldRefresh,
@@ -223,6 +225,53 @@ describe('step-up', () => {
     expect(asked.length).toBe(2)
   })
 
+  test('a request that needed more than one send has been asked for no more than its question', async () => {
+    const { server, asked, session } = await signedIn(strongly, {
+      applyToken: ({ accessToken }) => ({ headers: { Authorization: `Bearer ${accessToken}` } }),
+    })
+    // Each send of a new token asks for a nonce, as a server does whose nonces turn over.
+    const turning = withSession(session, {
+      origins: [server.issuer],
+      fetch: (() => {
+        let sends = 0
+        return async (url: string, init: RequestInit) =>
+          sends++ % 2
+            ? fetch(url, init)
+            : new Response(null, {
+                status: 401,
+                headers: { 'dpop-nonce': `${sends}`, 'www-authenticate': 'DPoP error="use_dpop_nonce"' },
+              })
+      })() as typeof fetch,
+    })
+    for (const round of [1, 2, 3]) {
+      expect((await turning(`${server.issuer}/api/pay`)).status).toBe(200)
+      expect(asked.length).toBe(round)
+      // The same wish, as the sign-in has become too old.
+      server.stepUp.strong.clear()
+    }
+  })
+
+  test('two wishes at once are two questions, and each is asked once', async () => {
+    const { server, asked, session } = await signedIn((server) => server.mint())
+    const wanting = (acr: string) =>
+      withSession(session, {
+        origins: [server.issuer],
+        fetch: async () =>
+          new Response(null, {
+            status: 401,
+            headers: {
+              'www-authenticate': `Bearer error="insufficient_user_authentication", acr_values="${acr}"`,
+            },
+          }),
+      })
+    const apis = [wanting('gold'), wanting('silver')]
+    const answers = await Promise.all(times(12, (index) => apis[index % 2]?.(`${server.issuer}/api/pay`)))
+    expect(answers.map((answer) => findSessionError(answer)?.code)).toEqual(
+      times(12, () => 'step_up_required'),
+    )
+    expect(asked.map(({ acr_values }) => acr_values)).toEqual(['gold', 'silver'])
+  })
+
   test.each([
     [
       'quoted',
@@ -251,5 +300,121 @@ describe('step-up', () => {
     const response = { status: 401, headers: new Headers({ 'www-authenticate': challenge }), url: '' }
     const sent = { stale: false, age: 0, attempt: 1, patience: 1000 }
     expect(await look({ ...response, json: async () => undefined }, undefined, sent)).toBeUndefined()
+  })
+})
+
+describe('from within onStepUp', () => {
+  /** What onStepUp calls, before it brings a stronger token. */
+  type Inner = (setting: Setting) => unknown
+
+  async function stepping(inner: Inner): Promise<Setting & { outcome: Promise<unknown> }> {
+    let outcome: Promise<unknown> = Promise.resolve()
+    const setting: Setting = await signedIn(async (server) => {
+      const calling = (async () => inner(setting))()
+      outcome = calling
+      await calling.catch(() => {})
+      return strongly(server)
+    })
+    expect((await setting.get()).status).toBe(200)
+    return Object.assign(setting, { outcome })
+  }
+
+  test.each<[string, Inner]>([
+    ['at once', async ({ get }) => findSessionError(await get())],
+    [
+      'later',
+      async ({ get }) => {
+        await new Promise((resolve) => setTimeout(resolve, 20))
+        return findSessionError((await Promise.all([get(), get()]))[1])
+      },
+    ],
+    [
+      'by axios, with interceptors that wait',
+      async ({ server, session }) => {
+        const client = axios.create({ baseURL: server.issuer, proxy: false })
+        client.interceptors.request.use(async (config) => config)
+        client.interceptors.response.use(async (response) => response)
+        attachSession(client, session)
+        return findSessionError(await failureOf(client.get('/api/pay')))
+      },
+    ],
+    [
+      'for another wish',
+      async ({ get, server }) => {
+        server.stepUp.wanted = 'platinum'
+        return findSessionError(await get())
+      },
+    ],
+  ])('a request that asks for a step-up itself is told so: %s', async (_, inner) => {
+    const { outcome, asked } = await stepping(inner)
+    expect(await outcome).toMatchObject({
+      code: 'step_up_required',
+      message: expect.stringMatching(/onStepUp.*itself/),
+    })
+    expect(asked.length).toBe(1)
+  })
+
+  test('a request of another session has a question of its own', async () => {
+    const { outcome } = await stepping(async () => {
+      const other = await signedIn(strongly)
+      return (await other.get()).status
+    })
+    expect(await outcome).toBe(200)
+  })
+
+  test.each<[string, Inner]>([
+    [
+      'a request that needs no more',
+      ({ server, session }) => withSession(session, { origins: [server.issuer] })(`${server.issuer}/me`),
+    ],
+    [
+      'a request whose token was revoked',
+      async ({ server, session }) => {
+        await server.refuse(await session.getAccessToken())
+        return withSession(session, { origins: [server.issuer] })(`${server.issuer}/me`)
+      },
+    ],
+    ['refresh', ({ session }) => session.refresh()],
+    ['getAccessToken', ({ session }) => session.getAccessToken()],
+    ['getAccessToken with a validity', ({ session }) => session.getAccessToken({ minValidity: 9e9 })],
+    ['update', async ({ server, session }) => session.update({ ...(await server.mint()) }, { replay: true })],
+  ])('%s waits for nothing', async (_, inner) => {
+    const { outcome } = await stepping(async (setting) => {
+      const before = performance.now()
+      await inner(setting)
+      return performance.now() - before
+    })
+    expect(await outcome).toBeLessThan(5000)
+  })
+
+  test('a sign-out waits for nothing, and ends the waiting', async () => {
+    const { server, session, get } = await signedIn(async () => {
+      await session.signOut({ server: () => {} })
+      return undefined
+    })
+    const answer = await get()
+    expect(answer.status).toBe(401)
+    expect(findSessionError(answer)?.code).toBe('session_changed')
+    expect(session.state.status).toBe('signed-out')
+    expect(server.count.api).toBe(1)
+  })
+
+  test('what the user is asked for late is not brought to who has signed in meanwhile', async () => {
+    const { server, session, get } = await signedIn(async (server) => {
+      await session.signIn({ ...(await server.mint({ account: 'bob' })), access_token: 'of-bob' })
+      return strongly(server)
+    })
+    expect(findSessionError(await get())?.code).toBe('session_changed')
+    expect(await session.getAccessToken()).toBe('of-bob')
+    expect(server.count.api).toBe(1)
+  })
+
+  test('a sign-in waits for nothing: what was asked for by the former user is not sent again', async () => {
+    const { server, session, get } = await signedIn(async (server) => {
+      await session.signIn(await server.mint({ account: 'bob' }))
+      return undefined
+    })
+    expect(findSessionError(await get())?.code).toBe('session_changed')
+    expect(server.count.api).toBe(1)
   })
 })
