@@ -325,7 +325,8 @@ function guard(instance: AxiosInstance, group: Group, registrations: Registratio
       const headers = AxiosHeaders.concat(made.headers)
       const type = AxiosHeaders.from(config.headers).get('Content-Type')
       if (type) headers.set('Content-Type', type)
-      const { retryInstance } = again ? options : {}
+      // Itself is the default.
+      const retryInstance = again && options.retryInstance !== instance ? options.retryInstance : undefined
       const waited = await retried({ ...config, url, baseURL, params, headers, ...body } as Config, options)
       const ready = retryInstance ? waited : await intercepted(waited, request, leaveAlone)
       ready.headers = renewed(ready.headers, group)

@@ -62,6 +62,25 @@ test('a retry instance may make something else of its responses', async () => {
   expect(await api.get('/api/items')).toMatchObject({ generation: 2 })
 })
 
+test('the failed request can be written to, as any error of axios', async () => {
+  const { server, api, refresh } = await appOf()
+  createAuthRefresh(api, async (failed) => {
+    failed.response = failed.response || {}
+    failed.message = 'refreshed'
+    await refresh(failed)
+  })
+  server.expireAccessTokens()
+  expect((await api.get('/api/items')).data.generation).toBe(2)
+})
+
+test('the instance itself as its retry instance is the default', async () => {
+  const { server, api, refresh } = await appOf()
+  createAuthRefresh(api, refresh, { retryInstance: api })
+  api.interceptors.response.use(({ data }) => data)
+  server.expireAccessTokens()
+  expect(await api.get('/api/items')).toMatchObject({ generation: 2 })
+})
+
 test('the refresh may go through the instance itself', async () => {
   const { server, api, storage } = await appOf()
   createAuthRefresh(api, async () => {
