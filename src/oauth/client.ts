@@ -70,15 +70,14 @@ const PATIENCE = 10_000
 /** @throws TypeError where there is no issuer, or no client */
 export function createClient(options: OAuthClientOptions): OAuthClient {
   const { issuer, server: given, clientId, clientAuth = oauth.None(), dpop, parameters } = options
-  const at = issuer ?? given?.token_endpoint
-  if (!at || !clientId) throw new TypeError(say('grant'))
-  const insecure = options.insecure ?? LOOPBACK.test(new URL(at).hostname)
+  const address = issuer ?? given?.token_endpoint
+  if (!address || !clientId) throw new TypeError(say('grant'))
+  const at = new URL(address)
+  const insecure = options.insecure ?? LOOPBACK.test(at.hostname)
   /** Seconds by which the server is ahead. */
   let skew = 0
   const client: oauth.Client = {
     client_id: clientId,
-    // Whatever the clocks say, an ID token comes from the token endpoint itself.
-    [oauth.clockTolerance]: 2 ** 31,
     get [oauth.clockSkew]() {
       return skew
     },
@@ -88,12 +87,9 @@ export function createClient(options: OAuthClientOptions): OAuthClient {
   const through = (signal?: AbortSignal) => ({
     [oauth.allowInsecureRequests]: insecure,
     async [oauth.customFetch](url: string, init: object) {
-      const response = await (options.fetch ?? fetch)(url, {
-        ...init,
-        signal: signal ?? null,
-        cache: 'no-store',
-      })
-      const ahead = Math.round((Date.parse(response.headers.get('date') ?? '') - Date.now()) / 1000)
+      const sent = { ...init, signal, cache: 'no-store' } as RequestInit
+      const response = await (options.fetch ?? fetch)(url, sent)
+      const ahead = Math.round((Date.parse(`${response.headers.get('date')}`) - Date.now()) / 1000)
       // Assertions and proofs are refused where they come from the future, or too late.
       skew = Math.abs(ahead) > RIGHT ? ahead : 0
       dpop?.hear(response)
@@ -102,18 +98,11 @@ export function createClient(options: OAuthClientOptions): OAuthClient {
     },
   })
 
-  async function discover(signal?: AbortSignal): Promise<oauth.AuthorizationServer> {
-    const expected = new URL(at as string)
-    const ask = (algorithm: 'oidc' | 'oauth2') =>
-      oauth
-        .discoveryRequest(expected, { ...through(signal), algorithm })
-        .then((response) => oauth.processDiscoveryResponse(expected, response))
-    // Where there is none some say 404, and others show a page, or refuse.
-    return ask('oidc').catch((error) =>
-      ask('oauth2').catch(() => {
-        throw error
-      }),
-    )
+  /** Where there is none some say 404, and others show a page, or refuse. */
+  function discover(signal?: AbortSignal): Promise<oauth.AuthorizationServer> {
+    const ask = async (algorithm: 'oidc' | 'oauth2') =>
+      oauth.processDiscoveryResponse(at, await oauth.discoveryRequest(at, { ...through(signal), algorithm }))
+    return ask('oidc').catch((error) => ask('oauth2').catch(() => Promise.reject(error)))
   }
 
   function server(signal?: AbortSignal): Promise<oauth.AuthorizationServer> {
@@ -121,7 +110,7 @@ export function createClient(options: OAuthClientOptions): OAuthClient {
     return discovery.catch((cause) => {
       discovery = undefined
       // The status says that no refresh token was sent: whatever that answer was, it is no refusal.
-      throw Object.assign(new Error(say('discovery', at as string, cause.message)), { status: 503 })
+      throw Object.assign(new Error(say('discovery', at.href, cause.message)), { status: 503 })
     })
   }
 

@@ -76,8 +76,9 @@ export function refreshTokenGrant(options: OAuthClientOptions): RefreshTokenGran
     const { iss, aud, sub } = claimsOf(`${answer.id_token}`)
     if (differ(tokens.sub ?? former.sub, sub)) throw new SessionError('session_expired', say('subject'))
     const { issuer } = await client.server()
+    const { clientId } = options
     // The tokens beside it are good: they are of the server that was asked.
-    if (differ(former.iss ?? issuer, iss) || ![aud ?? options.clientId].flat().includes(options.clientId)) {
+    if (differ(former.iss ?? issuer, iss) || ![aud ?? clientId].flat().includes(clientId)) {
       warn(say('id-token'))
       Object.assign(answer, { id_token: tokens.id_token })
     }
