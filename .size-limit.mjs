@@ -109,7 +109,7 @@ export default [
   {
     name: 'redeemCode (session and oauth4webapi external)',
     path: 'bench/size/redeem.mjs',
-    limit: '362 B',
+    limit: '389 B',
     modifyEsbuildConfig: besidesTheSession,
   },
   {

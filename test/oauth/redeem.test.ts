@@ -90,6 +90,26 @@ describe('a code is redeemed', () => {
     },
   )
 
+  /** Another origin does not show it to a page. */
+  const withoutDate: typeof fetch = async (url, init) => {
+    const response = await fetch(url, init)
+    const headers = new Headers(response.headers)
+    headers.delete('date')
+    return new Response(response.body, { status: response.status, headers })
+  }
+
+  test.each([3_600_000, -3_600_000])(
+    'by a clock that is off by %i ms, and of which nobody knows',
+    async (off) => {
+      const { server, grant, redeem } = await comeBack({}, () => ({ fetch: withoutDate }))
+      setWrong(off)
+      const session = open({ ...grant })
+      await session.signIn(await redeemCode(redeem))
+      await session.refresh()
+      expect(server.count).toMatchObject({ granted: 2, reuses: 0 })
+    },
+  )
+
   test.each([3_600_000, -3_600_000])('by a clock that is off by %i ms', async (off) => {
     const { server, grant, redeem } = await comeBack({}, ({ privateKey }) => ({
       clientId: 'jwt',
