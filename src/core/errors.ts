@@ -56,11 +56,11 @@ const CODES =
   /^(step_up_required|session_(expired|changed|closed)|refresh_(failed|timeout|loop)|not_replayable)$/
 
 /** Where clients, stores and query libraries keep what they were told. */
-const PLACES = 'cause response error data meta payload'.split(' ')
+const PLACES = 'cause response error data meta payload networkError reason errors 0'.split(' ')
 
 /**
  * The session error behind `error`: the error itself, the nearest one in what it holds (`cause`, `response`, `error`,
- * `data`, `meta`, `payload`), or the reason why a response that it holds (or is) is a 401.
+ * `data`, `meta`, `payload`, `networkError`, `reason`, the first of `errors`), or the reason why a response that it holds (or is) is a 401.
  *
  * Also when it was made in another realm or by another copy of this package, or is the plain object that a
  * serialisation has left of it. Where that dropped the code (Comlink), `code` is `undefined`.

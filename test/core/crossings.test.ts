@@ -16,7 +16,7 @@ const CODES: SessionErrorCode[] = [
   'session_closed',
   'not_replayable',
 ]
-const PLACES = ['cause', 'response', 'error', 'data', 'meta', 'payload']
+const PLACES = ['cause', 'response', 'error', 'data', 'meta', 'payload', 'networkError', 'reason', '0']
 
 const plain = (code: SessionErrorCode = 'session_expired'): object => ({
   name: 'SessionError',
@@ -49,6 +49,13 @@ test.each(PLACES)('a verdict at `%s`, however deep, is found beside something el
   const others = Object.fromEntries(PLACES.map((other) => [other, { name: 'Error', message: other }]))
   expect(findSessionError({ ...others, [place]: plain() })).toEqual(plain())
   expect(findSessionError({ ...others, [place]: { ...others, [place]: plain() } })).toEqual(plain())
+})
+
+test('it is found in what many promises leave together', async () => {
+  const failing = () => Promise.reject(new SessionError('session_expired'))
+  expect(isSessionError(await failureOf(Promise.any([failing(), failing()])), 'session_expired')).toBe(true)
+  const [settled] = await Promise.allSettled([failing()])
+  expect(isSessionError(settled, 'session_expired')).toBe(true)
 })
 
 test('the nearest one is found', () => {
