@@ -117,7 +117,7 @@ const RULES: [about: RegExp, words: RegExp, kind: SetbackKind][] = [
   [
     /^[2-4-]/,
     RegExp(
-      `invalid.?grant|_required|(login|interaction|reset).?required|reconnect|(session|account|idle|activity).{0,5}(been.)?(end|term|time|close)|${OVER}[\\W_]*(refresh.?)?${WHO}|${WHO}[\\W_]*(\\w+\\W+){0,4}?${OVER}`,
+      `invalid.?grant|_required|(login|interaction|reset).?required|reconnect|(session|account|idle|activity)[^x]{0,5}(been.)?(end(?!p)|term|time|close)|${OVER}[\\W_]*(refresh.?)?${WHO}|${WHO}[\\W_]*(\\w+\\W+){0,4}?${OVER}`,
     ),
     'rejected',
   ],

@@ -870,6 +870,13 @@ export const OTHERS: OtherAnswer[] = [
     'final',
   ],
   ['in an envelope: all is well', 200, { code: 200, message: 'User logged in', authToken: 'a.b.c' }, 'final'],
+  [
+    'in an envelope: all is well, and longer',
+    200,
+    { message: 'Session extended', data: { jwt: 'a.b.c' } },
+    'final',
+  ],
+  ['in an envelope: it is elsewhere', 200, { message: 'The session endpoint has moved' }, 'final'],
   ['one token as a form', 200, 'access_token=abc', 'tokens'],
   ['an unknown 400', 400, { code: 'E1234', message: 'Cannot process' }, 'rejected'],
   ['a bare 400', 400, '', 'rejected'],
