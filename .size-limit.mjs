@@ -42,7 +42,7 @@ export default [
     name: 'axios-refresh-me: all of it (axios external)',
     path: 'bench/size/axios-refresh-me.mjs',
     ignore: ['axios'],
-    limit: '21.08 kB',
+    limit: '21.09 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {
@@ -55,13 +55,13 @@ export default [
   {
     name: 'createSession',
     path: 'bench/size/core.mjs',
-    limit: '17.03 kB',
+    limit: '17.04 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {
     name: 'createSession + browserStore',
     path: 'bench/size/browser.mjs',
-    limit: '19.28 kB',
+    limit: '19.29 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {
