@@ -6,7 +6,7 @@ import { type Change, createTurns, type TurnOptions } from './turns.ts'
  * A store for one process: a record in memory, and a queue for the turn to refresh. A turn passes on when its
  * work is done, or when its lease has ended.
  *
- * A class, because a pool has one for each session; users get {@link inProcessStore}.
+ * A class, because a pool has one for each session; users get it {@link withOwnMembers}.
  */
 export class InProcessStore implements SessionStore, TurnOptions {
   readonly clock: Clock
@@ -48,7 +48,7 @@ export class InProcessStore implements SessionStore, TurnOptions {
   }
 
   /** Nobody else writes to this memory: there is no news. */
-  watch(): () => void {
+  watch(..._: Parameters<SessionStore['watch']>): () => void {
     return nothing
   }
 
@@ -56,13 +56,12 @@ export class InProcessStore implements SessionStore, TurnOptions {
 }
 
 /** The same with members of its own, which can be copied into another store. */
-export function inProcessStore(clock: Clock, lease: number): SessionStore {
-  const store = new InProcessStore(clock, lease)
+export function withOwnMembers(store: SessionStore): SessionStore {
   return {
     load: () => store.load(),
     save: (next) => store.save(next),
     exclusive: (work, signal) => store.exclusive(work, signal),
-    watch: store.watch,
+    watch: (listener, degraded) => store.watch(listener, degraded),
     close: nothing,
   }
 }

@@ -73,5 +73,5 @@ export async function takeTurn<T>(
 /** One turn after the other, in the order in which they were asked for: for one process, or one tab. */
 export function createTurns(options: TurnOptions): SessionStore['exclusive'] {
   const queue = createLine()
-  return async (work, signal) => takeTurn(options, work, await queue(signal))
+  return (work, signal) => queue(signal).then((pass) => takeTurn(options, work, pass))
 }

@@ -1,9 +1,10 @@
 import { type Clock, systemClock } from '../core/clock.ts'
-import { InProcessStore, inProcessStore } from '../core/in-process-store.ts'
+import { InProcessStore, withOwnMembers } from '../core/in-process-store.ts'
 import { say } from '../core/messages.ts'
 import { ensureName } from '../core/name.ts'
 import { patience } from '../core/patience.ts'
 import { type SessionStore, type Stored, storedOf } from '../core/store.ts'
+import type { Change } from '../core/turns.ts'
 
 /** Any place that keeps strings by key: localStorage, AsyncStorage, SecureStore, unstorage, a file. */
 export interface KeyValueStorage {
@@ -45,13 +46,13 @@ export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
   if ('getItem' in options) {
     throw new TypeError(say('options'))
   }
-  if (!storage) return inProcessStore(clock, lease)
+  if (!storage) return withOwnMembers(new InProcessStore(clock, lease))
   const missing = METHODS.filter((name) => typeof storage[name] !== 'function')
   if (missing.length) {
     throw new TypeError(say('storage', missing.join(', ')))
   }
   ensureName(key, 'memoryStore: expected a key')
-  return persistent(new InProcessStore(clock, lease), storage, key)
+  return withOwnMembers(new PersistentStore(clock, lease, storage, key))
 }
 
 const METHODS = ['getItem', 'setItem', 'removeItem'] as const
@@ -59,10 +60,9 @@ const METHODS = ['getItem', 'setItem', 'removeItem'] as const
 /** A storage is waited for this part of the lease: a write that hangs must leave time for the refresh. */
 const PATIENCE = 4
 
-/** A class, because a pool has one for each session. */
-class Persistent {
-  readonly memory: InProcessStore
-  report: (reason: string) => void = nothing
+/** The memory of this process, which is written to a storage whenever it has changed, and read from it. */
+class PersistentStore extends InProcessStore {
+  #report: ((reason: string) => void) | undefined
   readonly #storage: KeyValueStorage
   readonly #key: string
   /** Whether the storage was read once: what could not be read is not overwritten. */
@@ -74,31 +74,43 @@ class Persistent {
   /** How often the storage was told what to hold. What it has done late is not what it was told last. */
   #told = 0
 
-  constructor(memory: InProcessStore, storage: KeyValueStorage, key: string) {
-    this.memory = memory
+  constructor(clock: Clock, lease: number, storage: KeyValueStorage, key: string) {
+    super(clock, lease)
     this.#storage = storage
     this.#key = key
   }
 
-  async load(): Promise<Stored | undefined> {
-    const { memory } = this
-    const known = memory.record
+  override async load(): Promise<Stored | undefined> {
+    const known = this.record
     const unwritten = known && !this.#seen
     try {
       await this.#read()
-      if (unwritten) void this.write()
+      if (unwritten) void this.#write()
     } catch (unreadable) {
       if (!known) throw unreadable
     }
-    return memory.record
+    return this.record
   }
 
-  async save(next: Stored): Promise<Stored> {
-    const { memory } = this
-    const saved = memory.take(next)
-    if (!this.#seen) await this.#read().catch(nothing)
-    await this.write()
-    return memory.record ?? saved
+  override async save(next: Stored): Promise<Stored> {
+    const saved = this.take(next)
+    if (!this.#seen) await this.#read().catch(() => {})
+    await this.#write()
+    return this.record ?? saved
+  }
+
+  /** A reservation counts once it is written. */
+  override async update(change: Change): Promise<void> {
+    const { record } = this
+    await super.update(change)
+    if (this.record !== record) await this.#write()
+  }
+
+  override watch(_: (stored: Stored) => void, degraded?: (reason: string) => void): () => void {
+    this.#report = degraded
+    return () => {
+      this.#report = undefined
+    }
   }
 
   /** Takes what the storage holds into memory. Rejects where it cannot be read. */
@@ -114,17 +126,17 @@ class Persistent {
     try {
       item = await this.#answerOf(() => this.#storage.getItem(this.#key))
     } catch (cause) {
-      this.report(say('storage-unreadable'))
+      this.#report?.(say('storage-unreadable'))
       throw new Error('memoryStore: the storage cannot be read', { cause })
     }
     const found = recordIn(item)
-    if (found) this.memory.take(found)
-    else if (item) this.report(say('storage-foreign'))
+    if (found) this.take(found)
+    else if (item) this.#report?.(say('storage-foreign'))
     this.#seen = true
   }
 
   /** One write after the other: a slow older one must not overwrite a newer. */
-  write(): Promise<void> {
+  #write(): Promise<void> {
     if (this.#queued) return this.#queued
     const queued = Promise.resolve(this.#writing).then(async () => {
       this.#queued = undefined
@@ -138,13 +150,13 @@ class Persistent {
   }
 
   async #put(): Promise<void> {
-    const { record } = this.memory
+    const { record } = this
     // Who signs out means whatever is stored. Of all else nobody knows whether it is newer than what is there.
     if (!this.#seen && record?.ended !== 'signed-out') return
     try {
       await this.#tell(() => this.#storage.setItem(this.#key, JSON.stringify(record)))
     } catch {
-      this.report(say('storage-unwritable'))
+      this.#report?.(say('storage-unwritable'))
       // The tokens of a session that is over must not stay behind.
       if (record?.ended) await this.#forget()
     }
@@ -158,17 +170,19 @@ class Persistent {
     }
   }
 
-  #tell(call: () => unknown): Promise<unknown> {
+  #tell(call: () => unknown): unknown {
     const told = ++this.#told
-    return this.#answerOf(call, () => this.#told === told || this.write())
+    return this.#answerOf(call, () => this.#told === told || this.#write())
   }
 
   /**
-   * What the storage answers; rejects where it does not in time. A call that was given up runs on all the same:
-   * `late` hears when it has come to its end, and may have undone what came after it.
+   * What the storage answers, or a promise of it, which rejects where that does not come in time. A call that was given
+   * up runs on all the same: `late` hears when it has come to its end, and may have undone what came after it.
    */
-  #answerOf(call: () => unknown, late?: () => unknown): Promise<unknown> {
-    const { clock, lease } = this.memory
+  #answerOf(call: () => unknown, late?: () => unknown): unknown {
+    const answer = call()
+    if (!('then' in Object(answer))) return answer
+    const { clock, lease } = this
     return new Promise((resolve, reject) => {
       let over = false
       const done = patience(clock, lease / PATIENCE, () => {
@@ -179,46 +193,10 @@ class Persistent {
         done()
         if (over) late?.()
       }
-      const answer = (async () => call())()
-      answer.then(resolve, reject).then(settle)
+      Promise.resolve(answer).then(resolve, reject).then(settle)
     })
   }
 }
-
-/** With members of its own, which can be copied into another store. */
-function persistent(memory: InProcessStore, storage: KeyValueStorage, key: string): SessionStore {
-  const store = new Persistent(memory, storage, key)
-  return {
-    load: () => store.load(),
-    save: (next) => store.save(next),
-    exclusive: (work, signal) =>
-      memory.exclusive(
-        (lease) =>
-          work({
-            ...lease,
-            async begin() {
-              const generation = await lease.begin()
-              await store.write()
-              return generation
-            },
-            async clear(generation) {
-              await lease.clear(generation)
-              await store.write()
-            },
-          }),
-        signal,
-      ),
-    watch(_, degraded) {
-      if (degraded) store.report = degraded
-      return () => {
-        store.report = nothing
-      }
-    },
-    close: nothing,
-  }
-}
-
-function nothing(): void {}
 
 /** The record in what a storage holds; some (unstorage) have parsed it already. */
 function recordIn(item: unknown): Stored | undefined {

@@ -594,6 +594,22 @@ describe('a storage that does not answer', () => {
     })
   }
 
+  test('one that answers at once is asked without a timer', async () => {
+    const { clock } = newClock()
+    let timers = 0
+    const counting = {
+      ...clock,
+      setTimeout(run: () => void, ms: number) {
+        timers++
+        return clock.setTimeout(run, ms)
+      },
+    }
+    const store = memoryStore({ storage: syncStorage(), clock: counting })
+    await store.load()
+    await store.save({ version: { epoch: '1', generation: 1, nonce: 'n' }, tokens: { accessToken: 'a' } })
+    expect(timers).toBe(0)
+  })
+
   test('a process that stands still for longer than that finds the answer that has come meanwhile', async () => {
     const asked = deferred<void>()
     const storage: KeyValueStorage = {

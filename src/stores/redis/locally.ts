@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts'
-import { inProcessStore } from '../../core/in-process-store.ts'
+import { InProcessStore } from '../../core/in-process-store.ts'
 import type { SessionStore } from '../../core/store.ts'
 import { createUnsaved } from './unsaved.ts'
 
@@ -10,7 +10,7 @@ import { createUnsaved } from './unsaved.ts'
  * Nothing keeps two processes from refreshing at once then, and a refresh token from being sent twice.
  */
 export function orLocally(store: SessionStore, clock: Clock, lease: number): SessionStore {
-  const memory = inProcessStore(clock, lease)
+  const memory = new InProcessStore(clock, lease)
   const unsaved = createUnsaved(clock, store.save)
   let alone = false
   let report: (reason: string) => void = () => {}
