@@ -59,6 +59,7 @@ export const SHORTENED = [
   'suspect',
   'timer',
   'validity',
+  'waiting',
   'wire',
   'young',
 ]

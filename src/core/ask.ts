@@ -1,4 +1,4 @@
-import { newController } from './abortable.ts'
+import type { Aborter } from './abortable.ts'
 import { SessionError } from './errors.ts'
 import { say } from './messages.ts'
 import { readResult, Setback } from './outcome.ts'
@@ -23,6 +23,7 @@ export interface Log {
 export function ask(
   parts: Parts,
   lease: Lease,
+  over: Aborter,
   { version: { epoch }, tokens }: Stored,
   inJar: boolean,
   log: Log,
@@ -31,7 +32,6 @@ export function ask(
   const { cookie, settings, known, running, events, nonce } = parts
   const { clock, refresh, isTerminal } = settings
   return new Promise((resolve, reject) => {
-    const over = newController()
     const { signal } = over
     /** Nobody waits for the answer any more. */
     let late = false
@@ -74,20 +74,22 @@ export function ask(
       return await result
     }
     Object.defineProperty(asking, 'name', { value: name })
-    readResult(asking(), clock, cookie, isTerminal, warn)
-      .then(async (answered) => {
+    const read = async () => {
+      try {
+        const answered = await readResult(asking(), clock, cookie, isTerminal, warn)
         // What is not named again is kept (RFC 6749 §6).
         const fresh = Object.assign({}, tokens, answered)
         if (!late) resolve(fresh)
         else if (known.record?.ended === 'signed-out') discard(parts, fresh)
         else if (signal.aborted && !known.record?.ended) known.become(await save(fresh), 'refresh-succeeded')
-      })
-      // `isTerminal` is the user's, and may throw as well.
-      .catch((setback) => {
+      } catch (setback) {
+        // `isTerminal` is the user's, and may throw as well.
         log.done ||= !signal.aborted
         reject(Setback.is(setback) ? setback : new Setback('final', setback))
-      })
-      .then(settled)
+      }
+      settled()
+    }
+    void read()
   })
 }
 

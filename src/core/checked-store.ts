@@ -4,6 +4,8 @@ import type { Settings } from './options.ts'
 import { patience } from './patience.ts'
 import { isCount, type Lease, type SessionStore, type Stored, storedOf } from './store.ts'
 
+const NONE: readonly never[] = []
+
 /** Whoever waits for a turn waits for another's, and for somebody to find out that he is gone: for so many leases. */
 const TURNS = 3
 
@@ -18,8 +20,8 @@ export class CheckedStore implements SessionStore {
   #listener: ((stored: Stored) => void) | undefined
   /** What ends the watching, if the store has told. */
   #stop: unknown
-  /** What ends the waits; undefined where nobody waits. */
-  #waits: Set<() => void> | undefined
+  /** What ends the waits. */
+  #waits: readonly (() => void)[] = NONE
 
   constructor(store: SessionStore, events: Events, settings: Settings) {
     this.#store = store
@@ -54,11 +56,11 @@ export class CheckedStore implements SessionStore {
         // It was given up, or is given twice.
         if (over || working) throw new Error(say('lease'))
         working = work(this.#leaseOf(given))
-        const release = () => {
+        try {
+          return await working
+        } finally {
           if (!over) done = this.#patience(1, hangs)
         }
-        working.then(release, release)
-        return working
       }
       // What throws at once rejects like any other.
       const taking = async () => this.#store.exclusive(run, signal)
@@ -78,7 +80,7 @@ export class CheckedStore implements SessionStore {
 
   /** Ends the watching, too. */
   close(): void {
-    for (const done of this.#waits ?? []) done()
+    for (const done of this.#waits) done()
     const stop = this.#stop
     if (typeof stop === 'function') this.#whole('watch', () => stop())
     this.#whole('close', () => this.#store.close())
@@ -126,12 +128,9 @@ export class CheckedStore implements SessionStore {
     const stop = patience(clock, leases * lease, over)
     const done = () => {
       stop()
-      const waits = this.#waits
-      waits?.delete(done)
-      if (!waits?.size) this.#waits = undefined
+      this.#waits = this.#waits.filter((other) => other !== done)
     }
-    this.#waits ??= new Set()
-    this.#waits.add(done)
+    this.#waits = [...this.#waits, done]
     return done
   }
 

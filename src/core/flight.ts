@@ -1,3 +1,4 @@
+import type { Aborter } from './abortable.ts'
 import { ask, discard, type Log } from './ask.ts'
 import { sleep } from './clock.ts'
 import { isOurs } from './cooldown.ts'
@@ -45,15 +46,18 @@ const BACKOFF = 500
  * Does not reject: what kept it from new tokens is a {@link Failure}, and the tokens are kept.
  */
 export async function fly(parts: Parts, flight: Flight): Promise<Landing | Failure> {
-  const { store, known, cooldown, events, redaction, settings } = parts
+  const { store, known, cooldown, events, redaction, running, settings } = parts
   const { clock, retries, deadline } = settings
-  const { signal: needless } = flight.needless
   const seen = known.record
   const log: Log = { asked: false, done: false }
+  let pause: number | undefined
   for (let tries = 0, doubts = 0; ; ) {
     let failure: unknown
     try {
-      return await store.exclusive((lease) => attempt(parts, flight, seen, lease, log), needless)
+      // First it ends the waiting, then the call.
+      const over = running.wait(flight)
+      if (pause !== undefined) await sleep(clock, pause, over.signal)
+      return await store.exclusive((lease) => attempt(parts, flight, seen, lease, over, log), over.signal)
     } catch (thrown) {
       failure = thrown
     }
@@ -64,11 +68,12 @@ export async function fly(parts: Parts, flight: Flight): Promise<Landing | Failu
     const later = kind === 'wait' || (kind === 'definite' && tries++ < retries && delay <= deadline)
     // The first time in doubt the same token is sent again at once: within any server's grace for reuse.
     const atOnce = kind === 'doubt' && !doubts++
-    if (needless.aborted || !(later || atOnce)) {
+    const needless = running.flight !== flight
+    if (needless || !(later || atOnce)) {
       const { asked } = log
       const retryAt = asked ? Math.max(notBefore, cooldown.next) : notBefore || cooldown.next
       // Where the store itself has failed, nobody can be told through it.
-      if (asked && seen && !notBefore && setback === failure && !needless.aborted)
+      if (asked && seen && !notBefore && setback === failure && !needless)
         await coolDown(parts, log.record, retryAt)
       const cause = redaction.error(setback.cause, setback.remark)
       const message = say('failed', cause.message)
@@ -78,7 +83,7 @@ export async function fly(parts: Parts, flight: Flight): Promise<Landing | Failu
         lost: kind !== 'final' && !setback.answered,
       }
     }
-    if (later) await sleep(clock, delay, needless)
+    pause = later ? delay : undefined
   }
 }
 
@@ -86,6 +91,7 @@ export async function fly(parts: Parts, flight: Flight): Promise<Landing | Failu
  * One turn at the store: look, reserve, ask, save. Throws a setback where there is nothing newer at its end.
  *
  * @param seen what was known when the refresh was wanted
+ * @param over ends the call of `refresh`
  * @param log takes down whether anybody was asked, whether he has answered, and what the store held then
  */
 async function attempt(
@@ -93,6 +99,7 @@ async function attempt(
   { insists }: Flight,
   seen: Stored | undefined,
   lease: Lease,
+  over: Aborter,
   log: Log,
 ): Promise<Landing> {
   const { store, known, room, running, saving, redaction, beginning, nonce, cookie, settings } = parts
@@ -138,7 +145,7 @@ async function attempt(
       if (saved.ended === 'signed-out') discard(parts, tokens)
       return saved
     }
-    return { record: await keep(await ask(parts, lease, record, inJar, log, keep)) }
+    return { record: await keep(await ask(parts, lease, over, record, inJar, log, keep)) }
   } catch (thrown) {
     const setback = thrown as Setback
     const { kind, cause, notBefore, remark } = setback

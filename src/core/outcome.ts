@@ -164,11 +164,14 @@ export async function readResult(
   isTerminal: IsTerminal | undefined,
   told?: (reason: string) => void,
 ): Promise<TokenSet> {
-  // In a box: an error may be a thenable, and would be followed.
-  const { source, threw } = await result.then(
-    (source) => ({ source, threw: false }),
-    (source) => ({ source, threw: true }),
-  )
+  let source: unknown
+  let threw = false
+  try {
+    source = await result
+  } catch (thrown) {
+    source = thrown
+    threw = true
+  }
   const ours = threw ? findSessionError(source) : undefined
   if (ours) throw new Setback(ours.code === 'session_expired' ? 'rejected' : 'final', ours)
   const answer = await readAnswer(source, threw)

@@ -11,10 +11,12 @@ const PARTS = 5
  * no process alive that has nothing else to do.
  */
 export function patience(clock: Clock, ms: number, over: () => void): () => void {
+  let parts = PARTS
   let timer: unknown
-  const wait = (parts: number): void => {
-    timer = idly(clock, () => (parts > 1 ? wait(parts - 1) : over()), ms / PARTS)
+  const wait = (): void => {
+    if (parts--) timer = idly(clock, wait, ms / PARTS)
+    else over()
   }
-  wait(PARTS)
+  wait()
   return () => clock.clearTimeout(timer)
 }

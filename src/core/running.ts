@@ -1,4 +1,4 @@
-import { newController } from './abortable.ts'
+import { type Aborter, newController } from './abortable.ts'
 import { awaiters } from './awaiters.ts'
 import { type Clock, countdown } from './clock.ts'
 import type { RequestPart } from './request.ts'
@@ -14,8 +14,8 @@ export interface Flight {
   holds: boolean
   /** Somebody wants it now: it does not wait until a failure has cooled down. */
   insists: boolean
-  /** Aborts when nobody waits for it any more. */
-  readonly needless: AbortController
+  /** Ends its waiting, while it waits: for a turn, or for the next try. */
+  waiting: Aborter | undefined
   /** Runs out when requests are to be recalled for it. */
   timer: unknown
 }
@@ -77,10 +77,16 @@ export class Running {
     this.#flight = {
       holds: false,
       insists: false,
-      needless: new AbortController(),
+      waiting: undefined,
       timer: undefined,
     }
     return this.#flight
+  }
+
+  /** It waits until it calls `refresh`, or is not needed any more: then what is returned aborts. */
+  wait(flight: Flight): Aborter {
+    flight.waiting = newController()
+    return flight.waiting
   }
 
   /** Requests wait for it from now on. `recall` runs when it has been unanswered for `after` milliseconds. */
@@ -97,10 +103,11 @@ export class Running {
     this.#clock.clearTimeout(flight.timer)
     this.#flight = undefined
     // With a reason of its own: the engine would make an exception, and its stack, for nobody.
-    flight.needless.abort('needless')
+    flight.waiting?.abort('needless')
   }
 
   call(call: Call): void {
+    if (this.#flight) this.#flight.waiting = undefined
     this.#calls = [...this.#calls, call]
   }
 

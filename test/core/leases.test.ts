@@ -45,6 +45,27 @@ function robbable(clock: Clock): Robbable {
   }
 }
 
+test('a refresh that comes home ends neither the signal that the store was given nor its own', async () => {
+  const memory = memoryStore()
+  const signals: (AbortSignal | undefined)[] = []
+  const session = open({
+    tokens: OLD,
+    store: {
+      ...memory,
+      exclusive(work, signal) {
+        signals.push(signal)
+        return memory.exclusive(work, signal)
+      },
+    },
+    refresh({ signal }) {
+      signals.push(signal)
+      return 'new'
+    },
+  })
+  expect(await session.getAccessToken()).toBe('new')
+  expect(signals.map((signal) => signal?.aborted)).toEqual([false, false])
+})
+
 interface Given extends Robbable {
   time: TurnedClock
   session: ReturnType<typeof open>
