@@ -48,6 +48,7 @@ export const ODD: Record<string, object> = {
   'a reservation that is null': { pending: null },
   'a reservation of a text': { pending: { generation: 'x', until: 1 } },
   'a reservation beyond all': { pending: { generation: 1e300, until: 1 } },
+  'a reservation that has no next one': { pending: { generation: 999_999_999_999_999, until: 1 } },
   'a reservation until a text': { pending: { generation: 5, until: 'x' } },
 }
 

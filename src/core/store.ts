@@ -138,6 +138,10 @@ const isEnd = (value: unknown) => value === undefined || value === null || Numbe
 export const isCount = (value: unknown): value is number =>
   Number.isInteger(value) && Number(value) < LIMIT && Number(value) >= 0
 
+/** Whether it can be reserved after this generation. Nobody comes so far ahead of what is saved; and it has a next one. */
+export const isReservation = (value: unknown, generation = 0): value is number =>
+  isCount(value) && value - generation < 1e6
+
 /**
  * The record that was found somewhere, where it has the form of ours. Anything else may be greater than all that we
  * ever write: no sign-out would come after it. A cooldown or a reservation that nobody can have made is left out.
@@ -157,7 +161,10 @@ export function storedOf(found: unknown): Stored | undefined {
     return {
       ...Object(found),
       notBefore: Number.isFinite(notBefore) ? notBefore : undefined,
-      pending: isCount(pending?.generation) && Number.isFinite(pending.until) ? pending : undefined,
+      pending:
+        isReservation(pending?.generation, generation) && Number.isFinite(pending.until)
+          ? pending
+          : undefined,
     }
   return undefined
 }

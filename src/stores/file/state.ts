@@ -1,5 +1,5 @@
 import { say } from '../../core/messages.ts'
-import { isCount, storedOf } from '../../core/store.ts'
+import { isCount, isReservation, storedOf } from '../../core/store.ts'
 import { hasTime } from './names.ts'
 import type { Owner } from './owner.ts'
 import type { Kept } from './secrets.ts'
@@ -50,7 +50,11 @@ export function stateOf(text: string): State | undefined {
   const known = storedOf(record)
   if ((record !== undefined && !known) || (since !== undefined && !hasTime(since))) return undefined
   const { id, generation, until, ttl } = Object(turn)
-  const whole = /^\w+$/.test(id) && isCount(generation) && Number.isFinite(until) && ttl > 0
+  const whole =
+    /^\w+$/.test(id) &&
+    isReservation(generation, known?.version.generation) &&
+    Number.isFinite(until) &&
+    ttl > 0
   return {
     ...Object(found),
     record: known,
