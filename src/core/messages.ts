@@ -96,7 +96,8 @@ export const messages = {
   'refresh-call': (): string => 'createAuthRefresh: refreshAuthCall must be a function',
   unused: (): string => 'getInstance: call use({ refreshHandler }) first',
 
-  grant: (): string => 'a grant needs an issuer, or a server with a token_endpoint, and a clientId',
+  grant: (): string =>
+    'a grant needs an issuer, or a server with a token_endpoint, each a whole URL, and a clientId',
   renewal: (): string => 'there is no refresh token',
   discovery: (issuer: string, reason: string): string => `the metadata of ${issuer} cannot be had: ${reason}`,
   setting: (error: string): string => `${error}: look at ${SETTINGS[error] ?? 'the options'}`,

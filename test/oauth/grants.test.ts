@@ -374,6 +374,8 @@ describe('refreshTokenGrant', () => {
 
   test('mistakes are told when the grant is made', () => {
     expect(() => refreshTokenGrant({ clientId: 'app' })).toThrow(/an issuer/)
+    for (const issuer of ['id.example.com', '//id.example.com', 'ftp://id.example.com', ''])
+      expect(() => refreshTokenGrant({ issuer, clientId: 'app' })).toThrow(/an issuer.*whole URL/)
     expect(() => clientCredentialsGrant({ issuer: 'https://id.example.com', clientId: '' })).toThrow(
       'clientId',
     )
