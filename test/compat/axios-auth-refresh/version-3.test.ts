@@ -320,7 +320,7 @@ const programs: Program[] = [
         storage.accessToken = data.access_token
       })
       server.expireAccessTokens()
-      const never = new Promise((resolve) => setTimeout(resolve, 500, 'hangs'))
+      const never = new Promise((resolve) => setTimeout(resolve, 3_000, 'hangs'))
       return Promise.race([outcomeOf(api.get('/api/items')), never])
     },
     v3: 'hangs',
