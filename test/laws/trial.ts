@@ -22,6 +22,10 @@ export interface Context {
   left: boolean
   /** That sign-out waits for its server, and those who observe have not heard of it. */
   untold: boolean
+  /** Whose sign-in is being called. */
+  enters: Grant | undefined
+  /** Who comes after what was sent meanwhile. */
+  arriving: Grant | undefined
   /** Before the last step there was something to wait for: a refresh, or the store. */
   waits: boolean
   /** Until when it may refresh, by the monotonic clock. */

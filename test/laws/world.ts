@@ -144,6 +144,8 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
       closed: false,
       left: false,
       untold: false,
+      enters: undefined,
+      arriving: undefined,
       waits: false,
       leasedUntil: Number.POSITIVE_INFINITY,
       used: [],
@@ -158,8 +160,13 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
     const { index, session, view } = context
     const { observed, intruder } = plan
     const hear = () => {
+      const { state } = session
       try {
-        view.heard(session.state)
+        if (context.arriving && state.status !== 'signed-out') {
+          view.signIn(context.arriving)
+          context.arriving = undefined
+        }
+        view.heard(state)
       } catch (error) {
         fault((error as Error).message)
       }
@@ -181,7 +188,14 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
       if (intruder.does === 'sign-in') perform({ do: 'sign-in', of: index, user: 'Eve' })
       else if (intruder.does === 'sign-out') perform({ do: 'sign-out', of: index, server: false })
       else if (intruder.does === 'refresh') perform({ do: 'refresh', of: index })
-      else perform({ do: 'send', of: index, kind: 'get', throws: false, streams: false })
+      else {
+        // In the middle of the next sign-in, which comes after what is sent on hearing of this.
+        if (event.type === 'signed-out' && context.enters && !shared) {
+          view.signOut()
+          context.arriving = context.enters
+        }
+        perform({ do: 'send', of: index, kind: 'get', throws: false, streams: false })
+      }
     })
   }
 
@@ -250,7 +264,9 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
         context.left = false
         const tokens = inJar ? withoutRefreshToken(answer) : answer
         const { untold } = context
+        context.enters = grant
         replace(context, 'signIn', () => (cookie ? session.signIn() : session.signIn(tokens)))
+        context.enters = undefined
         // First the sign-out was told, and what was done on hearing of it came before this.
         context.untold = false
         if (untold && plan.intruder?.on === 'signed-out') {
