@@ -3,7 +3,6 @@ import { readBody } from '../core/answer.ts'
 import { say } from '../core/messages.ts'
 import { LOOPBACK } from '../core/origins.ts'
 import type { TokenSet } from '../core/tokens.ts'
-import { parse } from '../core/url.ts'
 import type { Dpop } from './dpop.ts'
 
 /** How a client speaks to its authorization server. */
@@ -71,9 +70,9 @@ const PATIENCE = 10_000
 /** @throws TypeError where there is no issuer, or no client */
 export function createClient(options: OAuthClientOptions): OAuthClient {
   const { issuer, server: given, clientId, clientAuth = oauth.None(), dpop, parameters } = options
-  const whole = parse(String(issuer ?? given?.token_endpoint), 'about:blank')
-  if (!whole || !clientId) throw new TypeError(say('grant'))
-  const at: URL = whole
+  const address = String(issuer ?? given?.token_endpoint)
+  if (!/^https?:/i.test(address) || !clientId) throw new TypeError(say('grant'))
+  const at = new URL(address)
   const insecure = options.insecure ?? LOOPBACK.test(at.hostname)
   /** Seconds by which the server is ahead. */
   let skew = 0
