@@ -30,6 +30,34 @@ const NAMES = [
   'last answer',
 ]
 
+const COLD = [
+  'The drop-in for axios-refresh-me cancels what is in flight when the refresh starts, as promised there, and makes a hundred',
+  'connections anew, in a process that is cold. Once it is warm its storm takes 1.04 times what this machine can do (above).',
+]
+
+/** Why somebody else is ahead there, of which of ours. */
+const REASONS = [
+  {
+    title: '100 at once, the expiry can be seen',
+    name: /axios-(auth-refresh|refresh-me)/,
+    why: [
+      'The drop-ins know no tokens, as what they stand in for: they learn of an expiry from the 401, so that each request is',
+      'sent twice. A session of `createSession` sees it.',
+    ],
+  },
+  { title: '100 at once, the expiry can be seen', name: /axios-refresh-me/, why: COLD },
+  { title: '100 at once, it cannot be seen', name: /axios-refresh-me/, why: COLD },
+  {
+    title: 'a quick request, behind six busy connections',
+    name: /, fetch/,
+    why: [
+      'The refresh waits for one of the six connections here, too; with axios each has six. What is slow is taken off the',
+      'wire once the refresh has been unanswered for 250 ms (`recallAfter`), and not at once: most APIs refuse at once, and',
+      'a storm would make its connections anew for nothing, as that of the drop-in for axios-refresh-me does.',
+    ],
+  },
+]
+
 if (!existsSync(`${here}node_modules`)) {
   execFileSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: here, stdio: 'inherit' })
 }
@@ -115,33 +143,6 @@ function behind(results) {
   }
   return found
 }
-
-const COLD = [
-  'The drop-in for axios-refresh-me cancels what is in flight when the refresh starts, as promised there, and makes a hundred',
-  'connections anew, in a process that is cold. Once it is warm its storm takes 1.04 times what this machine can do (above).',
-]
-/** Why somebody else is ahead there, of which of ours. */
-const REASONS = [
-  {
-    title: '100 at once, the expiry can be seen',
-    name: /axios-(auth-refresh|refresh-me)/,
-    why: [
-      'The drop-ins know no tokens, as what they stand in for: they learn of an expiry from the 401, so that each request is',
-      'sent twice. A session of `createSession` sees it.',
-    ],
-  },
-  { title: '100 at once, the expiry can be seen', name: /axios-refresh-me/, why: COLD },
-  { title: '100 at once, it cannot be seen', name: /axios-refresh-me/, why: COLD },
-  {
-    title: 'a quick request, behind six busy connections',
-    name: /, fetch/,
-    why: [
-      'The refresh waits for one of the six connections here, too; with axios each has six. What is slow is taken off the',
-      'wire once the refresh has been unanswered for 250 ms (`recallAfter`), and not at once: most APIs refuse at once, and',
-      'a storm would make its connections anew for nothing, as that of the drop-in for axios-refresh-me does.',
-    ],
-  },
-]
 
 function explained(worse) {
   if (worse.length === 0) return []
