@@ -6,7 +6,8 @@ import { say } from './messages.ts'
 import type { Settings } from './options.ts'
 import type { Running } from './running.ts'
 import { compareVersions, hasSameAccess, type Stored, type Version } from './store.ts'
-import { type TokenSet, type Validity, validityOf } from './tokens.ts'
+import type { TokenSet } from './tokens.ts'
+import { type Validity, validityOf } from './validity.ts'
 import type { WaitingRoom } from './waiting-room.ts'
 
 /** How many token sets are remembered as ours. */

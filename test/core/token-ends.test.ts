@@ -1,7 +1,8 @@
 import type { SessionOptions, TokenInput } from 'refresh-once'
 import { createTestClock } from 'refresh-once/testing'
 import { describe, expect, test } from 'vitest'
-import { type ReadingAids, readTokens, type TokenSet, validityOf } from '../../src/core/tokens.ts'
+import { type ReadingAids, readTokens, type TokenSet } from '../../src/core/tokens.ts'
+import { validityOf } from '../../src/core/validity.ts'
 import { newClock, open } from '../setup.ts'
 
 const SECOND = 1_000
