@@ -62,7 +62,12 @@ export async function startUpstash(redisUrl: string): Promise<UpstashFront> {
     }
     subscribers.add(end)
     response.once('close', end)
-    await listening.subscribe(channel, (message) => response.write(`data: message,${channel},${message}\n\n`))
+    // Not before it was said that it has begun: the client takes that for the beginning of the stream.
+    const subscribed = listening.subscribe(channel, async (message) => {
+      await subscribed
+      response.write(`data: message,${channel},${message}\n\n`)
+    })
+    await subscribed
     response.writeHead(200, { 'content-type': 'text/event-stream' })
     response.write(`data: subscribe,${channel},1\n\n`)
   }
