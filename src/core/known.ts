@@ -49,6 +49,8 @@ export class Known {
   /** A sign-out of which only `state` tells yet. */
   #untold: SessionNews | undefined
   #first: Promise<void> | undefined
+  /** That comes after whatever is stored. */
+  #comesLast = false
 
   constructor(concerned: Concerned, reading: boolean) {
     this.#concerned = concerned
@@ -130,8 +132,12 @@ export class Known {
     return this.#first
   }
 
-  /** What others have done comes before what is being saved: it is heard of after it, and only where it is news then. */
-  begins(saving: Promise<unknown>): void {
+  /**
+   * @param comesLast what others have done comes before what is being saved: it is heard of after it, and only where it is
+   *   news then
+   */
+  begins(saving: Promise<unknown>, comesLast: boolean): void {
+    this.#comesLast = comesLast
     const saved = () => {
       if (this.#first === own) this.#first = undefined
     }
@@ -154,7 +160,7 @@ export class Known {
    */
   become(next: Stored, type: Arrival, error?: SessionError, leaves?: boolean): boolean {
     if (!this.#isNews(next)) return false
-    if (this.#first && next.version.nonce !== this.#record?.version.nonce) {
+    if (this.#first && this.#comesLast && next.version.nonce !== this.#record?.version.nonce) {
       void this.#first.then(() => this.become(next, type, error))
       return false
     }

@@ -8,22 +8,16 @@ import { compareVersions, newEpoch, type Stored, type Version } from './store.ts
  *
  * @param leaves the server will be told of it: those who observe hear of it then, and somebody wants to know which tokens
  *   are replaced
- * @param former what is known to be stored, though it is not believed
  * @returns the newest of them: another context may have newer ones, or this one none yet
  */
-export async function replace(
-  parts: Parts,
-  content: Content,
-  leaves?: boolean,
-  former?: Stored,
-): Promise<Stored['tokens']> {
+export async function replace(parts: Parts, content: Content, leaves?: boolean): Promise<Stored['tokens']> {
   const { known, room, running, store, nonce } = parts
   // First the end that is still to be told, and what is done on hearing of it.
   if (!content.ended) known.tell()
   if (room.closed) throw new SessionError('session_closed')
   const before = known.record
   const blind = !before || known.first
-  const next = { version: newVersion(parts, before ?? former), ...content }
+  const next = { version: newVersion(parts, before), ...content }
   const begin = (record: Stored) => known.become(record, 'signed-in', undefined, leaves)
   begin(next)
   const looking = leaves ? store.load().catch(() => undefined) : undefined
@@ -42,7 +36,7 @@ export async function replace(
     return store.save(later)
   }
   const saving = save()
-  if (blind) known.begins(saving)
+  if (blind) known.begins(saving, true)
   const saved = await saving
   running.outdate(saved.version.epoch)
   const found = await looking
@@ -51,6 +45,6 @@ export async function replace(
 }
 
 /** Of a sign-in that begins, later than what was seen. */
-export function newVersion({ settings, nonce }: Parts, seen?: Stored, now?: number): Version {
-  return { epoch: newEpoch(settings.clock, seen?.version.epoch, now), generation: 1, nonce }
+export function newVersion({ settings, nonce }: Parts, seen?: Stored): Version {
+  return { epoch: newEpoch(settings.clock, seen?.version.epoch), generation: 1, nonce }
 }

@@ -1,8 +1,8 @@
 import type { Content } from './beginning.ts'
 import { say } from './messages.ts'
 import type { Parts } from './parts.ts'
-import { newVersion, replace } from './replace.ts'
-import type { Stored } from './store.ts'
+import { newEpoch, type Stored } from './store.ts'
+import type { TokenSet } from './tokens.ts'
 
 /**
  * Whether it is to be seen if that end still stands: what a server has refused to an earlier page, it may grant to this
@@ -41,13 +41,34 @@ export async function restore(parts: Parts): Promise<void> {
  * Begins with the options, where no store has anything to tell.
  *
  * @param read whether there is none, or it was read: what could not be read is not written over
- * @param stored what was read, and is not believed
+ * @param former what was read, and is not believed
  */
-export function begin(parts: Parts, beginning: Content | undefined, read = true, stored?: Stored): void {
-  const { known } = parts
+export function begin(parts: Parts, content: Content | undefined, read = true, former?: Stored): void {
+  const { known, store, nonce } = parts
   if (known.record) return
-  if (!beginning) known.nothing()
-  else if (beginning.tokens && read) void replace(parts, beginning, false, stored).catch(() => {})
-  // Not saved: whoever signs in elsewhere at this moment comes after us.
-  else known.become({ version: newVersion(parts, undefined, 0), ...beginning }, 'restored')
+  if (!content) {
+    known.nothing()
+    return
+  }
+  const { tokens } = content
+  const first = { version: { epoch: firstEpoch(parts, tokens, former), generation: 1, nonce }, ...content }
+  const own = tokens && read
+  known.become(first, own ? 'signed-in' : 'restored')
+  if (!own) return
+  const saving = store.save(first)
+  known.begins(saving, false)
+  // Whoever has come first, or has signed in meanwhile.
+  void saving.then((saved) => known.become(saved, 'refresh-adopted')).catch(() => {})
+}
+
+/**
+ * Older than any sign-in. Contexts that begin with the same tokens at the same time are one sign-in: what one of them has
+ * refreshed is newer than what another one saves late. Whoever knows of nobody comes before them.
+ */
+function firstEpoch({ settings: { clock } }: Parts, tokens?: TokenSet, former?: Stored): string {
+  const seen = former?.version.epoch
+  if (!tokens) return newEpoch(clock, seen, 0)
+  let name = 0
+  for (const letter of tokens.accessToken) name = (name * 31 + letter.charCodeAt(0)) % 2 ** 48
+  return newEpoch(clock, seen, 1, name)
 }

@@ -97,9 +97,14 @@ const LIMIT = 1e15
  *
  * A clock that was ahead is followed. Where its time has no next one, what was seen is made longer: greater, too.
  */
-export function newEpoch(clock: Clock, seen = '', now: number = clock.now()): string {
+export function newEpoch(
+  clock: Clock,
+  seen = '',
+  now: number = clock.now(),
+  name: string | number = newNonce(clock),
+): string {
   const time = Math.ceil(Math.max(now, Number(seen.slice(0, TIME_DIGITS)) + 1))
-  return (time < LIMIT - 1 ? String(time).padStart(TIME_DIGITS, '0') : seen) + newNonce(clock)
+  return (time < LIMIT - 1 ? String(time).padStart(TIME_DIGITS, '0') : seen) + name
 }
 
 /** Some 100 random bits. */

@@ -14,6 +14,8 @@ export interface Plan {
    * `unknown` and `anonymous` know nothing; their refresh token is an HttpOnly cookie, which is there, or not.
    */
   start: 'signed-in' | 'signed-out' | 'restored' | 'unknown' | 'anonymous'
+  /** All contexts begin with the same tokens at one moment, and not the others with what the first has stored. */
+  together: boolean
   mode: 'token' | 'cookie'
   rules: ServerRules
   recall: 'safe' | 'race' | 'none'
@@ -226,6 +228,7 @@ export function plans(fixed: Partial<Record<keyof Plan, fc.Arbitrary<unknown>>>)
       'signed-out',
       'anonymous',
     ),
+    together: rarely,
     mode: fc.constantFrom('token', 'token', 'token', 'cookie'),
     rules,
     recall: fc.constantFrom('safe', 'race', 'none'),

@@ -4,7 +4,7 @@ import { live, liveWell } from './life.ts'
 import { commands, faultless, intruder, plans } from './plan.ts'
 import { hold, timeout } from './runs.ts'
 
-const several = { store: fc.constant('shared'), contexts: fc.constantFrom(2, 3) }
+const several = { store: fc.constant('shared'), contexts: fc.constantFrom(2, 3), together: fc.boolean() }
 
 test('sessions that share a store keep the laws, whatever happens in whatever order', {
   timeout,

@@ -439,15 +439,17 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
     }
     const said = start === 'signed-in' || start === 'signed-out'
     const { view } = open(0, said ? tokens : undefined)
+    const together = start === 'signed-in' && plan.together
+    if (together) for (let index = 1; index < plan.contexts; index++) open(index, tokens)
     if (said && plan.store === 'default') {
       if (login) view.signIn(login.grant)
       else view.signOut()
-    } else if (said) {
+    } else if (said && !together) {
       time.pass(1)
       await settle()
     }
     if (plan.aged) time.sleep(AGE)
-    for (let index = 1; index < plan.contexts; index++) open(index)
+    if (!together) for (let index = 1; index < plan.contexts; index++) open(index)
   }
 
   await begin()

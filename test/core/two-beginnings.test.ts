@@ -1,0 +1,125 @@
+/** Contexts that begin at one moment, at a place that holds nothing yet: with the same tokens they are one sign-in. */
+import type { SessionStore, TokenSet } from 'refresh-once'
+import { withSession } from 'refresh-once/fetch'
+import { expect, test } from 'vitest'
+import { createSharedStore } from '../laws/shared-store.ts'
+import { deferred, open, watch, withoutJitter } from '../setup.ts'
+
+const tokens = { accessToken: 'old', refreshToken: 'first' }
+
+/** Two contexts at one place; what the other one saves is on its way until it is let through. */
+function openPlace(): { own: SessionStore; slow: SessionStore; saving: Promise<void>; proceed: () => void } {
+  const unheard = (): void => {}
+  const place = createSharedStore({
+    schedule: (_, run) => void setImmediate(run),
+    clock: { ...withoutJitter(), random: Math.random },
+    spy: { saving: unheard, told: unheard, watched: unheard, leased: unheard },
+    lease: 60_000,
+    steals: true,
+  })
+  const [saving, proceed] = [deferred<void>(), deferred<void>()]
+  const other = place.open(2)
+  const save: SessionStore['save'] = async (next) => {
+    saving.resolve()
+    await proceed.promise
+    return other.save(next)
+  }
+  return { own: place.open(1), slow: { ...other, save }, saving: saving.promise, proceed: proceed.resolve }
+}
+
+/** What was sent, by which each refresh token is spent. */
+function rotation() {
+  const sent: (string | undefined)[] = []
+  const refresh = async ({ tokens }: { tokens?: TokenSet | undefined }) => {
+    sent.push(tokens?.refreshToken)
+    return { accessToken: `new-${sent.length}`, refreshToken: `next-${sent.length}` }
+  }
+  return { sent, refresh }
+}
+
+const api = 'https://api.example.com'
+
+test('what one has refreshed is not replaced by what the other has begun with', async () => {
+  // Where their names are random, either may be the greater.
+  for (let round = 0; round < 8; round++) {
+    const { own, slow, saving, proceed } = openPlace()
+    const { sent, refresh } = rotation()
+    const one = open({ refresh, tokens, store: own })
+    const other = open({ refresh, tokens, store: slow })
+    const heard = watch(other).until('refresh-adopted')
+    await saving
+    await one.refresh()
+    proceed()
+    await heard
+    expect([await one.getAccessToken(), await other.getAccessToken()]).toEqual(['new-1', 'new-1'])
+    await other.refresh()
+    expect(sent).toEqual(['first', 'next-1'])
+    expect((await own.load())?.tokens).toMatchObject({ accessToken: 'new-2', refreshToken: 'next-2' })
+  }
+})
+
+test('a request that is refused meanwhile is sent again, and is not told of another sign-in', async () => {
+  for (let round = 0; round < 8; round++) {
+    const { own, slow, saving, proceed } = openPlace()
+    const { sent, refresh } = rotation()
+    const one = open({ refresh, tokens, store: own })
+    const other = open({ refresh, tokens, store: slow })
+    const refusal = deferred<Response>()
+    const answers = [refusal.promise, Response.json('served')]
+    const send = withSession(other, {
+      origins: [api],
+      fetch: async () => answers.shift() ?? Response.error(),
+    })
+    const posted = send(`${api}/items`, { method: 'POST', body: 'once' })
+    await saving
+    await one.refresh()
+    proceed()
+    refusal.resolve(new Response(null, { status: 401 }))
+    expect((await posted).status).toBe(200)
+    expect(sent).toEqual(['first'])
+  }
+})
+
+test('somebody who signs in meanwhile is not replaced', async () => {
+  const { own, slow, saving, proceed } = openPlace()
+  const { refresh } = rotation()
+  const signing = open({ refresh, tokens: null, store: own })
+  const beginning = open({ refresh, tokens, store: slow })
+  await saving
+  const heard = watch(beginning).until('signed-in')
+  await signing.signIn('hers')
+  proceed()
+  await heard
+  expect(await beginning.getAccessToken()).toBe('hers')
+  expect((await own.load())?.tokens).toMatchObject({ accessToken: 'hers' })
+})
+
+test('with other tokens they are two sign-ins, of which one lasts: nobody is served in the name of the other', async () => {
+  for (const [first, late] of [
+    ['alice', 'bob'],
+    ['bob', 'alice'],
+  ] as const) {
+    const { own, slow, saving, proceed } = openPlace()
+    const one = open({ refresh: () => `${first}-anew`, tokens: first, store: own })
+    const other = open({ refresh: () => `${late}-anew`, tokens: late, store: slow })
+    const refusal = deferred<Response>()
+    const answers = [refusal.promise, Response.json('served')]
+    const seen: (string | null)[] = []
+    const send = withSession(other, {
+      origins: [api],
+      async fetch(input, init) {
+        seen.push(new Request(input, init).headers.get('authorization'))
+        return answers.shift() ?? Response.error()
+      },
+    })
+    const posted = send(`${api}/items`, { method: 'POST', body: 'once' })
+    await saving
+    await one.getAccessToken()
+    proceed()
+    await own.exclusive(async () => {})
+    refusal.resolve(new Response(null, { status: 401 }))
+    const lasting = (await own.load())?.tokens?.accessToken
+    expect((await posted).status).toBe(lasting === late ? 200 : 401)
+    expect(seen.filter((value) => !value?.startsWith(`Bearer ${late}`))).toEqual([])
+  }
+})
