@@ -21,6 +21,9 @@ const [FIRST, LONGEST] = [10, 500]
 /** Nobody is waited for any longer while he is silent, whatever is written. */
 const LONGEST_SILENCE = 60_000
 
+/** Nor any longer than half of this, where he has been gone for more than a minute. */
+const SHORT_SILENCE = 10_000
+
 /** Turns that are part of the state: one is taken by replacing it. The next claim, by its number among ours. */
 export function createClaims(surroundings: Surroundings): (id: number) => Claim<State> {
   const { clock, ttl, owner, register, tell } = surroundings
@@ -28,12 +31,14 @@ export function createClaims(surroundings: Surroundings): (id: number) => Claim<
 
   /**
    * Whether somebody may still be at work: until he was seen to be silent for as long as he keeps his turn. Clocks of two
-   * machines are not compared for that. But where nobody stays long enough to see it, what is long past is over.
+   * machines are not compared for that. But where nobody stays long enough to see it, what is long past is over, once he
+   * has not said so at the time at which the living do: their clocks may be hours behind.
    */
   function isTaken(turn: Turn | undefined): boolean {
     if (!turn || turn.owner === owner) return false
     const silent = silence(`${turn.owner} ${turn.id} ${turn.beat}`)
-    return silent < Math.min(turn.ttl, LONGEST_SILENCE) && clock.now() < turn.until + LONGEST_SILENCE
+    const past = clock.now() >= turn.until + LONGEST_SILENCE
+    return silent < (past ? Math.min(turn.ttl, SHORT_SILENCE) / 2 : Math.min(turn.ttl, LONGEST_SILENCE))
   }
 
   return (id) => {

@@ -150,7 +150,7 @@ test('a cell that was emptied: who remembers goes on, and signs in anew', async 
 
 test('a holder that is silent loses its turn after its `ttl`, by nobody’s clock but the watcher’s own', async () => {
   const time = newClock()
-  const ahead = { ...time.clock, now: () => time.clock.now() + 40_000 }
+  const ahead = { ...time.clock, now: () => time.clock.now() + 2 * 3_600_000 }
   const cell = newCells()('alice')
   const holder = cellStore(cell, { clock: time.clock })
   const watcher = cellStore(cell, { clock: ahead })
@@ -180,6 +180,29 @@ test('a holder that is silent loses its turn after its `ttl`, by nobody’s cloc
   await Promise.all([holding, robbing])
   holder.close()
   watcher.close()
+  await time.advance(10_000)
+})
+
+test('a turn that is long past is watched for half of its `ttl`: who lives says so in that time', async () => {
+  const time = newClock()
+  const cell = newCells()('alice')
+  const store = cellStore(cell, { clock: time.clock })
+  await store.save({ version: { epoch: '000001700000000', generation: 1, nonce: 'n' } })
+  const turn = { owner: 'x', id: 1, beat: 1, until: time.clock.now() - 61_000, ttl: 5_000 }
+  cell.write(JSON.stringify({ ...JSON.parse(String(cell.text())), turn }))
+  const from = time.clock.monotonic()
+  let taken = 0
+  const taking = store.exclusive(async () => {
+    taken = time.clock.monotonic() - from
+  })
+  while (!taken && time.clock.monotonic() - from < 5_000) {
+    await time.advance(100)
+    await new Promise((resolve) => setTimeout(resolve, 3))
+  }
+  expect(taken).toBeGreaterThanOrEqual(2_500)
+  expect(taken).toBeLessThan(5_000)
+  await taking
+  store.close()
   await time.advance(10_000)
 })
 
