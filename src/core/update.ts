@@ -31,6 +31,8 @@ export async function update(
   const before = known.record
   const saved = await inTurn(parts, 'update', async (lease) => {
     const record = (await store.load()) ?? before
+    // A store that was closed may not know the newest.
+    ensureOpen(parts)
     if (record?.ended && before?.tokens) throw known.expired
     if (!record?.tokens || !before) throw new TypeError(say('update'))
     const { epoch } = record.version

@@ -515,6 +515,21 @@ describe('close', () => {
     expect(g.time.pending).toBe(0)
   })
 
+  test('while an update waits for its turn ends the update: a store that was closed may not know the newest tokens', async () => {
+    const store = memoryStore()
+    const g = given({ tokens: { accessToken: 'mine', refreshToken: 'first' }, store })
+    await g.session.getAccessToken()
+    const turn = deferred<void>()
+    const others = store.exclusive(() => turn.promise)
+    const updated = failureOf(g.session.update('other'))
+    await g.time.advance(0)
+    g.session.close()
+    turn.resolve()
+    await others
+    expect(await updated).toMatchObject({ code: 'session_closed' })
+    expect(await store.load()).toMatchObject({ version: { generation: 1 }, tokens: { accessToken: 'mine' } })
+  })
+
   test('closes the store, once', async () => {
     let closed = 0
     const store = { ...memoryStore(), close: () => void closed++ }

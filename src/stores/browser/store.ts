@@ -173,10 +173,13 @@ export function createBrowserStore({ name, persist, lease, clock }: BrowserStore
     } catch {
       lost(say('broken'))
     }
-    if (!broken) return stored && complete(stored)
-    await siblings.ask({ ask: true }, SHORT_PATIENCE, () => undefined)
-    believe()
-    return known
+    if (broken) {
+      await siblings.ask({ ask: true }, SHORT_PATIENCE, () => undefined)
+      believe()
+      // What has failed once may work again: nobody may be left of those who have written what was read now.
+      if (!stored || !isNews(stored, known)) return known
+    }
+    return stored && complete(stored)
   }
 
   async function complete(stored: Cell): Promise<Cell> {

@@ -163,6 +163,24 @@ inEngine<ChromiumTab, ChromiumEngine>('Chromium', launchChromium, 'what never an
     })
   }
 
+  test('storage that has hung once is read again: tokens of a tab that has gone since are found there', async () => {
+    const { server, openAll } = await set({ grace: 0 })
+    const [one, two] = await openAll(2, { persist: 'disk' })
+    if (!one || !two) throw new Error('no tabs')
+    await one.call('signIn', server.mint('alice'))
+    await two.call('untilGeneration', 1)
+    await two.call('suffer', 'storage hangs once')
+    expect(await one.call('refresh')).toBe(2)
+    await two.until('degraded', 1)
+    await two.call('untilGeneration', 2)
+    await one.call('suffer', 'nobody hears')
+    expect(await one.call('refresh')).toBe(3)
+    await one.kill()
+    server.expireAccessTokens()
+    expect(await two.call('request', 2)).toMatchObject([{ status: 200 }, { status: 200 }])
+    expect(server.count, server.explain()).toMatchObject({ reuses: 0 })
+  })
+
   for (const fault of ['storage hangs', 'storage hangs once', 'locks hang once', 'queries hang'] as const) {
     test(`${fault}: everything settles, and the session goes on`, async () => {
       const { server, open, start } = await set()
