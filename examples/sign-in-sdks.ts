@@ -1,5 +1,9 @@
 import type { Auth0Client } from '@auth0/auth0-spa-js'
-import { InteractionRequiredAuthError, type IPublicClientApplication } from '@azure/msal-browser'
+import {
+  BrowserAuthErrorCodes,
+  InteractionRequiredAuthError,
+  type IPublicClientApplication,
+} from '@azure/msal-browser'
 import type { GoTrueClient } from '@supabase/auth-js'
 import type Keycloak from 'keycloak-js'
 import type { UserManager } from 'oidc-client-ts'
@@ -46,7 +50,11 @@ export function msalRenewal(msal: IPublicClientApplication, scopes: string[]): R
       const { accessToken, expiresOn } = await msal.acquireTokenSilent({ scopes, forceRefresh: true })
       return { accessToken, expiresAt: expiresOn }
     },
-    isTerminal: ({ cause }) => cause instanceof InteractionRequiredAuthError || undefined,
+    isTerminal: ({ cause }) =>
+      cause instanceof InteractionRequiredAuthError ||
+      // Signed out there: it has no account any more. `setActiveAccount` says which one is meant.
+      Object(cause).errorCode === BrowserAuthErrorCodes.noAccountError ||
+      undefined,
   }
 }
 

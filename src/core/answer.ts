@@ -31,7 +31,7 @@ interface Headers extends Members {
 
 /** Under these names clients' errors and responses have the answer, its status, and what it says. */
 const MEMBERS =
-  'response cause error data body _data text bodyText value detail networkError graphQLErrors errors extensions meta xhr $metadata status statusCode httpCode code name message errorCode oauth2Code error_description'.split(
+  'response rawResponse cause error data body _data text bodyText value detail networkError graphQLErrors errors extensions meta xhr $metadata status statusCode httpCode code name message errorCode oauth2Code error_description'.split(
     ' ',
   )
 
@@ -109,8 +109,8 @@ export async function readAnswer(source: unknown, threw: boolean): Promise<Refre
         if (plain && value === 401) words += ' unauthorized'
         if (value > 99 && value < 600) {
           if (told || (!plain && name === 'code')) status ??= value
-          // XMLHttpRequest, of an answer that did not come.
-        } else if (told && threw) faults += ' network'
+          // XMLHttpRequest, of an answer that did not come. An opaque Response has no message.
+        } else if (told && !status && (threw || (item.message && !plain))) faults += ' network'
       } else if (!text) items.add(value)
       else if (
         plain ? !status && /^(\w*Error|request): ?|_ERROR$/.test(text) : /^(name|message|code)$/.test(name)

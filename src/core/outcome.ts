@@ -85,8 +85,8 @@ const LOST =
 const OVER =
   '(expired|revoked|invalid|inactive|bad|unknown|used|reuse|blacklisted|disabled|deleted|no.longer|not.(be.)?(found|valid|active|exist|in.))'
 
-/** Who may be over. */
-const WHO = '(token|session|user|jwt|account|credential)'
+/** Who may be over. "Unexpected token 'B'", as V8 says of what is no JSON, is nobody. */
+const WHO = "(token(?! '.')|session|user|jwt|account|credential)"
 
 /**
  * What the answers of the world mean: the first rule that fits; `doubt` where none does.
@@ -97,7 +97,7 @@ const WHO = '(token|session|user|jwt|account|credential)'
 const RULES: [about: RegExp, words: RegExp, kind: SetbackKind][] = [
   // No connection was made. Some clients have a status for that, too.
   [
-    /^(-|50[03]).*(conn\w*.?refused|enotfound|eai_|unreach|und_err_connect_|cert_|name_not_res|internet_dis)/s,
+    /^(-|50[03]).*(conn\w*.?refused|enotfound|eai_|unreach|und_err_connect_|cert_|name_not_res|internet_dis|no_netw|too many|service.un)/s,
     ANY,
     'definite',
   ],
@@ -107,24 +107,24 @@ const RULES: [about: RegExp, words: RegExp, kind: SetbackKind][] = [
   [/^(425|429|503)/, ANY, 'definite'],
   [
     /^[2-4-]/,
-    /too.?many|rate.?(lim|ex)|throttl|(try|again).?later|a loop|slow.?down|temporar|unavailable|exhausted|dpop_nonce|unknown.err|permission_denied/,
+    /too.?many|rate.?(lim|ex)|throttl|(try|again).?later|a loop|slow.?down|temporar|unavailable|exhausted|captcha|dpop_nonce|unknown.err|permission_denied/,
     'definite',
   ],
   // Mistakes that look like refusals: no sign-in cures them.
-  [/^[2-4-]/, /invalid.?(client|grant.?type|dpop)|secret|csrf|api.?key/, 'final'],
+  [/^[2-4-]/, /invalid.?(client|grant.?type|dpop)|secret|[cx]srf|app.?check|api.?key/, 'final'],
   // There is no such address; it may be that of a refresh token.
   [/^40[45]/, /\/|cannot|route/, 'final'],
   [
     /^[2-4-]/,
     RegExp(
-      `invalid.?grant|_required|(login|interaction|reset).?required|reconnect|(session|account|idle|activity)[^x]{0,5}(been.)?(end(?!p)|term|time|close)|${OVER}[\\W_]*(refresh.?)?${WHO}|${WHO}[\\W_]*(\\w+\\W+){0,4}?${OVER}`,
+      `invalid.?grant|_required|(login|interaction|reset).?required|reconnect|(session|account|idle|activity)[^x]{0,5}(been.)?(end(?!p)|term|time|close)|${OVER}[\\W_]*(refresh.?)?${WHO}|${WHO}[\\W_]*(\\w+\\W+){0,4}?(?!invalid_[ars])${OVER}`,
     ),
     'rejected',
   ],
   // What is said of a server, where nothing is said of a token.
   [
     /^[2-4-]/,
-    /limit|quota|busy|overload|capacity|deadlock|wait|try.again|retry|concurren|in.progress|mainten|captcha|country/,
+    /limit|quota|busy|overload|capacity|deadlock|wait|try.again|retry|concurren|in.progress|mainten|country/,
     'definite',
   ],
   [/^[2-4-]/, /invalid_(request|scope|target|arg)|unauthorized_client|unsupported_|access.denied/, 'final'],
@@ -144,7 +144,7 @@ const RULES: [about: RegExp, words: RegExp, kind: SetbackKind][] = [
   [/^(400(?!<)|401|403\+)/, ANY, 'rejected'],
   [/^4/, ANY, 'definite'],
   // No answer, and no trouble on the way to one: it is the doing of `refresh` itself.
-  [RegExp(`^-(?!.*(${LOST}))`, 's'), ANY, 'final'],
+  [RegExp(`^-(?!.*(${LOST}|gateway|internal|server.?err|_request_f))`, 's'), ANY, 'final'],
 ]
 
 /**

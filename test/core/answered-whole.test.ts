@@ -9,7 +9,7 @@ const words = fc.constantFrom(
   ...['server_error', 'invalid_grant', 'invalid_client', 'unauthorized', 'token expired', 'missing', 'ok'],
   ...['<!doctype html>', '<html>', '{"access_token":', 'a=1&b=2', 'null', '', '\u0000', 'Ω'],
 )
-const value = fc.oneof(words, fc.integer(), fc.boolean(), fc.constant(null))
+const value = fc.oneof(words, fc.constant(0), fc.integer(), fc.boolean(), fc.constant(null))
 const names = fc.constantFrom(
   ...['error', 'error_description', 'message', 'status', 'statusCode', 'code', 'data', 'errors', 'name'],
   ...['accessToken', 'token', 'expires_in', 'refresh_token', 'cause', 'response', 'text', 'headers'],
@@ -25,7 +25,7 @@ const answers = fc.record({
   type: fc.constantFrom('application/json', 'text/html', 'text/plain', 'application/x-www-form-urlencoded'),
   body: bodies,
   /** How it is handed over. */
-  as: fc.constantFrom('Response', 'axios'),
+  as: fc.constantFrom('Response', 'axios', 'an error of an interceptor'),
 })
 
 test('no success that was read whole leads to a second send of the same refresh token', async () => {
@@ -39,7 +39,9 @@ test('no success that was read whole leads to a second send of the same refresh 
       refresh: ({ tokens }) => {
         sent.push(tokens?.refreshToken)
         const headers = { 'content-type': type }
-        if (as === 'axios') return { status, headers, data: body }
+        const response = { status, headers, data: body }
+        if (as === 'axios') return response
+        if (as !== 'Response') throw Object.assign(new Error('no tokens'), { response })
         return new Response(typeof body === 'string' ? body : JSON.stringify(body), { status, headers })
       },
     })

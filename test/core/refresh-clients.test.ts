@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readResult, Setback } from '../../src/core/outcome.ts'
 import { newClock } from '../setup.ts'
 import { CLIENTS, type Client } from './answers/clients.ts'
+import { RETURNED, THROWN } from './answers/recorded.ts'
 import {
   ANSWERS,
   type AnsweringServer,
@@ -26,10 +27,14 @@ interface Reading {
   patience: number
 }
 
-async function read({ ask, dialect = 'http' }: Client, kind: Kind): Promise<Reading> {
+function read({ ask, dialect = 'http' }: Client, kind: Kind): Promise<Reading> {
+  return readFrom(() => ask(server.url(kind, dialect), kind === 'no answer' ? 300 : 5_000))
+}
+
+async function readFrom(ask: () => unknown): Promise<Reading> {
   const { clock } = newClock()
   // Asynchronous, as `refresh` is run: some throw at once.
-  const run = async () => ask(server.url(kind, dialect), kind === 'no answer' ? 300 : 5_000)
+  const run = async () => ask()
   try {
     await readResult(run(), clock, false, undefined, undefined)
     return { verdict: 'tokens', patience: 0 }
@@ -47,5 +52,18 @@ describe('whatever client `refresh` uses, what was answered is what counts', () 
       const told = kind.endsWith('Retry-After') && !client.deaf
       expect(patience).toBe(told ? 17_000 : kind === '503, a page' && patience ? 17_000 : 0)
     })
+  })
+})
+
+describe('what was recorded of clients that are not installed here', () => {
+  test.each(THROWN)('$client: $when: $verdict', async ({ source, ...expected }) => {
+    const { verdict, patience } = await readFrom(() => {
+      throw source
+    })
+    expect({ verdict, patience }).toEqual({ verdict: expected.verdict, patience: expected.patience })
+  })
+
+  test.each(RETURNED)('$client, returned: $when: $verdict', async ({ source, verdict }) => {
+    expect((await readFrom(() => source)).verdict).toBe(verdict)
   })
 })

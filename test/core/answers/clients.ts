@@ -24,7 +24,7 @@ import { ofetch } from 'ofetch'
 import createOpenapiClient from 'openapi-fetch'
 import * as openid from 'openid-client'
 import redaxios from 'redaxios'
-import { firstValueFrom } from 'rxjs'
+import { catchError, firstValueFrom, of } from 'rxjs'
 import { ajax } from 'rxjs/ajax'
 import { AuthorizationCode } from 'simple-oauth2'
 import superagent from 'superagent'
@@ -58,6 +58,9 @@ const UNTOLD: Partial<Record<Kind, Verdict>> = {
   '503, a page': 'final',
   '500 in JSON': 'final',
 }
+
+/** XMLHttpRequest does not tell why; that of Node keeps a status, too. */
+const BY_XHR: Client['but'] = { 'no server': 'doubt', 'cut off': 'final' }
 
 const post = (url: string, patience: number): Promise<Response> =>
   fetch(url, { method: 'POST', signal: AbortSignal.timeout(patience) })
@@ -191,6 +194,13 @@ const byFetch: Client[] = [
     deaf: true,
   },
   {
+    name: 'fetch, throw new Error(response.statusText)',
+    ask: (url, patience) => orThrow(url, patience, ({ statusText }) => new Error(statusText)),
+    // What "Bad Request" and "Forbidden" mean nobody can know; the others say it all.
+    but: { invalid_grant: 'final', '403, a page': 'final' },
+    deaf: true,
+  },
+  {
     name: 'fetch, an Error with the status in its message',
     ask: (url, patience) => orThrow(url, patience, ({ status }) => new Error(`HTTP ${status}`)),
     but: { ...UNTOLD, invalid_grant: 'final' },
@@ -317,12 +327,19 @@ const byHttpClients: Client[] = [
   },
   {
     name: 'RxJS, ajax',
-    ask: (url, timeout) =>
-      firstValueFrom(ajax({ url, method: 'POST', timeout, createXHR: () => new XMLHttpRequest() })),
-    // XMLHttpRequest does not tell why; that of Node keeps a status, too.
-    but: { 'no server': 'doubt', 'cut off': 'final' },
+    ask: (url, timeout) => firstValueFrom(askRxjs(url, timeout)),
+    but: BY_XHR,
+  },
+  {
+    name: 'RxJS, ajax, its error returned',
+    ask: (url, timeout) => firstValueFrom(askRxjs(url, timeout).pipe(catchError((error) => of(error)))),
+    but: BY_XHR,
   },
 ]
+
+function askRxjs(url: string, timeout: number) {
+  return ajax({ url, method: 'POST', timeout, createXHR: () => new XMLHttpRequest() })
+}
 
 function askHono(url: string, patience: number): Promise<Response> {
   const client = hc(url, { init: { signal: AbortSignal.timeout(patience) } }) as unknown as {

@@ -281,6 +281,25 @@ const ROWS: Row[] = [
     'rejected',
     `${github}awinogrodzki/next-firebase-auth-edge/issues/21`,
   ],
+  ...(
+    [
+      ['USER_DISABLED', 'rejected'],
+      ['USER_NOT_FOUND', 'rejected'],
+      ['INVALID_REFRESH_TOKEN', 'rejected'],
+      ['MISSING_REFRESH_TOKEN', 'final'],
+      ['INVALID_GRANT_TYPE', 'final'],
+      ['API key not valid. Please pass a valid API key.', 'final'],
+    ] as const
+  ).map(
+    ([message, verdict]): Row => [
+      'Firebase',
+      message,
+      400,
+      { error: { code: 400, message, status: 'INVALID_ARGUMENT' } },
+      verdict,
+      'https://firebase.google.com/docs/reference/rest/auth#section-refresh-token',
+    ],
+  ),
   [
     'Ory Hydra',
     'unknown',
@@ -908,6 +927,28 @@ export const OTHERS: OtherAnswer[] = [
   ['a bare 403', 403, '', 'definite'],
   ['a guard’s 403', 403, { statusCode: 403, message: 'Forbidden resource', error: 'Forbidden' }, 'rejected'],
   ['a CSRF token', 403, { message: 'invalid csrf token' }, 'final'],
+  ['a CSRF token, by its other name', 403, { message: 'XSRF token mismatch: not valid' }, 'final'],
+  [
+    'a token that says which app it is',
+    401,
+    { error: { code: 401, message: 'Firebase App Check token is invalid.', status: 'UNAUTHENTICATED' } },
+    'final',
+  ],
+  ['a token of a captcha', 400, { message: 'captcha token expired' }, 'definite'],
+  [
+    'a sentence, and then the code of a mistake',
+    400,
+    { error_description: 'The refresh token is missing', error: 'invalid_request' },
+    'final',
+  ],
+  ...['<!DOCTYPE ', 'Internal S', 'Bad Gatewa'].map(
+    (text): OtherAnswer => [
+      `what the server met behind it: ${text}`,
+      401,
+      { message: `Unexpected token '${text[0]}', "${text}"... is not valid JSON` },
+      'doubt',
+    ],
+  ),
   [
     'a wrong client secret, as access_denied',
     401,
