@@ -1,4 +1,5 @@
 /** SDKs that have the refresh token, in a page: a session asks one, and tells what has become of both. */
+import { Auth0Client } from '@auth0/auth0-spa-js'
 import {
   AuthenticationScheme,
   type Configuration,
@@ -8,7 +9,7 @@ import {
 import { broadcastResponseToMainFrame } from '@azure/msal-browser/redirect-bridge'
 import Keycloak from 'keycloak-js'
 import { createSession, isSessionError, type SessionOptions } from 'refresh-once'
-import { keycloakRenewal, msalRenewal } from '../../examples/sign-in-sdks.ts'
+import { auth0Renewal, keycloakRenewal, msalRenewal } from '../../examples/sign-in-sdks.ts'
 
 const TENANT = '11111111-1111-1111-1111-111111111111'
 const USER = '22222222-2222-2222-2222-222222222222'
@@ -17,9 +18,9 @@ const now = Math.floor(Date.now() / 1000)
 const encode = (value: object) =>
   btoa(JSON.stringify(value)).replace(/=+$/, '').replace(/\+/g, '-').replace(/\//g, '_')
 const jwt = (claims: object) =>
-  `${encode({ alg: 'none' })}.${encode({ iat: now, nbf: now, exp: now + 3600, ...claims })}.x`
+  `${encode({ alg: 'RS256' })}.${encode({ iat: now, nbf: now, exp: now + 3600, ...claims })}.x`
 
-const claims = { aud: 'app', iss: 'https://login.microsoftonline.com', tid: TENANT, oid: USER, sub: 'alice' }
+const claims = { aud: 'app', iss: 'https://auth0.test/', tid: TENANT, oid: USER, sub: 'alice' }
 export const tokens = {
   token_type: AuthenticationScheme.BEARER,
   scope: 'User.Read',
@@ -53,6 +54,23 @@ async function openKeycloak(): Promise<Opened> {
   }
 }
 
+async function openAuth0(): Promise<Opened> {
+  const key = '@@auth0spajs@@::app::default::openid profile email offline_access'
+  const entry = { body: { ...tokens, client_id: 'app', audience: 'default' }, expiresAt: now + 3600 }
+  localStorage.setItem(key, JSON.stringify(entry))
+  const auth0 = new Auth0Client({
+    domain: 'auth0.test',
+    clientId: 'app',
+    useRefreshTokens: true,
+    cacheLocation: 'localstorage',
+  })
+  return {
+    renewal: auth0Renewal(auth0),
+    kept: () => localStorage.getItem(key)?.includes('refresh_token'),
+    forget: () => localStorage.clear(),
+  }
+}
+
 async function openMsal(): Promise<Opened> {
   sessionStorage.clear()
   const authority = `https://login.microsoftonline.com/${TENANT}`
@@ -77,8 +95,8 @@ async function openMsal(): Promise<Opened> {
 }
 
 /** Signs in anew. */
-export async function open(sdk: 'keycloak' | 'msal'): Promise<void> {
-  opened = await (sdk === 'msal' ? openMsal() : openKeycloak())
+export async function open(sdk: 'auth0' | 'keycloak' | 'msal'): Promise<void> {
+  opened = await { auth0: openAuth0, keycloak: openKeycloak, msal: openMsal }[sdk]()
 }
 
 export const forget = (): void => opened.forget()

@@ -86,6 +86,7 @@ async function openPage() {
 const ENDED = ['signed-out', 'session_expired']
 
 test.each<[string, Sdk, keeps: boolean]>([
+  ['auth0-spa-js', 'auth0', true],
   ['keycloak-js', 'keycloak', false],
   // It asks in a frame whether somebody is signed in at the server, and keeps what it has.
   ['msal-browser', 'msal', true],
@@ -110,6 +111,7 @@ test('what an SDK has forgotten ends the session, whatever was answered', { time
   const ended = [...ENDED, false]
   expect(await ask('keycloak', { status: 400, body: PAGE })).toEqual(ended)
   expect(await ask('keycloak', { status: 200, body: {} })).toEqual(ended)
+  expect(await ask('auth0', undefined, true)).toEqual(ended)
   expect(await ask('keycloak', undefined, true)).toEqual(ended)
   expect(await ask('msal', undefined, true)).toEqual(ended)
 })
