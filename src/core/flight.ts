@@ -103,6 +103,7 @@ async function attempt(
   log: Log,
 ): Promise<Landing> {
   const { store, known, room, running, saving, redaction, beginning, nonce, cookie, settings } = parts
+  if (known.first) await known.first
   const stored = await store.load()
   // The app could not say who is signed in.
   if (!seen && beginning.open && (!stored || stored.ended === 'rejected')) {

@@ -127,9 +127,14 @@ export class Known {
     room.empty()
   }
 
-  /** While that is saved which was done here before it was known what is stored. */
+  /** While that is saved which this context has begun with, or has done before it was known what is stored. */
   get first(): Promise<void> | undefined {
     return this.#first
+  }
+
+  /** Whether it comes after whatever is stored. */
+  get comesLast(): boolean {
+    return this.#comesLast && this.#first !== undefined
   }
 
   /**
@@ -160,7 +165,7 @@ export class Known {
    */
   become(next: Stored, type: Arrival, error?: SessionError, leaves?: boolean): boolean {
     if (!this.#isNews(next)) return false
-    if (this.#first && this.#comesLast && next.version.nonce !== this.#record?.version.nonce) {
+    if (this.#first && this.comesLast && next.version.nonce !== this.#record?.version.nonce) {
       void this.#first.then(() => this.become(next, type, error))
       return false
     }

@@ -16,7 +16,7 @@ export async function replace(parts: Parts, content: Content, leaves?: boolean):
   if (!content.ended) known.tell()
   if (room.closed) throw new SessionError('session_closed')
   const before = known.record
-  const blind = !before || known.first
+  const blind = !before || known.comesLast
   const next = { version: newVersion(parts, before), ...content }
   const begin = (record: Stored) => known.become(record, 'signed-in', undefined, leaves)
   begin(next)

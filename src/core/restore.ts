@@ -1,7 +1,7 @@
 import type { Content } from './beginning.ts'
 import { say } from './messages.ts'
 import type { Parts } from './parts.ts'
-import { newEpoch, type Stored } from './store.ts'
+import { newEpoch, type Stored, type Version } from './store.ts'
 import type { TokenSet } from './tokens.ts'
 
 /**
@@ -44,14 +44,14 @@ export async function restore(parts: Parts): Promise<void> {
  * @param former what was read, and is not believed
  */
 export function begin(parts: Parts, content: Content | undefined, read = true, former?: Stored): void {
-  const { known, store, nonce } = parts
+  const { known, store } = parts
   if (known.record) return
   if (!content) {
     known.nothing()
     return
   }
   const { tokens } = content
-  const first = { version: { epoch: firstEpoch(parts, tokens, former), generation: 1, nonce }, ...content }
+  const first = { version: firstVersion(parts, tokens, former), ...content }
   const own = tokens && read
   known.become(first, own ? 'signed-in' : 'restored')
   if (!own) return
@@ -65,10 +65,15 @@ export function begin(parts: Parts, content: Content | undefined, read = true, f
  * Older than any sign-in. Contexts that begin with the same tokens at the same time are one sign-in: what one of them has
  * refreshed is newer than what another one saves late. Whoever knows of nobody comes before them.
  */
-function firstEpoch({ settings: { clock } }: Parts, tokens?: TokenSet, former?: Stored): string {
+function firstVersion({ settings: { clock } }: Parts, tokens?: TokenSet, former?: Stored): Version {
   const seen = former?.version.epoch
-  if (!tokens) return newEpoch(clock, seen, 0)
+  const epoch = tokens ? newEpoch(clock, seen, 1, nameOf(tokens)) : newEpoch(clock, seen, 0)
+  return { epoch, generation: 1, nonce: '0' }
+}
+
+/** The same for the same credentials, and no secret: 48 bits. */
+function nameOf({ accessToken, refreshToken }: TokenSet): number {
   let name = 0
-  for (const letter of tokens.accessToken) name = (name * 31 + letter.charCodeAt(0)) % 2 ** 48
-  return newEpoch(clock, seen, 1, name)
+  for (const letter of `${accessToken} ${refreshToken}`) name = (name * 31 + letter.charCodeAt(0)) % 2 ** 48
+  return name
 }

@@ -28,7 +28,9 @@ export async function update(
   const fresh = readTokens(tokens, settings.clock, cookie, true, { told: (reason) => events.warn(reason) })
   const caller = callerOf(parts, 'update')
   while (known.reading) await room.enter(caller)
+  // Whose they are: somebody else may sign in while it waits.
   const before = known.record
+  if (known.first) await known.first
   const saved = await inTurn(parts, 'update', async (lease) => {
     const record = (await store.load()) ?? before
     // A store that was closed may not know the newest.

@@ -123,3 +123,34 @@ test('with other tokens they are two sign-ins, of which one lasts: nobody is ser
     expect(seen.filter((value) => !value?.startsWith(`Bearer ${late}`))).toEqual([])
   }
 })
+
+test('what is called before the first save has come is done after it', async () => {
+  const { own, slow, saving, proceed } = openPlace()
+  const { sent, refresh } = rotation()
+  const session = open({ refresh, tokens, store: slow })
+  const updated = session.update({ accessToken: 'better' })
+  const refreshed = session.refresh()
+  await saving
+  proceed()
+  await Promise.all([updated, refreshed])
+  expect(sent).toEqual(['first'])
+  const stored = await own.load()
+  expect(stored?.tokens).toMatchObject({ refreshToken: 'next-1' })
+  // Each by a turn of its own: nobody else had that number.
+  expect(stored?.version.generation).toBe(3)
+})
+
+test('an update that waits for the first save is not for the one who signs in meanwhile', async () => {
+  const { own, slow, saving, proceed } = openPlace()
+  const { refresh } = rotation()
+  const signing = open({ refresh, tokens: null, store: own })
+  const session = open({ refresh, tokens, store: slow })
+  await saving
+  const updated = session.update({ accessToken: 'better' }).catch(({ code }) => code)
+  const heard = watch(session).until('signed-in')
+  await signing.signIn('hers')
+  await heard
+  proceed()
+  expect(await updated).toBe('session_changed')
+  expect((await own.load())?.tokens).toMatchObject({ accessToken: 'hers' })
+})
