@@ -71,9 +71,12 @@ function firstVersion({ settings: { clock } }: Parts, tokens?: TokenSet, former?
   return { epoch, generation: 1, nonce: '0' }
 }
 
-/** The same for the same credentials, and no secret: 48 bits. */
+/**
+ * The same for the same credentials, and no secret: 48 bits. What is spent is the refresh token: another access token may
+ * be beside it, or none.
+ */
 function nameOf({ accessToken, refreshToken }: TokenSet): number {
   let name = 0
-  for (const letter of `${accessToken} ${refreshToken}`) name = (name * 31 + letter.charCodeAt(0)) % 2 ** 48
+  for (const letter of refreshToken ?? accessToken) name = (name * 31 + letter.charCodeAt(0)) % 2 ** 48
   return name
 }

@@ -1,5 +1,5 @@
 /** Contexts that begin at one moment, at a place that holds nothing yet: with the same tokens they are one sign-in. */
-import type { SessionStore, TokenSet } from 'refresh-once'
+import type { Session, SessionStore, TokenSet } from 'refresh-once'
 import { withSession } from 'refresh-once/fetch'
 import { expect, test } from 'vitest'
 import { createSharedStore } from '../laws/shared-store.ts'
@@ -92,6 +92,49 @@ test('somebody who signs in meanwhile is not replaced', async () => {
   await heard
   expect(await beginning.getAccessToken()).toBe('hers')
   expect((await own.load())?.tokens).toMatchObject({ accessToken: 'hers' })
+})
+
+test('with the same refresh token they are one sign-in, whatever access token is beside it', async () => {
+  for (const accessTokens of [
+    ['old', undefined],
+    [undefined, 'old'],
+    ['one', 'other'],
+  ]) {
+    const { own, slow, saving, proceed } = openPlace()
+    const { sent, refresh } = rotation()
+    const [one, other] = accessTokens.map((accessToken, index) =>
+      open({
+        refresh,
+        tokens: { accessToken, refreshToken: 'first' } as TokenSet,
+        store: index ? slow : own,
+      }),
+    ) as [Session, Session]
+    await saving
+    await one.refresh()
+    proceed()
+    await other.refresh()
+    expect(sent).toEqual(['first', 'next-1'])
+  }
+})
+
+test('with refresh tokens alone of two users they are two sign-ins: what was asked for one is not served by the other', async () => {
+  for (const [first, late] of [
+    ['alice', 'bob'],
+    ['bob', 'alice'],
+  ] as const) {
+    const { own, slow, saving, proceed } = openPlace()
+    const refresh = ({ tokens }: { tokens?: TokenSet | undefined }) => ({
+      accessToken: `new-${tokens?.refreshToken}`,
+    })
+    const one = open({ refresh, tokens: { refreshToken: first }, store: own })
+    const other = open({ refresh, tokens: { refreshToken: late }, store: slow })
+    await saving
+    const wanted = [one, other].map((session) => session.getAccessToken().catch(({ code }) => code))
+    proceed()
+    const [his, hers] = await Promise.all(wanted)
+    expect([`new-${first}`, 'session_changed']).toContain(his)
+    expect([`new-${late}`, 'session_changed']).toContain(hers)
+  }
 })
 
 test('with other tokens they are two sign-ins, of which one lasts: nobody is served in the name of the other', async () => {
