@@ -34,8 +34,10 @@ export function createClaims(surroundings: Surroundings): (id: number) => Claim<
    * machines are not compared for that. But where nobody stays long enough to see it, what is long past is over, once he
    * has not said so at the time at which the living do: their clocks may be hours behind.
    */
-  function isTaken(turn: Turn | undefined): boolean {
-    if (!turn || turn.owner === owner) return false
+  function isTaken(turn: Turn | undefined, id: number): boolean {
+    if (!turn) return false
+    // One whose waiting has ended may still be asking when the next one of ours is at work.
+    if (turn.owner === owner) return turn.id > id
     const silent = silence(`${turn.owner} ${turn.id} ${turn.beat}`)
     const past = clock.now() >= turn.until + LONGEST_SILENCE
     return silent < (past ? Math.min(turn.ttl, SHORT_SILENCE) / 2 : Math.min(turn.ttl, LONGEST_SILENCE))
@@ -62,7 +64,7 @@ export function createClaims(surroundings: Surroundings): (id: number) => Claim<
       async ask() {
         const turn = { owner, id, beat: 0, until: clock.now() + ttl, ttl }
         const state = await register.update((state) =>
-          isOurs(state) || isTaken(state.turn) ? undefined : { ...state, turn },
+          isOurs(state) || isTaken(state.turn, id) ? undefined : { ...state, turn },
         )
         if (isOurs(state)) return { state }
         tell(state)

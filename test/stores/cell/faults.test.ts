@@ -183,6 +183,51 @@ test('a holder that is silent loses its turn after its `ttl`, by nobody’s cloc
   await time.advance(10_000)
 })
 
+type Five = [Deferred, Deferred, Deferred, Deferred, Deferred]
+type Deferred = ReturnType<typeof deferred<void>>
+
+test('whoever waits no longer, and is still asking, takes no turn from the next one of the same store', async () => {
+  const cell = newCells()('alice')
+  const [asked, proceed, begun, over, looked] = times(5, () => deferred<void>()) as Five
+  let asks = 0
+  let left = Number.POSITIVE_INFINITY
+  const counted = async <T>(answer: Promise<T>): Promise<T> => {
+    await answer
+    if (--left === 0) looked.resolve()
+    return answer
+  }
+  const store = cellStore({
+    read: () => counted(cell.read()),
+    async replace(before, after, told) {
+      if (after.includes('"turn"') && !asks++) {
+        asked.resolve()
+        await proceed.promise
+      }
+      return counted(cell.replace(before, after, told))
+    },
+  })
+  await store.save({ version: { epoch: '000001700000000', generation: 1, nonce: 'n' } })
+  const leaving = new AbortController()
+  const leaves = failureOf(store.exclusive(async () => {}, leaving.signal))
+  await asked.promise
+  leaving.abort()
+  await leaves
+  const work = store.exclusive(async () => {
+    begun.resolve()
+    await over.promise
+  })
+  await begun.promise
+  const { turn } = JSON.parse(String(cell.text()))
+  // It finds the text replaced, looks what it has become, and does one thing more.
+  left = 3
+  proceed.resolve()
+  await looked.promise
+  expect(JSON.parse(String(cell.text()))).toMatchObject({ turn })
+  over.resolve()
+  await work
+  store.close()
+})
+
 test('a turn that is long past is watched for half of its `ttl`: who lives says so in that time', async () => {
   const time = newClock()
   const cell = newCells()('alice')
