@@ -86,7 +86,7 @@ const OVER =
   '(expired|revoked|invalid|inactive|bad|unknown|used|reuse|blacklisted|disabled|deleted|no.longer|not.(be.)?(found|valid|active|exist|in.))'
 
 /** Who may be over. "Unexpected token 'B'", as V8 says of what is no JSON, is nobody. */
-const WHO = "(token(?! '.')|session|user|jwt|account|credential)"
+const WHO = "(token(?! '.')|session|user(?!r)|jwt|account|credential)"
 
 /**
  * What the answers of the world mean: the first rule that fits; `doubt` where none does.
@@ -111,23 +111,31 @@ const RULES: [about: RegExp, words: RegExp, kind: SetbackKind][] = [
     'definite',
   ],
   // Mistakes that look like refusals: no sign-in cures them.
-  [/^[2-4-]/, /invalid.?(client|grant.?type|dpop)|secret|[cx]srf|app.?check|api.?key/, 'final'],
+  [
+    /^[2-4-]/,
+    /(invalid|bad|d\w+ed).?(client(?!.req)|grant.?type|dpop)|secret|origin(?!a)|user.?pool|graphql_|[cx]srf|app.?check|api.?key/,
+    'final',
+  ],
   // There is no such address; it may be that of a refresh token.
   [/^40[45]/, /\/|cannot|route/, 'final'],
   [
     /^[2-4-]/,
     RegExp(
-      `invalid.?grant|_required|(login|interaction|reset).?required|reconnect|(session|account|idle|activity)[^x]{0,5}(been.)?(end(?!p)|term|time|close)|${OVER}[\\W_]*(refresh.?)?${WHO}|${WHO}[\\W_]*(\\w+\\W+){0,4}?(?!invalid_[ars])${OVER}`,
+      `invalid.?(grant|code)|(signature|refresh).(has|ver)|_required|(login|interaction|reset).?required|reconnect|(session|account|idle|activity)[^x]{0,5}(been.)?(end(?!p)|term|time|close)|${OVER}[\\W_]*(refresh.?)?${WHO}|${WHO}[\\W_]*(\\w+\\W+){0,4}?(?!invalid_[ars])${OVER}`,
     ),
     'rejected',
   ],
   // What is said of a server, where nothing is said of a token.
   [
     /^[2-4-]/,
-    /limit|quota|busy|overload|capacity|deadlock|wait|try.again|retry|concurren|in.progress|mainten|country/,
+    /limit|quota|busy|overload|capacity|deadlock|wait|try.again|retry|concurren|in.progress|mainten|country|\bip\b|waf/,
     'definite',
   ],
-  [/^[2-4-]/, /invalid_(request|scope|target|arg)|unauthorized_client|unsupported_|access.denied/, 'final'],
+  [
+    /^[2-4-]/,
+    /invalid_(re[qs]|scope|t[ae]|arg)|unauthorized_client|unsupported_|access_denied|denied due|rbac/,
+    'final',
+  ],
   // What the server has met with behind it, and has told in its own answer.
   [
     /^4/,
@@ -144,7 +152,7 @@ const RULES: [about: RegExp, words: RegExp, kind: SetbackKind][] = [
   [/^(400(?!<)|401|403\+)/, ANY, 'rejected'],
   [/^4/, ANY, 'definite'],
   // No answer, and no trouble on the way to one: it is the doing of `refresh` itself.
-  [RegExp(`^-(?!.*(${LOST}|gateway|internal|server.?err|_request_f))`, 's'), ANY, 'final'],
+  [RegExp(`^-(?!.*(${LOST}|gateway|internal|server.?err|request[:_]f))`, 's'), ANY, 'final'],
 ]
 
 /**

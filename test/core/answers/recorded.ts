@@ -190,6 +190,21 @@ const THROWN_ROWS: Row[] = [
   [EXPO, 'temporarily_unavailable', new TokenError('temporarily_unavailable'), 'definite'],
   [EXPO, 'a page', new SyntaxError(`Unexpected token '<', "<html><bod"... is not valid JSON`), 'final'],
   [EXPO, 'no server', refused(), 'definite'],
+
+  [
+    'bent 7.3',
+    '404',
+    Object.assign(new Error('Not Found'), {
+      name: 'StatusError',
+      statusCode: 404,
+      headers: {},
+      text: async () => '{"message":"Not Found"}',
+    }),
+    'final',
+  ],
+  // As its documentation has it: there is no server that it could be asked to run against.
+  ['wx.request', 'a connection that breaks', { errMsg: 'request:fail' }, 'doubt'],
+  ['wx.request', 'no network', { errMsg: 'request:fail net::ERR_INTERNET_DISCONNECTED' }, 'definite'],
 ]
 
 const RETURNED_ROWS: Row[] = [
