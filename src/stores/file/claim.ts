@@ -7,7 +7,7 @@ import { createSilence } from '../shared/silence.ts'
 import { givenName, namesOfTurn } from './names.ts'
 import { isDead, type Owner, self } from './owner.ts'
 import { type Change, type Manner, newId, newName, type Register, textOf } from './register.ts'
-import type { Kept, Soon } from './secrets.ts'
+import type { Kept, Secrets, Soon } from './secrets.ts'
 import { type State, stateOf, type Turn } from './state.ts'
 
 /** What taking turns needs of the store. Times are in milliseconds. */
@@ -18,6 +18,7 @@ export interface Surroundings {
   readonly ttl: number
   readonly register: Register
   readonly soon: Soon
+  readonly secrets: Secrets
   /** Changes the state, and tells those who listen what it has become. */
   change(change: Change, manner?: Manner): Promise<State>
   /** Those who wait hear of changes. */
@@ -48,7 +49,7 @@ const [FIRST, LONGEST] = [5, 100]
 
 /** Turns that are part of the state: one is taken by replacing it. In the same step the next generation is reserved. */
 export function createClaims(surroundings: Surroundings): Claims {
-  const { path, clock, lease, ttl, register, soon, change, listen } = surroundings
+  const { path, clock, lease, ttl, register, soon, secrets, change, listen } = surroundings
   const silence = createSilence(clock)
   let process: Owner | undefined
   let present: OwnTurn | undefined
@@ -146,6 +147,7 @@ export function createClaims(surroundings: Surroundings): Claims {
       },
 
       async begin() {
+        await secrets.probe()
         let { state } = await register.look()
         if (own.open || Number(state.record?.version.generation) >= own.generation)
           state = await renewed((turn, state) => ({ ...turn, generation: next(state) }))

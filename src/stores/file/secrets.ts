@@ -7,6 +7,8 @@ import type { KeyValueStorage } from '../memory.ts'
 export type Kept = Stored & { readonly secret?: string | undefined }
 
 export interface Secrets {
+  /** Rejects where nothing could be put now: that is to be known before a token is spent. */
+  probe(): Promise<void>
   /** Puts the tokens of a record elsewhere: one entry per token set, never written over. */
   put(record: Stored): Promise<Kept>
   /** The record with its tokens. Rejects where they cannot be had now: that is no sign-out. */
@@ -20,6 +22,9 @@ export type Soon = <T>(name: string, call: () => T | PromiseLike<T>) => Promise<
 
 /** Characters. Windows keeps 2,560 bytes for each entry, and each character takes two. */
 const LONGEST = 1_200
+
+/** What is put to see whether anything can be: one name for all, so that no more than one can stay behind. */
+const PROBE = 'probe/1'
 
 /**
  * Keeps the tokens of records elsewhere, in a keychain for example; or where they are, if there is no such place.
@@ -35,7 +40,24 @@ export function createSecrets(storage: KeyValueStorage | undefined, soon: Soon):
 
   const answerOf = <T>(call: () => T | PromiseLike<T>) => soon('secrets', call)
 
+  async function drop(names: readonly (string | undefined)[]): Promise<void> {
+    for (const entry of names.flatMap(entries)) {
+      try {
+        await answerOf(() => storage?.removeItem(entry))
+      } catch {
+        // The next one tries again.
+      }
+    }
+  }
+
   return {
+    drop,
+
+    async probe() {
+      await answerOf(() => storage?.setItem(`${PROBE}.0`, PROBE))
+      await drop([PROBE])
+    },
+
     async put(record) {
       const { version, tokens, ...rest } = record
       if (!storage || !tokens) return record
@@ -66,16 +88,6 @@ export function createSecrets(storage: KeyValueStorage | undefined, soon: Soon):
         }
       }
       return { ...record, tokens: known.tokens }
-    },
-
-    async drop(names) {
-      for (const entry of names.flatMap(entries)) {
-        try {
-          await answerOf(() => storage?.removeItem(entry))
-        } catch {
-          // The next one tries again.
-        }
-      }
     },
   }
 }

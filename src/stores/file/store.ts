@@ -56,7 +56,17 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
     look: (hasty) => soon(FOLDER, () => disk.look(hasty)),
     update: (change, manner) => soon(FOLDER, () => disk.update(change, manner)),
   }
-  const { claim, own, shown } = createClaims({ path, clock, lease, ttl, register, soon, change, listen })
+  const { claim, own, shown } = createClaims({
+    path,
+    clock,
+    lease,
+    ttl,
+    register,
+    soon,
+    secrets,
+    change,
+    listen,
+  })
   const exclusive = createExclusive(clock, lease, ttl, claim)
 
   async function change(make: Change, manner?: Manner): Promise<State> {
@@ -119,8 +129,7 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
         // A cooldown of zero is none: whoever saves twice writes once.
         const written = { ...joined, notBefore: joined.notBefore || undefined }
         if (JSON.stringify(written) === JSON.stringify(record)) return undefined
-        const all = new Set(kept.secret === undefined ? secrets : [kept.secret, ...secrets])
-        return { record: written, secrets: [...all].slice(0, 4) }
+        return { record: written, secrets: secretsOf(joined, secrets).slice(0, 4) }
       },
       {
         flush: Boolean(next.tokens ?? next.ended),
@@ -130,8 +139,9 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
     )
     if (turn && Number(state.record?.version.generation) >= turn.generation) turn.open = false
     // The newest and the one before are needed; after the end none is, nor is one that did not come to be the record.
-    const all = new Set([...(state.secrets ?? []), kept.secret])
-    await secrets.drop([...all].slice(state.record?.ended ? 0 : 2))
+    const all = secretsOf(state.record, state.secrets)
+    const needed = all.splice(0, state.record?.ended ? 0 : 2)
+    await secrets.drop([...all, needed.includes(String(kept.secret)) ? undefined : kept.secret])
     return state
   }
 
@@ -193,4 +203,9 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
       unlisten()
     },
   }
+}
+
+/** The names of secrets, that of the record first. */
+function secretsOf({ secret }: Partial<Kept> = {}, names: readonly string[] = []): string[] {
+  return [...new Set(secret ? [secret, ...names] : names)]
 }

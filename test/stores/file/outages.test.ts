@@ -404,6 +404,79 @@ describe('another version of this package', () => {
     await expect(fileStore({ path }).load()).rejects.toThrow('later version')
     expect(readdirSync(path)).toEqual(before)
   })
+
+  const later = (state: object): string => JSON.stringify({ ...state, 'refresh-once': 2 })
+  const stateNow = () => JSON.parse(readFileSync(top(), 'utf8'))
+
+  test('a format that comes while one runs that does not know it: he spends no token, overwrites nothing, and is told why', async () => {
+    const session = await signedIn()
+    await session.refresh()
+    const [newest = '', ...former] = states()
+    const next = newest.replace(/^\d+/, (number) => String(Number(number) + 1))
+    writeFileSync(join(path, next), later(stateNow()))
+    const kept = readFileSync(join(path, next), 'utf8')
+    const sent = server.count.refreshRequests
+    const used = await session.getAccessToken()
+    expect(await failureOf(session.refresh())).toMatchObject({
+      code: 'refresh_failed',
+      message: expect.stringContaining('later version'),
+    })
+    expect(server.count.refreshRequests).toBe(sent)
+    // What he has is good until it ends.
+    expect(await session.getAccessToken()).toBe(used)
+    for (const attempt of [session.signIn(server.mint('bob')), context().signIn(server.mint('bob'))])
+      expect(String(await failureOf(attempt))).toContain('later version')
+    expect(String(await failureOf(session.signOut()))).toContain('later version')
+    expect(states()).toEqual([next, newest, ...former])
+    expect(readFileSync(join(path, next), 'utf8')).toBe(kept)
+    expect(readdirSync(path).filter((name) => name.startsWith('.'))).toEqual([])
+  })
+
+  test('an answer that was finished in a format to come, and never linked, is not passed over: its token would be spent twice', async () => {
+    const session = await signedIn()
+    await session.refresh()
+    session.close()
+    const state = stateNow()
+    const { generation } = state.record.version
+    const turn = {
+      pid: 1,
+      start: '',
+      place: 'elsewhere',
+      id: 'gone',
+      generation: generation + 1,
+      until: 1,
+      ttl: 1_000,
+    }
+    writeFileSync(top(), JSON.stringify({ ...state, turn }))
+    const finished = join(path, `.login-${Date.now()}-gone-answer`)
+    writeFileSync(finished, later(state))
+    const sent = server.count.refreshRequests
+    const late = context()
+    const used = await late.getAccessToken()
+    expect(await failureOf(late.refresh())).toMatchObject({
+      code: 'refresh_failed',
+      message: expect.stringContaining('later version'),
+    })
+    expect(server.count.refreshRequests).toBe(sent)
+    expect(await late.getAccessToken()).toBe(used)
+    expect(existsSync(finished)).toBe(true)
+    // Half of one tells nothing.
+    writeFileSync(finished, later(state).slice(0, -9))
+    await context().refresh()
+    expect(server.count).toMatchObject({ refreshRequests: sent + 1, reuses: 0 })
+  })
+
+  test('whoever cannot get on with what a later one has left signs out and in again', async () => {
+    const session = await signedIn()
+    const state = stateNow()
+    const turn = { pid: 1, start: '', place: '', id: 'gone', generation: 2, until: 1, ttl: 1_000 }
+    writeFileSync(top(), JSON.stringify({ ...state, turn }))
+    writeFileSync(join(path, `.login-${Date.now()}-gone-answer`), later(state))
+    await session.signOut()
+    await session.signIn(server.mint('alice'))
+    await session.refresh()
+    expect(await context().getAccessToken()).toBe(await session.getAccessToken())
+  })
 })
 
 test('a process that writes yesterday’s record changes nothing', async () => {

@@ -4,7 +4,7 @@ import type { KeyValueStorage, Session } from 'refresh-once'
 import { fileStore } from 'refresh-once/file'
 import { type AuthServer, storeContract } from 'refresh-once/testing'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { failureOf, open, refreshAt, startServer, watch, withoutJitter } from '../../setup.ts'
+import { failureOf, open, refreshAt, startServer, times, watch, withoutJitter } from '../../setup.ts'
 import { newFolder } from './folder.ts'
 
 const folder = newFolder()
@@ -18,10 +18,13 @@ beforeEach(async () => {
   keychain = newKeychain()
 })
 
-/** As the one of Windows is: entries are short. It may be locked, which throws, or absent, which tells of no entry. */
+/**
+ * As the one of Windows is: entries are short. It may be locked, which throws, or absent, which tells of no entry; or it may
+ * be read, and not be written.
+ */
 interface Keychain extends KeyValueStorage {
   readonly entries: Map<string, string>
-  state: 'open' | 'locked' | 'absent'
+  state: 'open' | 'locked' | 'absent' | 'read-only'
 }
 
 function newKeychain(): Keychain {
@@ -97,6 +100,20 @@ test('long tokens, with any characters beside them, are divided among entries th
   expect(keychain.entries.size).toBe(2)
 })
 
+test('what many put at the same moment, of which one counts, stays behind nowhere', async () => {
+  const tokens = server.mint('alice')
+  const sessions = times(4, () => context({ migrate: () => tokens }))
+  await Promise.all(sessions.map((session) => session.getAccessToken()))
+  await expect.poll(() => keychain.entries.size, { timeout: 20_000 }).toBe(1)
+  const [first] = sessions
+  await Promise.all(sessions.map((session) => session.signIn(server.mint('alice'))))
+  await first?.refresh()
+  await first?.refresh()
+  expect(keychain.entries.size).toBe(2)
+  await first?.signOut()
+  expect(keychain.entries.size).toBe(0)
+})
+
 for (const state of ['locked', 'absent'] as const) {
   test(`a keychain that is ${state} for now is no sign-out: not at the start, and not later`, async () => {
     const session = context()
@@ -133,6 +150,26 @@ for (const state of ['locked', 'absent'] as const) {
     keychain.state = 'open'
     await expect.poll(() => session.busy, { timeout: 20_000 }).toBe(false)
     expect(await context().getAccessToken()).toBe(await session.getAccessToken())
+  })
+}
+
+for (const state of ['locked', 'absent', 'read-only'] as const) {
+  test(`a keychain that is ${state} before a refresh: no token is spent, and it goes on when it is over`, async () => {
+    const session = context()
+    await session.signIn(server.mint('alice'))
+    const other = context()
+    await other.getAccessToken()
+    keychain.state = state
+    server.expireAccessTokens()
+    for (const each of [session, other])
+      expect(await failureOf(each.refresh())).toMatchObject({ code: 'refresh_failed' })
+    expect(server.count.refreshRequests).toBe(0)
+    expect(session.state.status).toBe('signed-in')
+    keychain.state = 'open'
+    await session.refresh()
+    expect(await context().getAccessToken()).toBe(await session.getAccessToken())
+    expect(keychain.entries.size).toBe(2)
+    expect(server.count).toMatchObject({ refreshes: 1, reuses: 0 })
   })
 }
 
