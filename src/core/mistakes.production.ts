@@ -4,6 +4,7 @@ import type { checkOptions as check, whatCame as tell } from './mistakes.ts'
 export const checkOptions: typeof check = () => {}
 export {
   checkOptions as checkCredentials,
+  checkOptions as checkFile,
   checkOptions as checkFetch,
   checkOptions as checkInstance,
   checkOptions as checkListener,

@@ -71,6 +71,24 @@ export function checkMcp(auth: unknown, provider: unknown): void {
   if (Object(provider).dpop) refuse('provider', 'one without dpop()')
 }
 
+/** Milliseconds. A session sends nothing in the last second of a turn. */
+const SHORTEST_TTL = 2_000
+
+const STORAGE = ['getItem', 'setItem', 'removeItem']
+
+/** @throws TypeError that says which option of `fileStore` cannot be what it is */
+export function checkFile(options: object): void {
+  const { lease = 1, ttl = SHORTEST_TTL, secrets, migrate } = options as Record<string, unknown>
+  const right = {
+    lease: typeof lease === 'number' && lease > 0,
+    // It is written down.
+    ttl: Number.isFinite(ttl) && Number(ttl) >= SHORTEST_TTL,
+    migrate: !migrate || typeof migrate === 'function',
+    secrets: !secrets || STORAGE.every((name) => typeof Object(secrets)[name] === 'function'),
+  }
+  for (const [name, is] of Object.entries(right)) if (!is) throw new TypeError(say('file', name))
+}
+
 /** Says of an answer without a token what it is, but for values: one of them may be a token under another name. */
 export function whatCame({ body, status, url, header }: RefreshAnswer): string {
   if (body instanceof Object) return `: ${membersOf(body)}`

@@ -29,7 +29,7 @@ export function createServer(url: URL, own: typeof fetch | undefined): Server {
     url,
     told,
     async send(input, init) {
-      const response = await (own ?? globalThis.fetch)(input, init)
+      const response = await (own ?? fetch)(input, init)
       const from = addressOf(input)?.origin
       if (response.ok && asksForTokens(init)) told.token_origin = from
       const where = METADATA.exec(String(response.headers.get('www-authenticate')))?.[1]

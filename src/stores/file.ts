@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto'
 import { join as pathTo, resolve } from 'node:path'
 import { type Clock, systemClock } from '../core/clock.ts'
-import { say } from '../core/messages.ts'
+import { checkFile } from '../core/mistakes.ts'
 import { ensureName } from '../core/name.ts'
 import type { SessionStore } from '../core/store.ts'
 import type { TokenInput } from '../core/tokens.ts'
+import { digestOf, hexOf } from './file/names.ts'
 import { createFileStore } from './file/store.ts'
 import type { KeyValueStorage } from './memory.ts'
 
@@ -46,11 +46,6 @@ export interface FileStoresOptions extends FileOptions {
   folder: string
 }
 
-/** Milliseconds. A session sends nothing in the last second of a turn. */
-const SHORTEST_TTL = 2_000
-
-const METHODS = ['getItem', 'setItem', 'removeItem'] as const
-
 /** Longer names of folders are refused by file systems. */
 const LONGEST_NAME = 120
 
@@ -83,7 +78,7 @@ export function fileStore(options: FileStoreOptions): SessionStore {
 export function fileStores(options: FileStoresOptions): (id: string) => SessionStore {
   const { folder } = options
   ensureName(folder, 'fileStores: expected a folder')
-  check(options)
+  checkFile(options)
   // Whoever changes the working directory does not change the logins.
   const place = resolve(folder)
   return (id) => {
@@ -93,21 +88,10 @@ export function fileStores(options: FileStoresOptions): (id: string) => SessionS
 }
 
 function storeAt(options: FileStoreOptions, expected: string): SessionStore {
-  const { path, lease = 60_000, ttl = 5_000, secrets, migrate, clock = systemClock } = options
+  const { path, lease = 60_000, ttl = 5_000, clock = systemClock } = options
   ensureName(path, expected)
-  check(options)
-  return createFileStore({ path: resolve(path), lease, ttl: Math.min(ttl, lease), secrets, migrate, clock })
-}
-
-function check({ lease = 1, ttl = SHORTEST_TTL, secrets, migrate }: Partial<FileStoreOptions>): void {
-  const wrong = Object.entries({
-    lease: typeof lease === 'number' && lease > 0,
-    // It is written down.
-    ttl: Number.isFinite(ttl) && ttl >= SHORTEST_TTL,
-    migrate: !migrate || typeof migrate === 'function',
-    secrets: !secrets || METHODS.every((name) => typeof secrets[name] === 'function'),
-  }).find(([, right]) => !right)
-  if (wrong) throw new TypeError(say('file', wrong[0]))
+  checkFile(options)
+  return createFileStore({ ...options, path: resolve(path), lease, ttl: Math.min(ttl, lease), clock })
 }
 
 /**
@@ -117,6 +101,6 @@ function check({ lease = 1, ttl = SHORTEST_TTL, secrets, migrate }: Partial<File
 function folderNameOf(id: string): string {
   const name = Buffer.from(id)
     .toString('latin1')
-    .replace(/[^a-z0-9_-]/g, (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, '0')}`)
-  return `login-${name.length > LONGEST_NAME ? `=${createHash('sha256').update(id).digest('hex')}` : name}`
+    .replace(/[^a-z0-9_-]/g, (byte) => `%${hexOf(byte, 2)}`)
+  return `login-${name.length > LONGEST_NAME ? `=${digestOf(id)}` : name}`
 }

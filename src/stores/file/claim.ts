@@ -1,7 +1,7 @@
 import { rename } from 'node:fs/promises'
 import { join as pathTo } from 'node:path'
 import type { Clock } from '../../core/clock.ts'
-import { compareVersions } from '../../core/store.ts'
+import { isNews } from '../../core/store.ts'
 import type { Claim } from '../shared/exclusive.ts'
 import { createSilence } from '../shared/silence.ts'
 import { givenName, namesOfTurn } from './names.ts'
@@ -76,9 +76,7 @@ export function createClaims(surroundings: Surroundings): Claims {
     let inherited = state
     for (const name of namesOfTurn(turn.id, names)) {
       const { record, secrets } = stateOf(await textOf(pathTo(path, name))) ?? {}
-      const known = inherited.record?.version
-      if (record && !(known && compareVersions(record.version, known) <= 0))
-        inherited = { ...state, record, secrets }
+      if (record && isNews(record, inherited.record)) inherited = { ...state, record, secrets }
     }
     return inherited
   }

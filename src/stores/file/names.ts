@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+
 /**
  * The names in the folder of a login. Each says that it is ours: what else is there is left alone.
  *
@@ -17,6 +19,13 @@ export const EARLIEST = 1e12
 
 /** No clock of a computer shows so late a time. */
 const LATEST = 1e13
+
+/** A short name for what is long or secret. */
+export const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+/** The code of a character, in so many hexadecimal digits. */
+export const hexOf = (character: string, digits: number): string =>
+  character.charCodeAt(0).toString(16).padStart(digits, '0')
 
 export const nameOf = (number: number): string => `${number}.login.json`
 

@@ -3,6 +3,7 @@ import { link, mkdir, open, readdir, rename, rm, unlink } from 'node:fs/promises
 import { join as pathTo } from 'node:path'
 import { say } from '../../core/messages.ts'
 import { EARLIEST, FIRST, givenName, isLeftOver, nameOf, numberOf, numbersIn } from './names.ts'
+import type { Soon } from './secrets.ts'
 import { FORMAT, type State, stateOf } from './state.ts'
 
 /** What is there, and what the folder holds. */
@@ -43,6 +44,9 @@ export interface Register {
   isOld(name: string): boolean
 }
 
+/** What has not come to an end. */
+const FOLDER = 'the folder'
+
 const NOTHING: Head = { number: 0, state: {}, names: [] }
 
 /** A listing is looked at again so often, where it seems to say that the state has gone back. */
@@ -63,7 +67,7 @@ const INNER = 'state.json'
  * All must agree on what comes next. The first number is 1, and says where to go on, with a time: so a folder that was
  * deleted and made anew has other numbers than those that somebody remembers.
  */
-export function createRegister(path: string, degraded: (reason: string) => void): Register {
+export function createRegister(path: string, soon: Soon, degraded: (reason: string) => void): Register {
   const at = (number: number) => pathTo(path, nameOf(number))
   let head = NOTHING
   /** Is going to be linked: its event, which may come first, is no news. */
@@ -202,7 +206,11 @@ export function createRegister(path: string, degraded: (reason: string) => void)
   const isOld = (name: string) =>
     name[0] === '.' || (numberOf(name) || Number.POSITIVE_INFINITY) <= Math.max(head.number, writing)
 
-  return { look, update, isOld }
+  return {
+    look: (hasty) => soon(FOLDER, () => look(hasty)),
+    update: (change, manner) => soon(FOLDER, () => update(change, manner)),
+    isOld,
+  }
 }
 
 /** A number of 13 digits, also where the clock stands at its beginning. */

@@ -2,6 +2,7 @@ import { say } from '../../core/messages.ts'
 import { type Stored, storedOf } from '../../core/store.ts'
 import type { TokenSet } from '../../core/tokens.ts'
 import type { KeyValueStorage } from '../memory.ts'
+import { hexOf } from './names.ts'
 
 /** A record as it is on the disk: with a name in the place of tokens that are kept elsewhere. */
 export type Kept = Stored & { readonly secret?: string | undefined }
@@ -62,10 +63,7 @@ export function createSecrets(storage: KeyValueStorage | undefined, soon: Soon):
       const { version, tokens, ...rest } = record
       if (!storage || !tokens) return record
       // Whatever keeps it may know no other characters.
-      const text = JSON.stringify(tokens).replace(
-        /[^ -~]/g,
-        (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-      )
+      const text = JSON.stringify(tokens).replace(/[^ -~]/g, (character) => `\\u${hexOf(character, 4)}`)
       const secret = `${Object.values(version).join('-')}/${Math.ceil(text.length / LONGEST)}`
       for (const [index, entry] of entries(secret).entries())
         await answerOf(() => storage.setItem(entry, text.slice(index * LONGEST, (index + 1) * LONGEST)))

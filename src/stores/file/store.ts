@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { mkdirSync, watch as watchFolder } from 'node:fs'
 import { appendFile } from 'node:fs/promises'
 import { basename } from 'node:path'
@@ -12,16 +11,8 @@ import { createExclusive } from '../shared/exclusive.ts'
 import { createNews } from '../shared/news.ts'
 import { within } from '../shared/within.ts'
 import { createClaims } from './claim.ts'
-import { numberOf } from './names.ts'
-import {
-  type Change,
-  createRegister,
-  type Manner,
-  newId,
-  newName,
-  type Register,
-  textOf,
-} from './register.ts'
+import { digestOf, numberOf } from './names.ts'
+import { type Change, createRegister, type Manner, newId, newName, textOf } from './register.ts'
 import { createSecrets, type Kept, type Soon } from './secrets.ts'
 import type { State } from './state.ts'
 
@@ -31,18 +22,16 @@ export interface Home {
   readonly clock: Clock
   readonly lease: number
   readonly ttl: number
-  readonly secrets: KeyValueStorage | undefined
-  readonly migrate: (() => unknown) | undefined
+  readonly secrets?: KeyValueStorage | undefined
+  readonly migrate?: (() => unknown) | undefined
 }
 
 /** The folder, and a keychain, are waited for this part of the lease: the turn must not be over with it. */
 const PATIENCE = 4
 
-/** What has not come to an end. */
-const FOLDER = 'the folder'
-
 /** The store of one login: its record in a folder, and who may refresh it. */
-export function createFileStore({ path, clock, lease, ttl, secrets: storage, migrate }: Home): SessionStore {
+export function createFileStore(home: Home): SessionStore {
+  const { path, clock, lease, ttl, secrets: storage, migrate } = home
   const { isNew, learn, tell, report, watch, end } = createNews()
   let watcher: { close(): void } | undefined
   let closed = false
@@ -50,23 +39,8 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
   // What the machine does takes the machine's own time, whatever clock a session is given.
   const soon: Soon = (name, call) => within(systemClock, lease / PATIENCE, say('hangs', name), call)
   const secrets = createSecrets(storage, soon)
-  const disk = createRegister(path, report)
-  const register: Register = {
-    isOld: disk.isOld,
-    look: (hasty) => soon(FOLDER, () => disk.look(hasty)),
-    update: (change, manner) => soon(FOLDER, () => disk.update(change, manner)),
-  }
-  const { claim, own, shown } = createClaims({
-    path,
-    clock,
-    lease,
-    ttl,
-    register,
-    soon,
-    secrets,
-    change,
-    listen,
-  })
+  const register = createRegister(path, soon, report)
+  const { claim, own, shown } = createClaims({ ...home, register, soon, secrets, change, listen })
   const exclusive = createExclusive(clock, lease, ttl, claim)
 
   async function change(make: Change, manner?: Manner): Promise<State> {
@@ -151,9 +125,7 @@ export function createFileStore({ path, clock, lease, ttl, secrets: storage, mig
     if (!found) return state
     const told = (reason: string) => report(reason)
     const tokens = readTokens(found, clock, false, false, { alone: true, told })
-    const mark = createHash('sha256')
-      .update(tokens.refreshToken ?? tokens.accessToken)
-      .digest('hex')
+    const mark = digestOf(tokens.refreshToken ?? tokens.accessToken)
     // Beside the folder: it is to outlive it.
     const marks = `${path}.migrated`
     if ((await textOf(marks)).includes(mark)) {

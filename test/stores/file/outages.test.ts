@@ -424,8 +424,8 @@ describe('another version of this package', () => {
     expect(server.count.refreshRequests).toBe(sent)
     // What he has is good until it ends.
     expect(await session.getAccessToken()).toBe(used)
-    for (const attempt of [session.signIn(server.mint('bob')), context().signIn(server.mint('bob'))])
-      expect(String(await failureOf(attempt))).toContain('later version')
+    for (const each of [session, context()])
+      expect(String(await failureOf(each.signIn(server.mint('bob'))))).toContain('later version')
     expect(String(await failureOf(session.signOut()))).toContain('later version')
     expect(states()).toEqual([next, newest, ...former])
     expect(readFileSync(join(path, next), 'utf8')).toBe(kept)

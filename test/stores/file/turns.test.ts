@@ -31,7 +31,11 @@ const record = (generation: number) => ({
 
 /** Leaves a turn in the folder, as its holder would. */
 async function leaveTurn(turn: object, time: TestClock): Promise<void> {
-  const register = createRegister(path, () => {})
+  const register = createRegister(
+    path,
+    async (_, call) => call(),
+    () => {},
+  )
   await register.update(() => ({
     record: record(4),
     turn: { ...self(), id: 'somebody', generation: 5, until: time.clock.now() + TTL, ttl: TTL, ...turn },

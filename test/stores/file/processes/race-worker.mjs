@@ -2,7 +2,11 @@
 import { createRegister } from '../../../../dist/stores/file/register.js'
 
 const [, , path, name] = process.argv
-const register = createRegister(path, () => {})
+const register = createRegister(
+  path,
+  async (_, call) => call(),
+  () => {},
+)
 process.on('disconnect', () => process.exit())
 for (let count = 1; ; count++) {
   await register.update(({ counts = {} }) =>

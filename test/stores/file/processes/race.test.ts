@@ -63,7 +63,11 @@ for (const [how, env] of [
     }
     for (let index = 0; index < 6; index++) born()
 
-    const register = createRegister(path, () => {})
+    const register = createRegister(
+      path,
+      async (_, call) => call(),
+      () => {},
+    )
     const lost: string[] = []
     const compare = async (least: Record<string, number>) => {
       const { counts = {} } = (await register.look()).state as Counts
