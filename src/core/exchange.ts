@@ -21,7 +21,8 @@ type AnyRequest = SessionRequest<unknown>
  * token that was good at the gate is good on the wire, and it is the token of the request's own sign-in.
  */
 export async function exchange(parts: Parts, request: AnyRequest): Promise<unknown> {
-  const { known, room, running, signing, wire, events } = parts
+  const { known, room, running, signing, wire, events, settings } = parts
+  const { clock } = settings
   let answer: Answered | undefined
   let verdict: Verdict | undefined
   let held = false
@@ -32,7 +33,8 @@ export async function exchange(parts: Parts, request: AnyRequest): Promise<unkno
       const reason = exempt(parts, request)
       if (reason) return ignore(parts, request, reason, answer)
 
-      const wait = passes ? undefined : gate(parts, request)
+      let now = clock.monotonic()
+      const wait = passes ? undefined : gate(parts, request, now)
       passes = false
       if (wait) {
         if (request.part === 'inside' || running.inside) {
@@ -58,12 +60,12 @@ export async function exchange(parts: Parts, request: AnyRequest): Promise<unkno
         credentials = await outlast(parts, 'applyToken', credentials, request)
         // That took time: the session may be another one by now, or closed.
         if (known.record !== record || room.closed) continue
+        now = clock.monotonic()
       }
       // Only now it is known for certain which headers hold credentials.
       if (signing.learns && brings(parts, request)) return ignore(parts, request, 'own-credentials')
 
-      const { settings } = parts
-      request.sentAt ||= settings.clock.monotonic()
+      request.sentAt ||= now
       answer = await wire.send(request, credentials, events)
       request.land(answer.outcome)
       if (answer.failed && !request.statusOf(answer.outcome)) parts.redaction.scrub(answer.outcome)

@@ -9,12 +9,12 @@ import type { Visitor } from './waiting-room.ts'
  *
  * @throws SessionError where waiting would not help
  */
-export function gate(parts: Parts, visitor: Visitor): Promise<void> | undefined {
+export function gate(parts: Parts, visitor: Visitor, now?: number): Promise<void> | undefined {
   const { known, room, running, cooldown, cookie } = parts
   if (room.closed) throw new SessionError('session_closed')
   if (known.record?.tokens) visitor.epoch ??= known.epoch
   const { validity } = known
-  const left = validity.left()
+  const left = validity.left(now)
   if (left <= validity.soft && left > validity.hard && !running.flight && !cooldown.error)
     refreshOnce(parts, 'ahead')
   const { record } = known

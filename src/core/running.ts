@@ -117,9 +117,8 @@ export class Running {
 
   /** What a request belongs to that is made now, with this signal. */
   partOf(signal: AbortSignal | undefined): 'refresh' | 'sign-out' | undefined {
-    const made = (call: Call | Leaving) => call.synchronous || signal === call.signal
-    if (this.#calls.some(made)) return 'refresh'
-    return this.#leaving && made(this.#leaving) ? 'sign-out' : undefined
+    for (const call of this.#calls) if (isPart(call, signal)) return 'refresh'
+    return this.#leaving && isPart(this.#leaving, signal) ? 'sign-out' : undefined
   }
 
   /** What a request belongs to that is made now, and sent later: then its signal tells the rest. */
@@ -197,4 +196,8 @@ export class Running {
   #isOwn({ epoch }: Version, generation: number): boolean {
     return this.#reserved?.epoch === epoch && this.#reserved.generation === generation
   }
+}
+
+function isPart(call: Call | Leaving, signal: AbortSignal | undefined): boolean {
+  return call.synchronous || signal === call.signal
 }

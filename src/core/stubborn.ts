@@ -18,8 +18,10 @@ export class Stubborn {
 
   /** The request was served. Not always with the newest tokens: those that it is polled with may have come meanwhile. */
   accept(request: SessionRequest<unknown>): void {
-    this.#endpoints?.delete(nameOf(request))
-    for (const endpoint of this.#endpoints?.values() ?? []) {
+    const endpoints = this.#endpoints
+    if (!endpoints) return
+    endpoints.delete(nameOf(request))
+    for (const endpoint of endpoints.values()) {
       if (request.generation < endpoint.first || request.generation > endpoint.last) continue
       endpoint.first = Number.POSITIVE_INFINITY
       endpoint.proofs++

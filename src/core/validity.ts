@@ -11,8 +11,8 @@ export interface Windows {
 
 /** A token set's place in time, in milliseconds. */
 export interface Validity {
-  /** Until the access token expires. */
-  left(): number
+  /** Until the access token expires. `now`: by the monotonic clock, for whoever has looked at it already. */
+  left(now?: number): number
   /** With less than this left, a refresh starts in the background. */
   readonly soft: number
   /** With less than this left, requests wait. */
@@ -63,8 +63,8 @@ class Span implements Validity {
     this.#until = clock.monotonic() + Math.min(end - now, lifetime)
   }
 
-  left(): number {
-    return Math.min(this.#end - this.#clock.now(), this.#until - this.#clock.monotonic())
+  left(now: number = this.#clock.monotonic()): number {
+    return Math.min(this.#end - this.#clock.now(), this.#until - now)
   }
 
   lasts(ms: number): boolean {

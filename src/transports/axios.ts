@@ -178,6 +178,9 @@ const USERINFO = /^[^/\\?#]*[/\\]{2}[^/\\?#]*@/
 
 type Config = InternalAxiosRequestConfig
 
+/** Of a request that says nothing of the session. */
+const NONE: RequestSession = {}
+
 /** What every CancelToken has, and its type does not tell. */
 interface Subscribable {
   subscribe(listener: (reason: { message?: string }) => void): void
@@ -200,33 +203,33 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
   /** When it started, where it has a timeout. */
   readonly #since: number
   /** What the caller's config held where something of ours stands while it is on the wire. */
-  #callers: Record<string, unknown> | undefined = undefined
-  #headers: Config['headers'] | undefined = undefined
-  #set: Credentials['headers'] = undefined
-  #release: (() => void) | undefined = undefined
+  #callers: Record<string, unknown> | undefined
+  #headers: Config['headers'] | undefined
+  #set: Credentials['headers']
+  #release: (() => void) | undefined
   #sent = false
   /** A copy of the body, as it was at the call. */
-  #data: unknown = undefined
+  #data: unknown
   /** What the factory has made for this send. */
-  #made: unknown = undefined
+  #made: unknown
   /** Ends the waiting. */
-  #leave: ((reason: unknown) => void) | undefined = undefined
+  #leave: ((reason: unknown) => void) | undefined
   /** What its body has failed with meanwhile. */
-  #broken: AxiosError | undefined = undefined
+  #broken: AxiosError | undefined
 
   constructor(config: Config, adapter: AxiosAdapter, attachment: Attachment) {
     super()
-    const { session = {}, timeout, url = '', method = 'get', data } = config
+    const { session = NONE, timeout = 0, url = '', method = 'get', data } = config
     this.#config = config
     this.#adapter = adapter
     this.#attachment = attachment
     this.#options = session
     this.part = (session as { part?: RequestPart }).part
     // As the http adapter reads it.
-    this.#timeout = Number.parseInt(`${timeout}`, 10)
+    this.#timeout = timeout && Number.parseInt(`${timeout}`, 10)
     this.#since = this.#timeout > 0 ? performance.now() : 0
     this.#url = String(url)
-    const { replayable, recallable, raceable } = repeats(session || {}, data, method, attachment.transport)
+    const { replayable, recallable, raceable } = repeats(session || NONE, data, method, attachment.transport)
     this.replayable = replayable
     this.recallable = recallable
     // Who is told of its progress would be told of two at once.
@@ -337,42 +340,11 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     const spent = Math.floor(this.#since && performance.now() - this.#since)
     if (spent) ours.timeout = Math.max(1, this.#timeout - spent)
     // Node follows redirects itself: with the token to subdomains, and with custom headers anywhere.
-    if (set && this.#attachment.node) {
-      const { beforeRedirect } = config
-      ours.beforeRedirect = (options, ...details) => {
-        if (parse(options.href)?.origin !== parse(this.url)?.origin) {
-          const sent = AxiosHeaders.from(options.headers)
-          sent.delete(Object.keys(set))
-          options.headers = sent.toJSON()
-        }
-        beforeRedirect?.(options, ...details)
-      }
-    }
+    if (set && this.#attachment.node) ours.beforeRedirect = this.#leaving(set, config.beforeRedirect)
     if (travels(credentials)) {
       ours.fetchOptions = { redirect: unfollowed(), ...config.fetchOptions }
     }
-    if (this.recallable) {
-      const { token, cancel } = axios.CancelToken.source()
-      const follow = (reason: { message?: string }) => cancel(reason.message)
-      const callers = config.cancelToken as Subscribable | undefined
-      callers?.subscribe(follow)
-      const { onDownloadProgress } = config
-      this.#release = () => callers?.unsubscribe(follow)
-      this.begun = false
-      this.recall = cancel
-      // The fetch adapter of axios 1.7.0 takes the token for a signal.
-      ours.cancelToken = Object.assign(token, {
-        addEventListener: (_: string, listener: () => void) =>
-          (token as unknown as Subscribable).subscribe(listener),
-      })
-      // The fetch adapter would wrap the response for it, also one that cannot have a body.
-      if (onDownloadProgress || this.#adapter !== adapterOf('fetch', config)) {
-        ours.onDownloadProgress = (event) => {
-          this.begun = true
-          onDownloadProgress?.(event)
-        }
-      }
-    }
+    if (this.recallable) this.#offerRecall(config, ours)
     const given = config as unknown as Record<string, unknown>
     const callers: Record<string, unknown> = ours
     this.#callers = callers
@@ -380,6 +352,45 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
       const own = given[key]
       given[key] = callers[key]
       callers[key] = own
+    }
+  }
+
+  /** Takes the credentials off where a redirect leads to another origin. */
+  #leaving(
+    set: NonNullable<Credentials['headers']>,
+    callers: Config['beforeRedirect'],
+  ): NonNullable<Config['beforeRedirect']> {
+    return (options, ...details) => {
+      if (parse(options.href)?.origin !== parse(this.url)?.origin) {
+        const sent = AxiosHeaders.from(options.headers)
+        sent.delete(Object.keys(set))
+        options.headers = sent.toJSON()
+      }
+      callers?.(options, ...details)
+    }
+  }
+
+  /** Puts into `ours` what takes this send off the wire, and what tells that it is answered. */
+  #offerRecall(config: Config, ours: Partial<Config>): void {
+    const { token, cancel } = axios.CancelToken.source()
+    const follow = (reason: { message?: string }) => cancel(reason.message)
+    const callers = config.cancelToken as Subscribable | undefined
+    callers?.subscribe(follow)
+    const { onDownloadProgress } = config
+    this.#release = () => callers?.unsubscribe(follow)
+    this.begun = false
+    this.recall = cancel
+    // The fetch adapter of axios 1.7.0 takes the token for a signal.
+    ours.cancelToken = Object.assign(token, {
+      addEventListener: (_: string, listener: () => void) =>
+        (token as unknown as Subscribable).subscribe(listener),
+    })
+    // The fetch adapter would wrap the response for it, also one that cannot have a body.
+    if (onDownloadProgress || this.#adapter !== adapterOf('fetch', config)) {
+      ours.onDownloadProgress = (event) => {
+        this.begun = true
+        onDownloadProgress?.(event)
+      }
     }
   }
 
@@ -392,7 +403,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     this.#callers = undefined
     let last: unknown
     // Whoever stands before the adapter may have sent a copy.
-    for (const { config: sent } of [{ config }, Object(outcome), answerOf(outcome)]) {
+    for (const sent of [config, Object(outcome).config, answerOf(outcome).config]) {
       if (!sent || sent === last) continue
       last = sent
       for (const key in callers) {
@@ -409,7 +420,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
       delete outcome.cause
     }
     // A recall, or a broken connection: nobody reads on.
-    if (!this.statusOf(outcome)) letGo(this.#made)
+    if (this.#made && !this.statusOf(outcome)) letGo(this.#made)
     // The caller knows the whole timeout, not what was left of it.
     if (
       left !== config.timeout &&
