@@ -54,9 +54,19 @@ export function withSession(session: Session, options: FetchOptions = {}): Sessi
   const { fetch: own } = options
   checkFetch(session, own)
   const { transport } = session
+  const trusts = allowList(options, () => parse('/', globalThis.location?.href)?.origin, transport.mode)
+  /** How the last one that was trusted begins: to parse each would cost a third of all that is done for a request. */
+  let known: string | undefined
   const attachment: Attachment = {
     transport,
-    trusts: allowList(options, () => parse('/', globalThis.location?.href)?.origin, transport.mode),
+    trusts,
+    whole(written) {
+      if (known && written.startsWith(known) && !UNTIDY.test(written)) return written
+      const url = parse(written)
+      if (!trusts(url ?? written)) return undefined
+      known = url && `${url.origin}/`
+      return url?.href ?? written
+    },
     // In a page nobody can see where a redirect leads, and the browser follows it, whoever asks.
     follows: own !== undefined && !globalThis.location && unfollowed() === 'error',
     // Called as a function: browsers object to a fetch that is the method of somebody else.
@@ -74,10 +84,15 @@ export function withSession(session: Session, options: FetchOptions = {}): Sessi
   }) as SessionFetch
 }
 
+/** What the parser might write in another way, behind an origin that is written as it would. */
+const UNTIDY = /[^\w:/?&=.-]|\/\./
+
 /** What all requests of one guarded fetch share. */
 interface Attachment {
   transport: SessionTransport
   trusts(url: string | URL): boolean
+  /** A trusted URL, as the platform writes it. */
+  whole(url: string): string | undefined
   /** Whether redirects are ours to follow. */
   follows: boolean
   send(input: Input, init: RequestInit | undefined): Promise<Response>
@@ -110,17 +125,17 @@ class FetchRequest extends SessionRequest<Response> {
   readonly #plain: Plain | undefined
   readonly #body: (() => unknown) | undefined
   /** A copy of the caller's `Request`, whose body can be read once. */
-  #spare: Request | undefined = undefined
+  #spare: Request | undefined
   #sent = false
   /** Ends the waiting. */
-  #leave: ((reason: unknown) => void) | undefined = undefined
+  #leave: ((reason: unknown) => void) | undefined
   /** What its body has failed with meanwhile. */
-  #broken: Promise<never> | undefined = undefined
+  #broken: Promise<never> | undefined
 
   constructor(attachment: Attachment, input: Input, init: SessionRequestInit | undefined) {
     super()
     const request = requestIn(input)
-    const url = parse(request ? request.url : String(input))
+    const url = request ? request.url : String(input)
     const members = init ? membersOf(init) : NONE
     const { session = {}, headers = request?.headers, signal = request?.signal, body } = members
     const { body: make = typeof body === 'function' ? (body as () => unknown) : undefined } = session || {}
@@ -134,12 +149,13 @@ class FetchRequest extends SessionRequest<Response> {
     this.#headers = headers && new Headers(headers)
     this.#plain = plainOf(headers)
     this.#body = make
-    this.url = url?.href ?? String(input)
     this.method = (members.method ?? request?.method)?.toUpperCase() ?? 'GET'
     this.signal = signal ?? undefined
     // What no header can be put on is out of our care.
     const ours = session && (members.mode ?? request?.mode) !== 'no-cors'
-    this.exempt = ours ? (attachment.trusts(url ?? this.url) ? undefined : 'foreign-origin') : 'opted-out'
+    const trusted = ours && attachment.whole(url)
+    this.url = trusted || (parse(url)?.href ?? url)
+    this.exempt = ours ? (trusted ? undefined : 'foreign-origin') : 'opted-out'
     const { replayable, recallable, raceable } = repeats(
       make ? { ...session, body: make } : session || {},
       body,

@@ -51,6 +51,38 @@ async function send(input: RequestInfo | URL, options: FetchOptions = { origins:
   return wire.sent[0] ?? { origin: undefined, authorization: null }
 }
 
+test('however a URL is written, a stand-in gets it as the platform reads it, with the token for the trusted origin alone', async () => {
+  const pieces = ['', ' ', '\t', '\n', ...'/ . .. // \\ @ :443 ? # % %2e %2E a Ü " |'.split(' ')]
+  const sent: [string, string | null][] = []
+  const read: typeof sent = []
+  const guarded = withSession(session(), {
+    origins: [HOME, 'http://127.0.0.1:8080'],
+    fetch: async (input, init) => {
+      sent.push([String(input), new Headers(init?.headers).get('authorization')])
+      return new Response('{}')
+    },
+  })
+  for (const home of [
+    HOME,
+    HOME.toUpperCase(),
+    'http://127.0.0.1:8080',
+    'http://127.1:8080',
+    'https:api.good.com',
+  ])
+    for (const first of pieces)
+      for (const second of pieces)
+        for (const third of ['', '/x', '/../y']) {
+          const url = home + first + second + third
+          const { href = url, origin, username } = URL.canParse(url) ? new URL(url) : {}
+          await guarded(url).catch(() => {})
+          const known = origin === HOME || origin === 'http://127.0.0.1:8080'
+          // User names are refused, and what is foreign goes as it is.
+          if (!known) read.push([url, null])
+          else if (!username) read.push([href, BEARER])
+        }
+  expect(sent).toEqual(read)
+})
+
 describe('a URL that only looks like the trusted origin gets no token', () => {
   test.each(HOSTILE)('%s: %j', async (_, url) => {
     const sent = await send(url)
