@@ -40,11 +40,12 @@ interface OAuthTokens {
 /**
  * Token sets as people have them: a plain object, an OAuth token response (RFC 6749 §5.1), or a bare string.
  *
- * What says when the access token ends: `expires_in` or `expiresIn`; `expires_at`, `expiresAt`, `expires_on`, `exp` or
- * `expiry_date`; with `access_token_` before it, too. When the refresh token ends: `refresh_expires_in`, `refresh_token_expires_in`,
+ * What says when the access token ends: `expires_in` or `expiresIn`; `expires_at`, `expiresAt`, `expires_on`, `exp`, `expiry`,
+ * `expiration` or a name that begins with these two, as `expiry_date`; with `token_` or `access_token_` before it, too.
+ * When the refresh token ends: `refresh_expires_in`, `refresh_token_expires_in`,
  * `x_refresh_token_expires_in`, `refresh_token_timeout` or `authorization_expires_in`; `refresh_expires_at` or
- * `refresh_token_expires_at`; all of them in camel case, too. The earliest counts, `null` is absent. Other members
- * are kept as they come.
+ * `refresh_token_expires_at`, `refresh_token_expiry` or `refresh_token_expiration` and what follows them; all of them in
+ * camel case, too. The earliest counts, `null` is absent. Other members are kept as they come.
  */
 export type TokenInput =
   | string
@@ -62,11 +63,11 @@ export interface ReadingAids {
   readonly told?: ((reason: string) => void) | undefined
 }
 
-const LIFETIMES = /^(access_?token_?)?expires_?in$/i
-const ENDS = /^(access_?token_?)?exp(ires_?(at|on)|iry_?date)?$/i
+const LIFETIMES = /^((access_?)?token_?)?expires?_?in(_?sec.*)?$/i
+const ENDS = /^((access_?)?token_?)?exp(ires?_?(at|on)|ir(y|ation).*)?$/i
 /** Keycloak; GitHub, LinkedIn, Microsoft; QuickBooks; draft-ietf-oauth-refresh-token-expiration-03 §6.1. Not `refresh_in`. */
 const REFRESH_LIFETIMES = /^(x_)?(refresh|authorization).*(s_?in|timeout)$/i
-const REFRESH_ENDS = /^refresh.*s_?at$/i
+const REFRESH_ENDS = /^refresh.*(s_?at|expir(y|at).*)$/i
 
 /** A number below this is in seconds: as milliseconds it would be a time before March 1973. */
 const SECONDS = 1e11
@@ -118,7 +119,8 @@ export function readTokens(
     let end = take(rest, ends, told, true)
     const { exp, iat } = claimsOf(jwt)
     const expiry = millisecondsOf(exp, true)
-    if (!(end >= 0)) end = expiry
+    // What has just come did not end in 1970: some write there how long it lasts, and in another unit.
+    if (!(end >= (fresh ? SECONDS : 0))) end = expiry
     // On the server's clock, which may not be ours: it was issued just now, unless the server says what time it is.
     const then = serverNow || (Math.abs(end - expiry) < SAME && millisecondsOf(iat, true))
     if (fresh) end += now - (then || now)

@@ -40,7 +40,12 @@ const NAMES = [
   'expiresAt',
   'expires_on',
   'expiresOn',
+  'expiry',
   'expiry_date',
+  'expiration',
+  'expirationTime',
+  'accessTokenExpirationDate',
+  'tokenExpiresAt',
   'exp',
   'accessTokenExpiresAt',
   'access_token_expires_at',
@@ -266,6 +271,28 @@ describe('the JWT hint', () => {
   })
 })
 
+test.each(['expires_in', 'expireIn', 'token_expires_in', 'accessTokenExpiresIn', 'expires_in_sec'])(
+  '`%s` is a lifetime',
+  (name) => {
+    expect(received({ access_token: 'a', [name]: 1800 }).expiresAt).toBe(NOW + 30 * MINUTE)
+    expect(stored({ access_token: 'a', [name]: 1800 }).expiresAt).toBeUndefined()
+  },
+)
+
+test('where one name is in seconds and the other is not, the earlier end counts (Zoho)', () => {
+  const answer = { access_token: 'a', expires_in_sec: 3600, expires_in: 3_600_000 }
+  expect(received(answer).expiresAt).toBe(NOW + HOUR)
+})
+
+test.each(['expiration', 'expiry', 'exp', 'expiresAt'])(
+  'how long it lasts, under `%s`, does not hide the JWT of a set that has just come',
+  (name) => {
+    const access_token = jwt({ iat: NOW / SECOND, exp: (NOW + HOUR) / SECOND })
+    for (const value of [3600, '3600', 1])
+      expect(received({ access_token, [name]: value }).expiresAt).toBe(NOW + HOUR)
+  },
+)
+
 test.each(['expires_in', 'accessTokenExpiresIn'])(
   'a JWT that lives shorter than its `%s` counts: that may be in milliseconds',
   (name) => {
@@ -297,14 +324,14 @@ describe('the end of the refresh token', () => {
     }
   })
 
-  test.each(['refresh_expires_at', 'refresh_token_expires_at', 'refreshTokenExpiresAt', 'refreshExpiresAt'])(
-    '`%s` is a time',
-    (name) => {
-      for (const [, value] of writings(NOW + DAY))
-        for (const read of [received, stored])
-          expect(read({ access_token: 'a', [name]: value }).refreshExpiresAt).toBe(NOW + DAY)
-    },
-  )
+  test.each([
+    ...['refresh_expires_at', 'refresh_token_expires_at', 'refreshTokenExpiresAt', 'refreshExpiresAt'],
+    ...['refreshTokenExpirationDate', 'refreshTokenExpiryTime', 'refresh_token_expiry'],
+  ])('`%s` is a time', (name) => {
+    for (const [, value] of writings(NOW + DAY))
+      for (const read of [received, stored])
+        expect(read({ access_token: 'a', [name]: value }).refreshExpiresAt).toBe(NOW + DAY)
+  })
 
   test('of the refresh token and of the authorization the earlier end counts', () => {
     const answer = { access_token: 'a', refresh_token_timeout: 604_800, authorization_expires_in: 259_200 }
