@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
@@ -43,14 +43,14 @@ function hear<T>(from: { on(event: 'message', hear: (message: object) => void): 
 }
 
 interface Cluster {
-  primary: ChildProcess
+  /** Of the primary. */
+  pid: number
   /** Resolves with so many workers that have begun to serve. */
   serving(many: number): Promise<{ listening: number; port: number }[]>
   /** Resolves with so many members that were about to send a refresh token. */
   refreshing(many: number): Promise<{ refreshing: number }[]>
-  /** Asks the workers, by their port, so many times at once. Those who have died have no answer. */
-  ask(calls: number): Promise<{ pid: number; status: unknown }[]>
-  askPrimary(): Promise<unknown>
+  /** What a member's request has come to; of one that dies there is no answer. */
+  ask(pid: number): Promise<unknown>
 }
 
 async function startCluster(server: AuthServer, many: number): Promise<Cluster> {
@@ -58,7 +58,10 @@ async function startCluster(server: AuthServer, many: number): Promise<Cluster> 
   const primary = fork(file('cluster.mjs'), [task], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   const serving = hear<{ listening: number; port: number }>(primary, 'listening')
   const refreshing = hear<{ refreshing: number }>(primary, 'refreshing')
-  const answers = hear<{ status: unknown }>(primary, 'status')
+  const waiting = new Map<unknown, (status: unknown) => void>()
+  primary.on('message', ({ number, status }: { number?: number; status?: unknown }) =>
+    waiting.get(number)?.(status),
+  )
   let asked = 0
   closers.push(async () => {
     // The workers follow their primary.
@@ -67,70 +70,59 @@ async function startCluster(server: AuthServer, many: number): Promise<Cluster> 
     await gone
   })
   return {
-    primary,
+    pid: primary.pid ?? 0,
     serving,
     refreshing,
-    async ask(calls) {
-      const [{ port } = { port: 0 }] = await serving(many)
-      const asking = times(calls, async () => (await fetch(`http://127.0.0.1:${port}`)).json())
-      const settled = await Promise.allSettled(asking)
-      return settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
-    },
-    async askPrimary() {
-      const number = asked++
-      primary.send({})
-      return (await answers(number + 1))[number]?.status
-    },
+    ask: (pid) =>
+      new Promise((resolve) => {
+        const number = ++asked
+        waiting.set(number, resolve)
+        primary.send({ number, pid })
+      }),
   }
 }
 
 test('the workers of a cluster, which share a port, and their primary refresh once', async () => {
   const server = await startServer()
-  const { ask, askPrimary } = await startCluster(server, 3)
+  const { ask, pid, serving } = await startCluster(server, 3)
+  const [{ port } = { port: 0 }] = await serving(3)
   const pids = new Set<number>()
   for (let cycle = 1; cycle <= 4; cycle++) {
     server.expireAccessTokens()
-    const [answers, own] = await Promise.all([ask(15), askPrimary()])
-    expect(
-      answers.map(({ status }) => status),
-      server.explain(),
-    ).toEqual(times(15, () => 200))
-    expect(own).toBe(200)
-    for (const { pid } of answers) pids.add(pid)
+    const asking = times(15, async () => (await fetch(`http://127.0.0.1:${port}`)).json())
+    const [own, ...answers] = await Promise.all([ask(pid), ...asking])
+    expect([own, ...answers.map(({ status }) => status)], server.explain()).toEqual(times(16, () => 200))
+    for (const answer of answers) pids.add(answer.pid)
     expect(server.count).toMatchObject({ refreshes: cycle, refreshRequests: cycle, reuses: 0 })
   }
   expect(pids.size).toBeGreaterThan(1)
 })
 
-test('a worker of a cluster is killed in its refresh: the others go on at once, and so does the one in its place', async () => {
+test('a worker of a cluster is killed in its refresh: the others go on, and so does the one in its place', async () => {
   // The token of the one who was killed is sent once more: nobody knows what became of it.
   const server = await startServer({ grace: 60_000 })
-  const { ask, askPrimary, refreshing, serving } = await startCluster(server, 3)
-  await serving(3)
-  let begun = 0
+  const { ask, pid, refreshing, serving } = await startCluster(server, 3)
+  let workers = (await serving(3)).map(({ listening }) => listening)
+  let sent = 0
   for (let round = 1; round <= 2; round++) {
     server.expireAccessTokens()
     const gate = server.hold('/token')
-    const asking = ask(15)
+    const asking = workers.map((worker) => ({ worker, statuses: times(3, () => ask(worker)) }))
     await gate.untilArrived()
-    const holder = (await refreshing(begun + 1))[begun]?.refreshing ?? 0
+    const holder = (await refreshing(sent + 1)).at(-1)?.refreshing ?? 0
     process.kill(holder, 'SIGKILL')
     gate.release()
-    const answers = await asking
-    expect(
-      answers.filter(({ status }) => status !== 200),
-      server.explain(),
-    ).toEqual([])
-    expect(answers.length).toBeGreaterThan(0)
-    expect(answers.map(({ pid }) => pid)).not.toContain(holder)
-    await serving(3 + round)
-    begun += 2
-    expect((await refreshing(begun)).length).toBe(begun)
+    const others = asking.filter(({ worker }) => worker !== holder)
+    expect(others).toHaveLength(2)
+    const statuses = await Promise.all(others.flatMap((each) => each.statuses))
+    expect(statuses, server.explain()).toEqual(times(6, () => 200))
+    const replaced = (await serving(3 + round)).at(-1)?.listening ?? 0
+    workers = [...others.map(({ worker }) => worker), replaced]
     server.expireAccessTokens()
-    begun++
-    const [after, own] = await Promise.all([ask(15), askPrimary()])
-    expect([...after.map(({ status }) => status), own], server.explain()).toEqual(times(16, () => 200))
+    const after = await Promise.all([pid, ...workers].map(ask))
+    expect(after, server.explain()).toEqual(times(4, () => 200))
     expect(server.count.reuses).toBe(0)
+    sent = (await refreshing(sent + 3)).length
   }
 })
 

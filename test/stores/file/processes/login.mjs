@@ -7,9 +7,9 @@ import { fileStore } from 'refresh-once/file'
  * @param refreshing hears that a refresh token is about to be sent
  * @returns asks the API; the status of the answer, or what kept it from one
  */
-export function openLogin({ path, url, tokenEndpoint, ttl }, refreshing) {
+export function openLogin({ url, tokenEndpoint, ...store }, refreshing) {
   const session = createSession({
-    store: fileStore({ path, ttl }),
+    store: fileStore(store),
     tokens: null,
     deadline: 60_000,
     refresh: async ({ tokens, signal }) => {
