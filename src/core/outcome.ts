@@ -86,7 +86,7 @@ const OVER =
   '(expired|revoked|invalid|inactive|bad|unknown|used|reuse|blacklisted|disabled|deleted|no.longer|not.(be.)?(found|valid|active|exist|in.))'
 
 /** Who may be over. "Unexpected token 'B'", as V8 says of what is no JSON, is nobody. */
-const WHO = "(token(?! '.')|session|user(?!r)|jwt|account|credential)"
+const WHO = "(token(?! '.')|session|user(?!ror)|jwt|account|credential)"
 
 /**
  * What the answers of the world mean: the first rule that fits; `doubt` where none does.
@@ -95,9 +95,11 @@ const WHO = "(token(?! '.')|session|user(?!r)|jwt|account|credential)"
  * clients' errors say; the second all that the server says. Both in lower case.
  */
 const RULES: [about: RegExp, words: RegExp, kind: SetbackKind][] = [
+  // The app itself cannot read what it was given (jwt-decode).
+  [/^-.*token specified/s, ANY, 'final'],
   // No connection was made. Some clients have a status for that, too.
   [
-    /^(-|50[03]).*(conn\w*.?refused|enotfound|eai_|unreach|und_err_connect_|cert_|name_not_res|internet_dis|no_netw|too many|service.un)/s,
+    /^(-|50[03]).*(conn\w*.?refused|enotfound|eai_|unreach|und_err_connect_|cert|name_not_res|lookup|hostname|internet_dis|no_netw|too many|service.un)/s,
     ANY,
     'definite',
   ],
@@ -113,7 +115,7 @@ const RULES: [about: RegExp, words: RegExp, kind: SetbackKind][] = [
   // Mistakes that look like refusals: no sign-in cures them.
   [
     /^[2-4-]/,
-    /(invalid|bad|d\w+ed).?(client(?!.req)|grant.?type|dpop)|secret|origin(?!a)|user.?pool|graphql_|[cx]srf|app.?check|api.?key/,
+    /(invalid|bad|d(elet|isabl)ed).?(client(?!.req)|grant.?type|dpop)|secret|origin(?!a)|user.?pool|graphql_|[cx]srf|app.?check|api.?key/,
     'final',
   ],
   // There is no such address; it may be that of a refresh token.
@@ -152,7 +154,7 @@ const RULES: [about: RegExp, words: RegExp, kind: SetbackKind][] = [
   [/^(400(?!<)|401|403\+)/, ANY, 'rejected'],
   [/^4/, ANY, 'definite'],
   // No answer, and no trouble on the way to one: it is the doing of `refresh` itself.
-  [RegExp(`^-(?!.*(${LOST}|gateway|internal|server.?err|request[:_]f))`, 's'), ANY, 'final'],
+  [RegExp(`^-(?!.*(${LOST}|gateway|internal|server.?err|request[:_]f|sending req))`, 's'), ANY, 'final'],
 ]
 
 /**

@@ -107,6 +107,27 @@ describe('clients of other worlds are understood', () => {
     expect(kind).toBe('doubt')
   })
 
+  test.each([
+    ['Android', 'Unable to resolve host "id.test": No address associated with hostname', 'definite'],
+    ['iOS', 'A server with the specified hostname could not be found.', 'definite'],
+    [
+      'Deno',
+      'error sending request for url (http://x/): client error (Connect): dns error: failed to lookup address information',
+      'definite',
+    ],
+    ['Tauri', 'error sending request for url (http://127.0.0.1:1/)', 'doubt'],
+    ['Node, of a certificate', 'self-signed certificate', 'definite'],
+    ['Node, of another', 'unable to verify the first certificate', 'definite'],
+  ])('%s: %s', async (_, message, kind) => {
+    expect((await thrown({}, message)).kind).toBe(kind)
+  })
+
+  test('an app that cannot read what it was given has not been refused (jwt-decode)', async () => {
+    const message = 'Invalid token specified: must be a string'
+    expect((await thrown({ name: 'InvalidTokenError' }, message)).kind).toBe('final')
+    expect((await thrown({ name: 'InvalidTokenError' }, 'it was refused')).kind).toBe('rejected')
+  })
+
   test.each(['NotAuthorizedException', 'InteractionRequiredAuthError'])(
     'an error by its name: %s',
     async (name) => {

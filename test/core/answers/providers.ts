@@ -986,6 +986,8 @@ export const OTHERS: OtherAnswer[] = [
     'final',
   ],
   ['a mesh that knows no such caller', 403, 'RBAC: access denied', 'final'],
+  ['a user, in one word', 409, { code: 'UserRevoked' }, 'rejected'],
+  ['over, with an old client', 409, { message: 'Session revoked: outdated client' }, 'rejected'],
   ['a client that nobody knows', 401, { error: 'unauthorized', message: 'Bad client credentials' }, 'final'],
   ['a resource that is not there', 400, { error: 'invalid_resource' }, 'final'],
   ['a tenant that is not there', 400, { error: 'invalid_tenant' }, 'final'],
