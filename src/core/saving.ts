@@ -29,8 +29,9 @@ export class Saving {
   #unsaved: Stored | undefined
   /** Somebody tries again and again. */
   #trying = false
-  /** Aborts when the session is closed. Made when there is something to wait for. */
-  #closed: AbortController | undefined
+  #closed = false
+  /** Ends the waiting between two tries. */
+  #waiting: AbortController | undefined
 
   constructor(parts: Concerned) {
     this.#parts = parts
@@ -69,7 +70,7 @@ export class Saving {
       LATER,
       async () => {
         // Closing has saved them a last time.
-        if (this.#closed?.signal.aborted) return false
+        if (this.#closed) return false
         const unsaved = this.#unsaved
         const saved = unsaved && (await store.save(unsaved).catch(() => undefined))
         if (saved) {
@@ -84,16 +85,17 @@ export class Saving {
   }
 
   #pause(ms: number): Promise<void> {
-    this.#closed ??= new AbortController()
-    return sleep(this.#parts.settings.clock, ms, this.#closed.signal)
+    // Who is closed tries a last time, at once.
+    if (this.#closed) return Promise.resolve()
+    this.#waiting ??= new AbortController()
+    return sleep(this.#parts.settings.clock, ms, this.#waiting.signal)
   }
 
   /** Saves what is not saved, a last time, and closes the store. */
   close(): void {
     const { store } = this.#parts
-    // Also where nobody waits yet: a save may be refused later.
-    this.#closed ??= new AbortController()
-    this.#closed.abort()
+    this.#closed = true
+    this.#waiting?.abort()
     const close = () => store.close()
     if (!this.#unsaved) close()
     else
