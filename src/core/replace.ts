@@ -1,7 +1,7 @@
 import type { Content } from './beginning.ts'
 import { SessionError } from './errors.ts'
 import type { Parts } from './parts.ts'
-import { compareVersions, newEpoch, type Stored, type Version } from './store.ts'
+import { compareVersions, newEpoch, type Stored, TIME_DIGITS, type Version } from './store.ts'
 
 /**
  * Begins a new epoch: here at once, durable when it resolves.
@@ -11,7 +11,7 @@ import { compareVersions, newEpoch, type Stored, type Version } from './store.ts
  * @returns the newest of them: another context may have newer ones, or this one none yet
  */
 export async function replace(parts: Parts, content: Content, leaves?: boolean): Promise<Stored['tokens']> {
-  const { known, room, running, store, nonce } = parts
+  const { known, room, running, store, nonce, settings } = parts
   // First the end that is still to be told, and what is done on hearing of it.
   if (!content.ended) known.tell()
   if (room.closed) throw new SessionError('session_closed')
@@ -24,13 +24,17 @@ export async function replace(parts: Parts, content: Content, leaves?: boolean):
   const save = async () => {
     if (looking && !before) await looking
     const saved = await store.save(next)
+    const { record = next } = known
+    const { epoch } = saved.version
     // By a verb of this session, called meanwhile.
-    const outdone = known.record !== next
-    if (!blind || outdone || saved.version.nonce === nonce) {
+    const outdone = record !== next && record.version.nonce === nonce
+    // Ours may be ahead, too, and somebody have refreshed it already.
+    const ahead = epoch !== next.version.epoch && Number(epoch.slice(0, TIME_DIGITS)) > settings.clock.now()
+    if (outdone || !ahead) {
       begin(saved)
       return saved
     }
-    // The store had not been read yet, and knows an epoch that our clock has not come to.
+    // The store knows an epoch that our clock has not come to: whoever began it has not done so after us.
     const later = { version: newVersion(parts, saved), ...content }
     begin(later)
     return store.save(later)

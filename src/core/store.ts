@@ -87,7 +87,7 @@ export function join(a: Stored, b: Stored): Stored {
 }
 
 /** Decimal digits of an epoch's time, so that later epochs are greater strings. */
-const TIME_DIGITS = 15
+export const TIME_DIGITS = 15
 
 /** No time, generation or reservation of ours comes to this: numbers are exact below it, and have a next one. */
 const LIMIT = 1e15

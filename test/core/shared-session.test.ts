@@ -35,6 +35,44 @@ function reach(session: Session, status: Session['state']['status']): Promise<vo
 
 const unheard = { watch: () => () => {} }
 
+/** What others have saved is heard of while something is being saved here. */
+function hearsLate(store: SessionStore): SessionStore {
+  let hear = (): void => {}
+  return {
+    ...store,
+    watch: (listener, degraded) =>
+      store.watch((stored) => {
+        hear = () => listener(stored)
+      }, degraded),
+    async save(next) {
+      const saved = await store.save(next)
+      hear()
+      return saved
+    },
+  }
+}
+
+for (const { heard, storeOf } of [
+  { heard: 'is heard of too late', storeOf: hearsLate },
+  { heard: 'is not heard of', storeOf: (store: SessionStore): SessionStore => ({ ...store, ...unheard }) },
+]) {
+  test(`a sign-in by a clock that is ahead ${heard}: whoever signs out or in after it has done so`, async () => {
+    const place = newPlace()
+    const ahead = { ...withoutJitter(), now: () => Date.now() + 3_600_000 }
+    const own = open({ refresh: () => 'unused', tokens: null, store: storeOf(place()) })
+    const other = open({ refresh: () => 'unused', tokens: null, store: place(), clock: ahead })
+    await own.signIn('mine')
+    for (const wanted of ['bobs', undefined]) {
+      await other.signIn('alices')
+      await (wanted ? own.signIn(wanted) : own.signOut())
+      expect(own.state.status).toBe(wanted ? 'signed-in' : 'signed-out')
+      expect(await own.getAccessToken().catch(() => undefined)).toBe(wanted)
+      await reach(other, wanted ? 'signed-in' : 'signed-out')
+      await expect.poll(() => other.getAccessToken().catch(() => undefined)).toBe(wanted)
+    }
+  })
+}
+
 for (const { how, deaf } of [
   { how: 'by news', deaf: {} },
   { how: 'by its own save', deaf: unheard },
@@ -123,7 +161,7 @@ test('of two who sign in at the same time the one is signed in whose sign-in is 
       ...unheard,
       async save(next) {
         if (next.tokens?.accessToken === 'ours') {
-          const epoch = `9${next.version.epoch.slice(1)}`
+          const epoch = `${next.version.epoch.slice(0, 15)}1`
           await other.save({
             version: { ...next.version, epoch, nonce: 'other' },
             tokens: { accessToken: 'theirs' },
@@ -137,6 +175,33 @@ test('of two who sign in at the same time the one is signed in whose sign-in is 
   await session.signIn('ours')
   expect(await session.getAccessToken()).toBe('theirs')
   expect((await own.load())?.tokens?.accessToken).toBe('theirs')
+})
+
+test('a sign-in that comes after one of a clock ahead of ours, and is renewed elsewhere before it is known to be saved, is not begun anew', async () => {
+  const place = newPlace()
+  const other = place()
+  const own = place()
+  const theirs = { accessToken: 'theirs', refreshToken: 'spent' }
+  const ahead = String(Date.now() + 3_600_000).padStart(15, '0')
+  await other.save({ version: { epoch: `${ahead}0.5`, generation: 1, nonce: 'other' }, tokens: theirs })
+  const session = open({
+    refresh: () => 'unused',
+    store: {
+      ...own,
+      ...unheard,
+      async save(next) {
+        const saved = await own.save(next)
+        const version = { ...saved.version, generation: 2, nonce: 'other' }
+        return next.tokens?.accessToken === 'ours'
+          ? other.save({ version, tokens: { accessToken: 'renewed' } })
+          : saved
+      },
+    },
+  })
+  await reach(session, 'signed-in')
+  await session.signIn('ours')
+  expect(await session.getAccessToken()).toBe('renewed')
+  expect(await own.load()).toMatchObject({ version: { generation: 2 }, tokens: { accessToken: 'renewed' } })
 })
 
 test('a sign-in that comes after one of a clock ahead of ours is saved, too, when it resolves', async () => {
