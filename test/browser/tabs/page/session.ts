@@ -91,8 +91,19 @@ export const sessionActions = {
     return answers
   },
 
-  /** Resolves once nobody has a turn of the session `app`: a refresh has its answer before it gives its turn back. */
-  untilNoTurn: (): Promise<void> => navigator.locks.request('refresh-once:app', () => {}),
+  /**
+   * Resolves once nobody has a turn of the session `app`, and the browser knows it: a refresh has its answer before it gives
+   * its turn back, and what a page gives back right before it is frozen may still count as its own.
+   */
+  async untilNoTurn(): Promise<void> {
+    const turn = 'refresh-once:app'
+    for (let looks = 0; looks < 100; looks++) {
+      await navigator.locks.request(turn, () => {})
+      const { held } = await navigator.locks.query()
+      if (!held?.some(({ name }) => name === turn)) return
+    }
+    throw new Error('somebody always has a turn')
+  },
 
   signIn: (tokens?: TokenResponse): Promise<void> => session.signIn(tokens && { ...tokens }),
   signOut: (): Promise<void> => session.signOut(),
