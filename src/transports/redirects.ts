@@ -39,7 +39,7 @@ export function follow(
   response: Response,
   url: string,
   init: RequestInit,
-  set: Credentials['headers'],
+  set: NonNullable<Credentials['headers']>,
   hops = 0,
 ): Response | Promise<Response> {
   const { status } = response
@@ -47,25 +47,17 @@ export function follow(
   if (!location) return response
   letGo(response.body)
   const next = parse(location, url)
-  if (!next || hops > 19 || (status > 303 && isOneShot(init.body))) throw new TypeError('redirect')
-  const { headers: given = {} } = init
+  const { method = 'GET' } = init
+  const getsIt = status === 303 ? !/^(GET|HEAD)$/i.test(method) : status < 303 && /^POST$/i.test(method)
+  if (!next || hops > 19 || (!getsIt && isOneShot(init.body))) throw new TypeError('redirect')
+  const given = init.headers as Iterable<[string, string]> | Record<string, string>
+  const secret = ['authorization', 'cookie', ...Object.keys(set).map((name) => name.toLowerCase())]
+  const leaves = next.origin !== parse(url)?.origin
   // As they are written: some keep the capitals of names.
-  let headers: [string, string][] =
-    Symbol.iterator in given ? Array.from(given as Iterable<[string, string]>) : Object.entries(given)
-  const drop = (names: string[]) => {
-    headers = headers.filter(([name]) => !names.includes(name.toLowerCase()))
-  }
-  if (next.origin !== parse(url)?.origin)
-    drop(['authorization', 'cookie', ...Object.keys(set ?? {}).map((name) => name.toLowerCase())])
-  if (
-    status < 304 &&
-    !/^(GET|HEAD)$/i.test(init.method ?? 'GET') &&
-    (status > 302 || /^POST$/i.test(`${init.method}`))
-  ) {
-    init = { ...init, method: 'GET', body: null }
-    drop(['content-type', 'content-length', 'content-encoding'])
-  }
-  const sent = { ...init, headers }
+  const headers = (Symbol.iterator in given ? Array.from(given) : Object.entries(given)).filter(
+    ([name]) => !(getsIt && /^content-/i.test(name)) && !(leaves && secret.includes(name.toLowerCase())),
+  )
+  const sent = { ...init, ...(getsIt && { method: 'GET', body: null }), headers }
   return send(next.href, sent).then((answer) => {
     Object.defineProperty(answer, 'redirected', { value: true, configurable: true })
     return follow(send, answer, next.href, sent, set, hops + 1)

@@ -129,3 +129,10 @@ describe('the body of a 401 that nobody gets', () => {
     expect(await landed(given.server, '/api/items')).toMatchObject([{ status: 401 }])
   })
 })
+
+test('the body of a redirect that is followed is cancelled: with one connection, the next finds it free', async () => {
+  const { server, api, at } = await pool(1)
+  const respond = { status: 302, headers: { location: '/api/echo' }, body: LONG }
+  server.fault('custom', { on: '/api/items', respond })
+  expect((await api(at('/api/items'))).url).toBe(at('/api/echo'))
+})
