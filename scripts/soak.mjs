@@ -2,18 +2,20 @@
  * `npm run soak`: what is tried at random, as often as it takes to believe it; `npm run soak -- redis` picks some.
  * What it prints is kept in soak/, without colours, paths and durations, so that two runs of one seed compare.
  *
- * SOAK_SEED chooses the seed, SOAK_RUNS the number of runs, over all laws; SOAK_FLEET and SOAK_BLOWS how many
- * processes share how many sessions of Redis for how many expiries, in peace and while they are killed and stopped;
- * SOAK_POOL how many sessions of one process expire together; SOAK_STORM how many processes share one login file for how
- * many expiries and calls, also those of tools of an MCP server, SOAK_HITS how many of them are hit in how many rounds, with and without grace, SOAK_UPDATES how
- * many updates race for one register; SOAK_ROUNDS and SOAK_HAND_OVERS how many rounds tabs are
- * killed in (in Chromium; a quarter of it elsewhere), and how often the turn passes between them.
+ * SOAK_SEED chooses the seed. SOAK_RUNS: the number of runs, over all laws. SOAK_FLEET and SOAK_BLOWS: how many processes
+ * share how many sessions of Redis for how many expiries, in peace and while they are killed and stopped. SOAK_POOL: how
+ * many sessions of one process expire together. SOAK_STORM: how many processes share one login file for how many
+ * expiries and calls, also those of tools of an MCP server. SOAK_HITS: how many of them are hit in how many rounds, with
+ * and without grace. SOAK_UPDATES: how many updates race for one register. SOAK_ROUNDS and SOAK_HAND_OVERS: how many
+ * rounds tabs are killed in (in Chromium; a quarter of it elsewhere), and how often the turn passes between them.
+ * SOAK_MUTANTS: how many faults are drawn for the tests to notice.
  */
 import { spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { stripVTControlCharacters } from 'node:util'
 import { soakModel } from '../model/soak.mjs'
+import { tryMutants } from './mutants.mjs'
 import {
   ensureBuilt,
   ensureChromium,
@@ -37,6 +39,7 @@ const {
   SOAK_UPDATES = '40000',
   SOAK_ROUNDS = '200',
   SOAK_HAND_OVERS = '1000',
+  SOAK_MUTANTS = '226',
 } = process.env
 const seed = process.env.SOAK_SEED ?? String(randomInt(2 ** 31))
 
@@ -67,6 +70,7 @@ const all = {
       header: [`runs  of ${SOAK_RUNS} in all, shared by the properties`],
     }),
   model: soakModel,
+  mutants: soakMutants,
   file: () =>
     soak('file', {
       args: ['--project', 'processes', 'test/stores/file/processes'],
@@ -124,6 +128,29 @@ for (const name of asked.length > 0 ? asked : Object.keys(all)) {
   if (!(await all[name]())) process.exitCode = 1
 }
 
+/** Keeps what a soak has found out. */
+function keep(name, text) {
+  mkdirSync(`${root}soak`, { recursive: true })
+  writeFileSync(`${root}soak/${name}.txt`, `${text}\n`)
+  console.log(`\nKept in soak/${name}.txt`)
+}
+
+/** Tries mutants, and keeps which ones nobody has noticed. */
+async function soakMutants() {
+  const lines = [
+    `date  ${new Date().toISOString().slice(0, 10)}`,
+    `node  ${process.version}`,
+    `seed  ${seed}`,
+    '',
+  ]
+  const passed = await tryMutants(seed, Number(SOAK_MUTANTS), (line) => {
+    console.log(line)
+    lines.push(line)
+  })
+  keep('mutants', lines.join('\n'))
+  return passed
+}
+
 /** Runs tests of Vitest, and keeps what they print. Resolves with whether all is as it should be. */
 async function soak(name, { args, env, header }) {
   // Before the tests do it, who would tell of it in what is kept.
@@ -149,9 +176,7 @@ async function soak(name, { args, env, header }) {
     `seed  ${seed}`,
     `exit  ${code}`,
   ]
-  mkdirSync(`${root}soak`, { recursive: true })
-  writeFileSync(`${root}soak/${name}.txt`, `${head.join('\n')}\n\n${plain(output)}\n`)
-  console.log(`\nKept in soak/${name}.txt`)
+  keep(name, `${head.join('\n')}\n\n${plain(output)}`)
   return code === 0
 }
 
