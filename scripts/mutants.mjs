@@ -16,8 +16,8 @@ import { root, tool } from './setup.mjs'
 
 const FOLDERS = ['src/core', 'src/transports']
 
-/** Types, and texts: an author reads them, and tests have them in full. */
-const LEFT_ALONE = /(?:\.production|\/messages|\/mistakes|\/parts|\/request|\/events)\.ts$/
+/** Texts, and what takes their place in the build for production. */
+const LEFT_ALONE = /(?:\.production|\/messages)\.ts$/
 
 const { SyntaxKind } = ts
 
