@@ -165,7 +165,7 @@ export class Known {
    */
   become(next: Stored, type: Arrival, error?: SessionError, leaves?: boolean): boolean {
     if (!this.#isNews(next)) return false
-    if (this.#first && this.comesLast && next.version.nonce !== this.#record?.version.nonce) {
+    if (this.#first && this.#comesLast && next.version.nonce !== this.#record?.version.nonce) {
       void this.#first.then(() => this.become(next, type, error))
       return false
     }
