@@ -1,7 +1,7 @@
 import type { Content } from './beginning.ts'
 import { SessionError } from './errors.ts'
 import type { Parts } from './parts.ts'
-import { compareVersions, newEpoch, type Stored, TIME_DIGITS, type Version } from './store.ts'
+import { compareVersions, newEpoch, type Stored, timeOf, type Version } from './store.ts'
 
 /**
  * Begins a new epoch: here at once, durable when it resolves.
@@ -29,7 +29,7 @@ export async function replace(parts: Parts, content: Content, leaves?: boolean):
     // By a verb of this session, called meanwhile.
     const outdone = record !== next && record.version.nonce === nonce
     // Ours may be ahead, too, and somebody have refreshed it already.
-    const ahead = epoch !== next.version.epoch && Number(epoch.slice(0, TIME_DIGITS)) > settings.clock.now()
+    const ahead = epoch !== next.version.epoch && timeOf(epoch) > settings.clock.now()
     if (outdone || !ahead) {
       begin(saved)
       return saved

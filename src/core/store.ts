@@ -87,7 +87,10 @@ export function join(a: Stored, b: Stored): Stored {
 }
 
 /** Decimal digits of an epoch's time, so that later epochs are greater strings. */
-export const TIME_DIGITS = 15
+const TIME_DIGITS = 15
+
+/** When a sign-in has begun, in epoch milliseconds of the clock of whoever has begun it. */
+export const timeOf = (epoch: string): number => Number(epoch.slice(0, TIME_DIGITS))
 
 /** No time, generation or reservation of ours comes to this: numbers are exact below it, and have a next one. */
 const LIMIT = 1e15
@@ -103,7 +106,7 @@ export function newEpoch(
   now: number = clock.now(),
   name: string | number = newNonce(clock),
 ): string {
-  const time = Math.ceil(Math.max(now, Number(seen.slice(0, TIME_DIGITS)) + 1))
+  const time = Math.ceil(Math.max(now, timeOf(seen) + 1))
   return (time < LIMIT - 1 ? String(time).padStart(TIME_DIGITS, '0') : seen) + name
 }
 
