@@ -366,3 +366,55 @@ test('a refusal that another has saved ends a session that has not heard of it, 
   await expect(deaf.getAccessToken()).rejects.toMatchObject({ code: 'session_expired' })
   expect(asked).toBe(0)
 })
+
+test('who signs in elsewhere while the server is told of a sign-out is told after it: the app shows no login to one who is signed in', async () => {
+  const place = newPlace()
+  const here = open({ refresh: () => 'unused', tokens: null, store: place() })
+  const there = open({ refresh: () => 'unused', tokens: null, store: place() })
+  await here.signIn('mine')
+  await reach(there, 'signed-in')
+  const seen = watch(here)
+  const answer = deferred<void>()
+  const left = here.signOut({ server: () => answer.promise })
+  await reach(there, 'signed-out')
+  await there.signIn('theirs')
+  await reach(here, 'signed-in')
+  answer.resolve()
+  await left
+  expect(seen.events.map(({ type }) => type)).toEqual(['signed-out', 'signed-in'])
+  expect(await here.getAccessToken()).toBe('theirs')
+})
+
+test("a refresh elsewhere for another audience's sake is no new access token: a 401 is not replayed with the same one, and the next refresh has the new refresh token", async () => {
+  const place = newPlace()
+  const other = place()
+  const sent: unknown[] = []
+  const session = open({
+    tokens: { accessToken: 'old', refreshToken: 'first' },
+    store: place(),
+    refresh: ({ tokens }) => {
+      sent.push(tokens?.refreshToken)
+      return { accessToken: 'new', refreshToken: 'third' }
+    },
+  })
+  await reach(session, 'signed-in')
+  const seen = watch(session)
+  const used: unknown[] = []
+  const api = async (_: unknown, init?: RequestInit): Promise<Response> => {
+    const token = new Headers(init?.headers).get('authorization')
+    used.push(token)
+    if (used.length === 1) {
+      const record = await other.load()
+      if (!record?.tokens) throw new Error('nothing was saved')
+      const version = { ...record.version, generation: 2, nonce: 'other' }
+      await other.save({ version, tokens: { ...record.tokens, refreshToken: 'second' } })
+      await macrotask()
+    }
+    return new Response(null, { status: token === 'Bearer new' ? 200 : 401 })
+  }
+  const send = withSession(session, { origins: ['https://api.example.com'], fetch: api })
+  expect((await send('https://api.example.com/items')).status).toBe(200)
+  expect(used).toEqual(['Bearer old', 'Bearer new'])
+  expect(sent).toEqual(['second'])
+  expect(seen.of('refresh-adopted')).toEqual([])
+})
