@@ -29,7 +29,7 @@ export default [
     name: 'createSession + attachSession (axios external)',
     path: 'bench/size/axios.mjs',
     ignore: ['axios'],
-    limit: '20.77 kB',
+    limit: '20.84 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {
@@ -42,14 +42,14 @@ export default [
     name: 'axios-refresh-me: all of it (axios external)',
     path: 'bench/size/axios-refresh-me.mjs',
     ignore: ['axios'],
-    limit: '21.46 kB',
+    limit: '21.51 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {
     name: 'axios-auth-refresh: all of it (axios external)',
     path: 'bench/size/axios-auth-refresh.mjs',
     ignore: ['axios'],
-    limit: '22.64 kB',
+    limit: '22.65 kB',
     modifyEsbuildConfig: asBundlersDo,
   },
   {

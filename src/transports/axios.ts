@@ -1,23 +1,28 @@
-import axios, {
+import {
   type AxiosAdapter,
   AxiosError,
-  AxiosHeaders,
   type AxiosInstance,
   type AxiosResponse,
-  CanceledError,
-  getAdapter,
   type InternalAxiosRequestConfig,
 } from 'axios'
-import { systemClock } from '../core/clock.ts'
 import type { SessionError } from '../core/errors.ts'
 import type { IgnoreReason } from '../core/events.ts'
 import { say } from '../core/messages.ts'
 import { checkInstance } from '../core/mistakes.ts'
-import { allowList, type OriginOptions } from '../core/origins.ts'
+import type { OriginOptions } from '../core/origins.ts'
 import { type Credentials, type RequestPart, SessionRequest, type SessionResponse } from '../core/request.ts'
 import type { Session, SessionTransport } from '../core/session.ts'
-import { parse, withQuery } from '../core/url.ts'
-import { jsonOf } from './axios-json.ts'
+import { withQuery } from '../core/url.ts'
+import { adapterOf, findAdapter } from './axios/adapter.ts'
+import { answerOf, blame, responseOf } from './axios/answer.ts'
+import { beforeRedirect } from './axios/before-redirect.ts'
+import { isCancelled, onLeave } from './axios/cancellation.ts'
+import { giveBack, type Members, swap } from './axios/config.ts'
+import { hasUserinfo, isTrusted, type Trusts, trustOf } from './axios/destination.ts'
+import { headerOf, withHeaders } from './axios/headers.ts'
+import { offerRecall, unpipe } from './axios/recall.ts'
+import { refusalOf } from './axios/refusal.ts'
+import { tellWhole, timeLeft } from './axios/timeout.ts'
 import { travels, unfollowed } from './redirects.ts'
 import { bodyFrom, copyOf, isOneShot, letGo, type RequestSession, repeats } from './replay.ts'
 
@@ -50,6 +55,8 @@ export interface AttachOptions extends OriginOptions {
   transmit?: (config: InternalAxiosRequestConfig, adapter: AxiosAdapter) => Promise<AxiosResponse>
 }
 
+type Config = InternalAxiosRequestConfig
+
 /** The adapter that stands in front of the instance's own, or of the request's. */
 interface Guard extends AxiosAdapter {
   session?: Session
@@ -65,8 +72,7 @@ interface Chain {
 /** What all requests of one attachment share. */
 interface Attachment {
   instance: AxiosInstance
-  /** Whether a URL, or a base URL, leads to an origin that may get the token. */
-  trusts(url: string): boolean
+  trusts: Trusts
   transport: SessionTransport
   /** Node's adapter, which follows redirects by itself. */
   node: AxiosAdapter | undefined
@@ -102,25 +108,12 @@ export function attachSession(
   ;(axiosInstance.interceptors.request as Partial<Chain>).forEach?.(({ fulfilled }) => {
     if (fulfilled?.session && fulfilled.session !== session) throw new TypeError(say('second'))
   })
-  const allows = allowList(
-    options,
-    () => parse(axiosInstance.defaults.baseURL ?? '/', globalThis.location?.href)?.origin,
-    session.transport.mode,
-  )
-  let known: string | undefined
   const attachment: Attachment = {
     instance: axiosInstance,
     transport: session.transport,
     node: adapterOf('http', axiosInstance.defaults),
     transmit,
-    trusts(url) {
-      if (url === known && url === axiosInstance.defaults.baseURL) return true
-      // In Node, old versions read `http:/host` as a path of localhost: both readings must be trusted.
-      if (!allows(url) || !(globalThis.location || allows(parse(url, 'http://localhost') ?? url)))
-        return false
-      known = url
-      return true
-    },
+    trusts: trustOf(axiosInstance, options, session.transport.mode),
   }
   /** One for all requests with the same adapter: a guard holds nothing of the request. */
   let guard: Guard | undefined
@@ -129,11 +122,7 @@ export function attachSession(
     const made: Guard = (final) => {
       // The config in a response or an error is the caller's again: retry layers send it once more.
       final.adapter = own as AxiosAdapter
-      const adapter =
-        typeof own === 'function'
-          ? (own as AxiosAdapter)
-          : (getAdapter as (adapters: unknown, config: unknown) => AxiosAdapter)(own, final)
-      const request = new AxiosRequest(final, adapter, attachment)
+      const request = new AxiosRequest(final, findAdapter(own, final), attachment)
       const answer = session.transport.send(request)
       request.hold()
       return answer
@@ -144,8 +133,7 @@ export function attachSession(
   const guarded = (config: Config) => {
     const own = config.adapter ?? axiosInstance.defaults.adapter
     // What has been cancelled already never comes to its adapter.
-    if ((own as Guard).session === session || config.signal?.aborted || config.cancelToken?.reason)
-      return config
+    if ((own as Guard).session === session || isCancelled(config)) return config
     config.adapter = guardOf(own)
     return config
   }
@@ -161,31 +149,8 @@ export function attachSession(
   return () => axiosInstance.interceptors.request.eject(interceptor)
 }
 
-/** The adapter of that name, where this runtime has it. */
-function adapterOf(name: string, config: unknown): AxiosAdapter | undefined {
-  try {
-    return (getAdapter as (name: string, config: unknown) => AxiosAdapter)(name, config)
-  } catch {
-    return undefined
-  }
-}
-
-/** As axios decides it: everything else is appended to the base URL behind a slash, and cannot change the host. */
-const ABSOLUTE = /^([a-z][a-z\d+\-.]*:)?\/\//i
-
-/** The URL standard takes a backslash for a slash. */
-const USERINFO = /^[^/\\?#]*[/\\]{2}[^/\\?#]*@/
-
-type Config = InternalAxiosRequestConfig
-
 /** Of a request that says nothing of the session. */
 const NONE: RequestSession = {}
-
-/** What every CancelToken has, and its type does not tell. */
-interface Subscribable {
-  subscribe(listener: (reason: { message?: string }) => void): void
-  unsubscribe(listener: (reason: { message?: string }) => void): void
-}
 
 /** One axios request, between the instance and its adapter. */
 class AxiosRequest extends SessionRequest<AxiosResponse> {
@@ -203,8 +168,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
   /** When it started, where it has a timeout. */
   readonly #since: number
   /** What the caller's config held where something of ours stands while it is on the wire. */
-  #callers: Record<string, unknown> | undefined
-  #headers: Config['headers'] | undefined
+  #callers: Members | undefined
   #set: Credentials['headers']
   #release: (() => void) | undefined
   #sent = false
@@ -254,20 +218,12 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
   }
 
   get abandoned(): boolean {
-    const { signal, cancelToken } = this.#config
-    return signal?.aborted || cancelToken?.reason !== undefined
+    return isCancelled(this.#config)
   }
 
   get exempt(): IgnoreReason | undefined {
-    const { baseURL } = this.#config
-    const url = this.#url
     if (!this.#options) return 'opted-out'
-    const absolute = !baseURL || ABSOLUTE.test(url)
-    // `allowAbsoluteUrls: false` is obeyed by some versions of axios only: both readings must be trusted.
-    const trusted =
-      (!absolute || this.trusts(url)) &&
-      (!baseURL || (absolute && this.#config.allowAbsoluteUrls !== false) || this.trusts(baseURL))
-    return trusted ? undefined : 'foreign-origin'
+    return isTrusted(this.#config, this.#url, this.#attachment.trusts) ? undefined : 'foreign-origin'
   }
 
   get conflict(): boolean {
@@ -280,11 +236,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
   }
 
   header(name: string): string | undefined {
-    const { headers } = this.#config
-    for (const key in headers) {
-      if (key.length === name.length && key.toLowerCase() === name) return headers[key]?.toString()
-    }
-    return undefined
+    return headerOf(this.#config.headers, name)
   }
 
   /** What is not sent at once pays for a copy of its body, and is listened to. */
@@ -314,132 +266,40 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     }
   }
 
-  /**
-   * Puts into the config what this send needs. The headers are a copy each time: adapters write into them, and
-   * a multipart boundary of the first send must not meet the body of the second.
-   */
+  /** Puts into the config what this send needs. */
   #dress(config: Config, credentials: Credentials): void {
     const { headers: set, query } = credentials
     const { body } = this.#options || {}
     const url = this.#url
-    const headers: AxiosHeaders = Object.assign(new AxiosHeaders(), config.headers)
-    for (const name in set) {
-      if (this.header(name.toLowerCase()) !== undefined) headers.delete(name)
-      headers[name] = set[name]
-    }
-    this.#headers = config.headers
     this.#set = set
-    config.headers = headers
-    const ours: Partial<Config> = {}
+    const ours: Partial<Config> = { headers: withHeaders(config.headers, set) }
     if (config.url && config.url !== url) ours.url = url
     if (query) ours.url = withQuery(url, query)
     if (body) {
       this.#made = ours.data = bodyFrom(body)
       if (isOneShot(config.data)) letGo(config.data)
     } else if (this.#data) ours.data = this.#data
-    const spent = Math.floor(this.#since && performance.now() - this.#since)
-    if (spent) ours.timeout = Math.max(1, this.#timeout - spent)
-    // Node follows redirects itself: with the token to subdomains, and with custom headers anywhere.
-    if (set && this.#attachment.node) ours.beforeRedirect = this.#leaving(set, config.beforeRedirect)
+    const left = timeLeft(this.#timeout, this.#since)
+    if (left) ours.timeout = left
+    if (set && this.#attachment.node) ours.beforeRedirect = beforeRedirect(this, set, config.beforeRedirect)
     if (travels(credentials)) {
       ours.fetchOptions = { redirect: unfollowed(), ...config.fetchOptions }
     }
-    if (this.recallable) this.#offerRecall(config, ours)
-    const given = config as unknown as Record<string, unknown>
-    const callers: Record<string, unknown> = ours
-    this.#callers = callers
-    for (const key in callers) {
-      const own = given[key]
-      given[key] = callers[key]
-      callers[key] = own
-    }
-  }
-
-  /** Takes the credentials off where a redirect leads to another origin. */
-  #leaving(
-    set: NonNullable<Credentials['headers']>,
-    callers: Config['beforeRedirect'],
-  ): NonNullable<Config['beforeRedirect']> {
-    return (options, ...details) => {
-      if (parse(options.href)?.origin !== parse(this.url)?.origin) {
-        const sent = AxiosHeaders.from(options.headers)
-        sent.delete(Object.keys(set))
-        options.headers = sent.toJSON()
-      }
-      callers?.(options, ...details)
-    }
-  }
-
-  /** Puts into `ours` what takes this send off the wire, and what tells that it is answered. */
-  #offerRecall(config: Config, ours: Partial<Config>): void {
-    const { token, cancel } = axios.CancelToken.source()
-    const follow = (reason: { message?: string }) => cancel(reason.message)
-    const callers = config.cancelToken as Subscribable | undefined
-    callers?.subscribe(follow)
-    const { onDownloadProgress } = config
-    this.#release = () => callers?.unsubscribe(follow)
-    this.begun = false
-    this.recall = cancel
-    // The fetch adapter of axios 1.7.0 takes the token for a signal.
-    ours.cancelToken = Object.assign(token, {
-      addEventListener: (_: string, listener: () => void) =>
-        (token as unknown as Subscribable).subscribe(listener),
-    })
-    // The fetch adapter would wrap the response for it, also one that cannot have a body.
-    if (onDownloadProgress || this.#adapter !== adapterOf('fetch', config)) {
-      ours.onDownloadProgress = (event) => {
-        this.begun = true
-        onDownloadProgress?.(event)
-      }
-    }
+    if (this.recallable) this.#release = offerRecall(this, config, this.#adapter, ours)
+    this.#callers = swap(config as unknown as Members, ours as Members)
   }
 
   land(outcome: unknown): void {
-    const config = this.#config as Partial<Config>
+    const config = this.#config
     const left = config.timeout
     this.#release?.()
-    if (this.#headers) config.headers = this.#headers
     const callers = this.#callers ?? {}
     this.#callers = undefined
-    let last: unknown
-    // Whoever stands before the adapter may have sent a copy.
-    for (const sent of [config, Object(outcome).config, answerOf(outcome).config]) {
-      if (!sent || sent === last) continue
-      last = sent
-      for (const key in callers) {
-        if (callers[key] === undefined) delete sent[key]
-        else sent[key] = callers[key]
-      }
-      if (sent !== config) sent.headers = this.#undressed(sent.headers)
-    }
-    // To see when an answer begins to arrive, Node's adapter lets it through a pipe, which has a word of its own for one
-    // that breaks off.
-    if ('onDownloadProgress' in callers && !callers.onDownloadProgress && isCutOff(outcome)) {
-      const { ERR_BAD_RESPONSE: code } = AxiosError
-      Object.assign(outcome, { name: 'AxiosError', message: 'stream has been aborted', code })
-      delete outcome.cause
-    }
+    giveBack(config, callers, outcome, this.#set)
+    if ('onDownloadProgress' in callers && !callers.onDownloadProgress) unpipe(outcome)
     // A recall, or a broken connection: nobody reads on.
     if (this.#made && !this.statusOf(outcome)) letGo(this.#made)
-    // The caller knows the whole timeout, not what was left of it.
-    if (
-      left !== config.timeout &&
-      outcome instanceof AxiosError &&
-      /^E(TIMEDOUT|CONNABORTED)$/.test(String(outcome.code))
-    ) {
-      outcome.message = outcome.message.replace(String(left), String(config.timeout))
-    }
-  }
-
-  /** Headers of a copy, as they would be without us. */
-  #undressed(headers: Config['headers']): Config['headers'] {
-    const left = AxiosHeaders.from({ ...headers } as AxiosHeaders)
-    for (const name in this.#set) {
-      left.delete(name)
-      const callers = this.header(name.toLowerCase())
-      if (callers !== undefined) left.set(name, callers)
-    }
-    return left
+    tellWhole(outcome, left, config.timeout)
   }
 
   statusOf(outcome: unknown): number {
@@ -447,28 +307,11 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
   }
 
   responseOf(outcome: unknown): SessionResponse {
-    const answer = answerOf(outcome)
-    const { status = 0, headers: all, request } = answer
-    const headers = AxiosHeaders.from(all as AxiosHeaders) as SessionResponse['headers']
-    return {
-      status,
-      headers,
-      url: [request?.res?.responseUrl, request?.responseURL].find((url) => ABSOLUTE.test(url)),
-      async json() {
-        try {
-          return await jsonOf(answer, headers)
-        } catch {
-          return undefined
-        }
-      },
-    }
+    return responseOf(outcome)
   }
 
   blame(outcome: unknown, cause: SessionError): void {
-    // The last in the chain of causes: old fetch adapters wrap their errors.
-    let last = outcome
-    while (last instanceof Error && last.cause instanceof Error) last = last.cause
-    if (last instanceof Error) last.cause = cause
+    blame(outcome, cause)
   }
 
   discard(outcome: unknown): void {
@@ -483,60 +326,11 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
   }
 
   refusal(cause: SessionError): AxiosError {
-    // Caches and others find their request by its config. axios-retry takes an error without an answer for one of
-    // the network, unless the config forbids it.
-    const config = { ...this.#config, 'axios-retry': { retries: 0 } }
-    const { message, code } = cause
-    const error = Object.assign(new AxiosError(message, code), { cause })
-    // Who prints the error tells no query and no body.
-    Object.defineProperty(error, 'config', { get: () => config })
-    return Object.defineProperty(error, 'toJSON', { value: () => ({ name: error.name, message, code }) })
-  }
-
-  get #timedOut(): string {
-    const { timeoutErrorMessage, timeout } = this.#config
-    return timeoutErrorMessage ?? `timeout of ${timeout}ms exceeded`
+    return refusalOf(this.#config, cause)
   }
 
   onLeave(leave: (reason: unknown) => void): (() => void) | undefined {
-    const config = this.#config
-    const since = this.#since
-    const { signal, cancelToken, transitional } = config
-    if (isOneShot(config.data)) this.#leave = leave
-    if (!signal && !cancelToken && !since) return undefined
-    const abort = () => leave(cancelToken?.reason ?? new CanceledError(undefined, config as never))
-    const expire = () =>
-      leave(
-        new AxiosError(
-          this.#timedOut,
-          transitional?.clarifyTimeoutError ? 'ETIMEDOUT' : 'ECONNABORTED',
-          config,
-        ),
-      )
-    const left = this.#timeout - (performance.now() - since)
-    const timer = since ? systemClock.setTimeout(expire, left) : undefined
-    const token = cancelToken as Subscribable | undefined
-    token?.subscribe(abort)
-    signal?.addEventListener?.('abort', abort)
-    if (signal?.aborted) abort()
-    return () => {
-      systemClock.clearTimeout(timer)
-      token?.unsubscribe(abort)
-      signal?.removeEventListener?.('abort', abort)
-    }
+    if (isOneShot(this.#config.data)) this.#leave = leave
+    return onLeave(this.#config, this.#timeout, this.#since, leave)
   }
-}
-
-function isCutOff(outcome: unknown): outcome is AxiosError {
-  return outcome instanceof AxiosError && outcome.code === 'ECONNRESET' && outcome.message === 'aborted'
-}
-
-function hasUserinfo(url = ''): boolean {
-  return url.includes('@') && USERINFO.test(url)
-}
-
-/** The response that an outcome is, or holds. */
-function answerOf(outcome: unknown): Partial<AxiosResponse> {
-  const { response = outcome } = Object(outcome)
-  return Object(response)
 }

@@ -1,7 +1,7 @@
 import type { AxiosResponse } from 'axios'
-import type { SessionResponse } from '../core/request.ts'
-import { isOneShot } from './replay.ts'
-import { isShortJson, LONGEST, readCopy, readJson } from './short-json.ts'
+import type { SessionResponse } from '../../core/request.ts'
+import { isOneShot } from '../replay.ts'
+import { isShortJson, LONGEST, readCopy, readJson } from '../short-json.ts'
 
 /** The body as JSON, whatever form the caller has asked for. He gets it whole. */
 export async function jsonOf(
