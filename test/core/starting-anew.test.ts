@@ -277,6 +277,67 @@ describe('while a verb is saved that came before the store was read', () => {
     }
   })
 
+  test('the first of several verbs that is saved does not end the waiting for the last', async () => {
+    const own = memoryStore()
+    await own.save(former)
+    const [looked, saved] = [deferred<void>(), deferred<void>()]
+    const session = open({
+      refresh: () => 'refreshed',
+      store: {
+        ...own,
+        load: () => looked.promise.then(() => own.load()),
+        async save(next) {
+          const stored = await own.save(next)
+          if (next.tokens?.accessToken === 'last') await saved.promise
+          return stored
+        },
+      },
+    })
+    const names: (string | undefined)[] = []
+    session.subscribe(({ signIn }) => names.push(signIn))
+    const first = session.signIn('first')
+    const last = session.signIn('last')
+    await first
+    looked.resolve()
+    for (let turn = 0; turn < 9; turn++) expect(await token(session)).toBe('last')
+    saved.resolve()
+    await last
+    expect(await token(session)).toBe('last')
+    expect(names).not.toContain(former.version.epoch)
+  })
+
+  test.each([
+    ['after a verb that came before the store was read', undefined],
+    ['while that is saved which it has begun with', 'begun'],
+  ])('only that: whoever signs in %s hears of a later sign-in elsewhere at once', async (_, tokens) => {
+    const own = memoryStore()
+    const saved = deferred<void>()
+    let hear = (_: typeof former): void => {}
+    const session = open({
+      refresh: () => 'refreshed',
+      tokens,
+      store: {
+        ...own,
+        async save(next) {
+          const stored = await own.save(next)
+          if (next.tokens?.accessToken !== 'first') await saved.promise
+          return stored
+        },
+        watch(listener) {
+          hear = listener
+          return () => {}
+        },
+      },
+    })
+    if (tokens) await watch(session).until('signed-in')
+    else await session.signIn('first')
+    const done = session.signIn('mine')
+    hear({ ...former, tokens: { accessToken: 'elsewhere' } })
+    expect(await token(session)).toBe('elsewhere')
+    saved.resolve()
+    await done
+  })
+
   test('who needs a token does not ask the store again and again', async () => {
     const slow = await slowly()
     const done = slow.session.signIn({ refreshToken: 'mine' })
