@@ -90,6 +90,39 @@ describe('refreshes that cure nothing', () => {
     expect(await at(59_000)).toEqual(refused)
   })
 
+  test('are those that a 401 has asked for: whoever wants one himself may have it as often', async () => {
+    const { session, ask } = world()
+    const one = await session()
+    expect(await ask(one, '/never')).toEqual(refused)
+    for (let round = 0; round < 6; round++) await one.refresh()
+    expect(await ask(one, '/never')).toEqual(refused)
+  })
+
+  test.each(['refused', 'outrun by a sign-in'])(
+    'have brought something: what is %s does not count',
+    async (how) => {
+      const { session, ask } = world()
+      const isRefused = how === 'refused'
+      const tokens = { accessToken: 'next', refreshToken: 'r' }
+      let round = 0
+      const one: Session = await session({
+        tokens,
+        refresh: () => {
+          if (round === 6) return 'new'
+          if (isRefused) return Response.json({ error: 'invalid_grant' }, { status: 400 })
+          void one.signIn(tokens)
+          return new Promise(() => {})
+        },
+      })
+      for (; round < 6; round++) {
+        const code = isRefused ? 'session_expired' : 'session_changed'
+        expect(await ask(one, '/never')).toEqual({ status: 401, code })
+        if (isRefused) await one.signIn(tokens)
+      }
+      expect(await ask(one, '/never')).toEqual(refused)
+    },
+  )
+
   test('may be none: then a 401 asks for nothing', async () => {
     const { session, ask } = world()
     const one = await session({ budget: { refreshes: 0 } })

@@ -418,3 +418,103 @@ test("a refresh elsewhere for another audience's sake is no new access token: a 
   expect(sent).toEqual(['second'])
   expect(seen.of('refresh-adopted')).toEqual([])
 })
+
+test('whoever begins a sign-in of his own on hearing of that sign-out comes after the one who has signed in elsewhere', async () => {
+  const place = newPlace()
+  let now = Date.now()
+  const clock = { ...withoutJitter(), now: () => (now += 1_000) }
+  const here = open({ refresh: () => 'unused', tokens: null, store: place(), clock })
+  const there = open({ refresh: () => 'unused', tokens: null, store: place() })
+  await here.signIn('mine')
+  await reach(there, 'signed-in')
+  const guests: Promise<void>[] = []
+  here.observe(({ type }) => type === 'signed-out' && guests.push(here.signIn('guest')))
+  const answer = deferred<void>()
+  const left = here.signOut({ server: () => answer.promise })
+  await reach(there, 'signed-out')
+  await there.signIn('theirs')
+  await reach(here, 'signed-in')
+  answer.resolve()
+  await Promise.all([left, ...guests])
+  expect(guests).toHaveLength(1)
+  expect(await here.getAccessToken()).toBe('guest')
+})
+
+test('a sign-in elsewhere that a sign-out meets when it is saved is told then, and not when the server has answered', async () => {
+  const place = newPlace()
+  const other = place()
+  const own = place()
+  let now = Date.now()
+  const here = open({
+    refresh: () => 'unused',
+    tokens: null,
+    // So that one comes after the other, and not in one millisecond.
+    clock: { ...withoutJitter(), now: () => (now += 1_000) },
+    store: {
+      ...own,
+      ...unheard,
+      async save(next) {
+        if (next.ended) {
+          const epoch = `${next.version.epoch.slice(0, 15)}9`
+          await other.save({
+            version: { ...next.version, epoch, nonce: 'other' },
+            tokens: { accessToken: 'theirs' },
+          })
+        }
+        return own.save(next)
+      },
+    },
+  })
+  await reach(here, 'signed-out')
+  await here.signIn('mine')
+  const seen = watch(here)
+  const [called, answer] = [deferred<void>(), deferred<void>()]
+  const left = here.signOut({
+    server: () => {
+      called.resolve()
+      return answer.promise
+    },
+  })
+  await called.promise
+  expect(seen.events.map(({ type }) => type)).toEqual(['signed-out', 'signed-in'])
+  answer.resolve()
+  await left
+})
+
+test('a sign-in that is not saved yet ends no turn: nobody else sends the refresh token that is on its way', async () => {
+  const place = newPlace()
+  const own = place()
+  const sent: unknown[] = []
+  const [saved, answer] = [deferred<void>(), deferred<string>()]
+  const here = open({
+    tokens: { accessToken: 'old', refreshToken: 'first' },
+    refresh: ({ tokens }) => {
+      sent.push(tokens?.refreshToken)
+      return answer.promise
+    },
+    store: {
+      ...own,
+      async save(next) {
+        if (next.tokens?.accessToken === 'next') await saved.promise
+        return own.save(next)
+      },
+    },
+  })
+  await reach(here, 'signed-in')
+  const refresh = ({ tokens }: { tokens?: { refreshToken?: string | undefined } | undefined }): string =>
+    `${sent.push(tokens?.refreshToken)}`
+  const there = open({ store: place(), refresh })
+  await reach(there, 'signed-in')
+  const lost = failureOf(here.refresh())
+  await expect.poll(() => sent).toEqual(['first'])
+  const theirs = failureOf(there.refresh())
+  const done = here.signIn({ accessToken: 'next', refreshToken: 'second' })
+  expect(await lost).toMatchObject({ code: 'session_changed' })
+  for (let turn = 0; turn < 20; turn++) await macrotask()
+  expect(sent).toEqual(['first'])
+  saved.resolve()
+  await done
+  expect(await theirs).toMatchObject({ code: 'session_changed' })
+  answer.resolve('late')
+  expect(sent).toEqual(['first'])
+})
