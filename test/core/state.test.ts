@@ -155,13 +155,17 @@ describe('subscribe', () => {
 
   test('a listener that signs somebody in when a refresh starts: nobody waits for that refresh', async () => {
     const time = newClock()
-    const session = open({ refresh: () => new Promise(() => {}), clock: time.clock })
+    const asked = vi.fn(() => new Promise<never>(() => {}))
+    const session = open({ refresh: asked, clock: time.clock })
     const stop = session.observe(({ type }) => {
       if (type !== 'refresh-started') return
       stop()
       void session.signIn('by-the-listener')
     })
     expect(await session.getAccessToken()).toBe('by-the-listener')
+    await time.advance(0)
+    // The new tokens are not spent for it.
+    expect(asked).not.toHaveBeenCalled()
   })
 
   test('a listener that signs somebody in when a forced refresh starts: the caller learns it at once', async () => {
