@@ -90,6 +90,20 @@ describe('the body of a 401 that nobody gets', () => {
     expect(onWire(server, '/api/items', 'mine')).toHaveLength(1)
   })
 
+  test('one whose request is to be skipped by then is let go of: it goes out as the caller made it', async () => {
+    let skipping = false
+    const given = await pool(1, { session: { skip: () => skipping } })
+    const { server, api, at } = given
+    refuse(given, 1)
+    const refresh = server.hold('/token')
+    const answer = api(at('/api/items'))
+    await refresh.untilArrived()
+    skipping = true
+    refresh.release()
+    expect((await answer).status).toBe(401)
+    expect(await landed(server, '/api/items')).toHaveLength(2)
+  })
+
   test('one at which `shouldRefresh` throws is let go of: the caller gets what it threw', async () => {
     const thrown = new Error('thrown by shouldRefresh')
     const given = await pool(1, {
