@@ -128,6 +128,28 @@ describe.each(PROMISES)('`%s` of a store', (promise) => {
   })
 })
 
+test('a store that fails after a refresh has failed is not waited for a second time', async () => {
+  const time = newClock()
+  const memory = memoryStore({ clock: time.clock })
+  let down = false
+  const session = open({
+    clock: time.clock,
+    retries: 1,
+    tokens: { accessToken: 'old', refreshToken: 'r', expiresAt: 1 },
+    store: {
+      ...hanging(memory, 'save', () => down),
+      load: () => (down ? Promise.reject(new Error('gone')) : memory.load()),
+    },
+    refresh: () => {
+      down = true
+      return new Response(null, { status: 503 })
+    },
+  })
+  const failed = failureOf(session.getAccessToken())
+  await time.advance(10_000)
+  expect(await failed).toMatchObject({ code: 'refresh_failed' })
+})
+
 test('a store that hangs when a session begins: it begins without what is stored, and says so', async () => {
   const time = newClock()
   const store = { ...memoryStore(), load: never }

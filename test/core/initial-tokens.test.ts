@@ -1,12 +1,21 @@
 /** `tokens` as a promise or a function: who is signed in at the beginning is for the app to find out. */
-import { memoryStore, type SessionOptions } from 'refresh-once'
+import { memoryStore, type SessionOptions, type SessionStore } from 'refresh-once'
 import { expect, test } from 'vitest'
 import { deferred, failureOf, newClock, open, watch } from '../setup.ts'
 
 const stores: [name: string, options: () => Partial<SessionOptions>][] = [
   ['without a store', () => ({})],
   ['with an empty store', () => ({ store: memoryStore() })],
+  ['with a store in which an earlier page was refused', () => ({ store: refusedBefore() })],
 ]
+
+const VERSION = { epoch: '000000000000001', generation: 1, nonce: 'former' }
+
+function refusedBefore(): SessionStore {
+  const store = memoryStore()
+  void store.save({ version: VERSION, ended: 'rejected' })
+  return store
+}
 
 for (const [where, options] of stores) {
   for (const [how, tokens] of [
@@ -96,4 +105,76 @@ test('a promise that is rejected, and for which nobody has waited, is no unhandl
   const session = open({ refresh: () => 'refreshed', tokens: Promise.reject(new Error('locked')) })
   await session.signIn('new')
   expect(await session.getAccessToken()).toBe('new')
+})
+
+/** A store, and an app, that can tell nothing at first. */
+function locked(tokens: SessionOptions['tokens'], store: SessionStore = memoryStore()) {
+  const time = newClock()
+  let refreshes = 0
+  let isLocked = true
+  const orFail = <T>(tell: () => T): T => {
+    if (isLocked) throw new Error('the keychain is locked')
+    return tell()
+  }
+  const session = open({
+    refresh: () => `refreshed-${++refreshes}`,
+    tokens: typeof tokens === 'function' ? () => orFail(tokens) : tokens,
+    clock: time.clock,
+    retries: 0,
+    store: { ...store, load: async () => orFail(() => store.load()) },
+  })
+  return {
+    time,
+    session,
+    store,
+    refreshes: () => refreshes,
+    unlock: () => {
+      isLocked = false
+    },
+  }
+}
+
+test('what the store holds comes first, also where neither it nor the app could tell at first', async () => {
+  const store = memoryStore()
+  await store.save({ version: VERSION, tokens: { accessToken: 'stored' } })
+  const there = locked(() => 'kept', store)
+  await there.time.advance(0)
+  there.unlock()
+  expect([await there.session.getAccessToken(), there.refreshes()]).toEqual(['stored', 0])
+})
+
+test('who has signed in where it could not tell at first is refreshed, though the store was cleared since', async () => {
+  const memory = memoryStore()
+  let cleared = false
+  const there = locked(() => 'kept', {
+    ...memory,
+    load: async () => (cleared ? undefined : memory.load()),
+  })
+  await there.time.advance(0)
+  there.unlock()
+  await there.session.signIn('mine')
+  cleared = true
+  await there.session.refresh()
+  expect([await there.session.getAccessToken(), there.refreshes()]).toEqual(['refreshed-1', 1])
+})
+
+test('what it tells when the session has been closed is not written down', async () => {
+  const answer = deferred<string>()
+  let asked = 0
+  const store = memoryStore()
+  const time = newClock()
+  const session = open({
+    refresh: () => 'unused',
+    tokens: () => (asked++ ? answer.promise : Promise.reject(new Error('locked'))),
+    clock: time.clock,
+    store,
+  })
+  const closed = failureOf(session.getAccessToken())
+  await time.advance(0)
+  expect(asked).toBe(2)
+  session.close()
+  answer.resolve('late')
+  expect(await closed).toMatchObject({ code: 'session_closed' })
+  await time.advance(0)
+  expect((await store.load())?.tokens).toBeUndefined()
 })

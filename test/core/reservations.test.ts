@@ -183,6 +183,26 @@ describe('a reservation of somebody else is waited for', () => {
     })
   })
 
+  test('in cookie mode also where the record is from before, when the tokens were in the script', async () => {
+    const place = newPlace()
+    await place.other.save({
+      version: { epoch: '000000000000001', generation: 1, nonce: 'other' },
+      tokens: { accessToken: 'old', refreshToken: 'r', expiresAt: 1 },
+    })
+    await place.reserve()
+    let calls = 0
+    const session = place.open(() => {
+      calls++
+      return undefined
+    })
+    const refreshed = session.refresh()
+    await place.time.advance(LEASE - 1)
+    expect(calls).toBe(0)
+    await place.time.advance(1)
+    await refreshed
+    expect(calls).toBe(1)
+  })
+
   test('in token mode with a refresh token in the script nobody waits for it: the record tells which one is spent', async () => {
     const place = newPlace()
     await place.other.save({

@@ -1,9 +1,9 @@
 import { setImmediate as macrotask } from 'node:timers/promises'
-import { memoryStore, type Session, type SessionStore, type Stored } from 'refresh-once'
+import { memoryStore, type Session, type SessionOptions, type SessionStore, type Stored } from 'refresh-once'
 import { withSession } from 'refresh-once/fetch'
 import { expect, test } from 'vitest'
 import { createSharedStore } from '../laws/shared-store.ts'
-import { deferred, failureOf, newClock, open, watch, withoutJitter } from '../setup.ts'
+import { deferred, failureOf, newClock, open, type TurnedClock, watch, withoutJitter } from '../setup.ts'
 import { syncStorage } from './storage.ts'
 
 /** Stores of several contexts at one place. */
@@ -303,6 +303,89 @@ test('a Retry-After of a former sign-in does not hide the one that another is gi
   await time.advance(60_000)
   answer = () => Response.json({ access_token: 'newer' })
   expect(await one.getAccessToken()).toBe('newer')
+})
+
+/** Two contexts at one place, of which neither hears of the other; their token has expired. */
+function newPair(
+  first: SessionOptions['refresh'],
+  second: SessionOptions['refresh'],
+  around: (store: SessionStore) => SessionStore = (store) => store,
+): { time: TurnedClock; one: Session; two: Session; store: SessionStore } {
+  const time = newClock()
+  const storage = syncStorage()
+  const newStore = () => ({ ...memoryStore({ storage, clock: time.clock }), ...unheard })
+  const sharing = (refresh: SessionOptions['refresh']) =>
+    open({
+      clock: time.clock,
+      store: around(newStore()),
+      tokens: { accessToken: 'old', refreshToken: 'r', expiresAt: 1 },
+      retries: 0,
+      refresh,
+    })
+  return { time, one: sharing(first), two: sharing(second), store: newStore() }
+}
+
+test('whoever meets a Retry-After that another was given is told when to come back', async () => {
+  const { time, one, two } = newPair(
+    () => new Response(null, { status: 503, headers: { 'retry-after': '60' } }),
+    () => 'unused',
+  )
+  for (const session of [one, two]) {
+    const failed = failureOf(session.getAccessToken())
+    await time.advance(0)
+    expect(await failed).toMatchObject({ code: 'refresh_failed', retryAt: time.clock.now() + 60_000 })
+  }
+})
+
+test('a context that is closed while its refresh is unanswered leaves no pause to the others', async () => {
+  const { time, one, two } = newPair(
+    () => new Promise(() => {}),
+    () => 'new',
+  )
+  const closed = failureOf(one.getAccessToken())
+  await time.advance(0)
+  one.close()
+  await closed
+  await time.advance(0)
+  expect(await two.getAccessToken()).toBe('new')
+})
+
+test('when a refresh has failed, its pause is known to all before the caller is told: he may be the last to live', async () => {
+  const slow = (store: SessionStore): SessionStore => ({
+    ...store,
+    async save(next) {
+      await macrotask()
+      return store.save(next)
+    },
+  })
+  const { one, store } = newPair(
+    () => new Response(null, { status: 502 }),
+    () => 'unused',
+    slow,
+  )
+  await failureOf(one.getAccessToken())
+  expect((await store.load())?.notBefore).toBeGreaterThan(0)
+})
+
+test('a refresh token that another has renewed beside the same access token is the one that is sent', async () => {
+  const sent: (string | undefined)[] = []
+  const { time, one, store } = newPair(
+    ({ tokens }) => {
+      sent.push(tokens?.refreshToken)
+      return 'new'
+    },
+    () => 'unused',
+  )
+  await time.advance(0)
+  const { version, tokens } = (await store.load()) as Stored
+  if (!tokens) throw new Error('nothing was saved')
+  await store.save({
+    version: { ...version, generation: 2, nonce: 'other' },
+    tokens: { ...tokens, refreshToken: 'renewed' },
+  })
+  await one.refresh()
+  expect(sent).toEqual(['renewed'])
+  expect(await one.getAccessToken()).toBe('new')
 })
 
 test('a sign-in elsewhere that comes while a first refresh looks into the empty store is taken, not refreshed', async () => {

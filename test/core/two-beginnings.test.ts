@@ -1,9 +1,10 @@
 /** Contexts that begin at one moment, at a place that holds nothing yet: with the same tokens they are one sign-in. */
+import { setImmediate as macrotask } from 'node:timers/promises'
 import type { Session, SessionStore, TokenSet } from 'refresh-once'
 import { withSession } from 'refresh-once/fetch'
 import { expect, test } from 'vitest'
 import { createSharedStore } from '../laws/shared-store.ts'
-import { deferred, open, watch, withoutJitter } from '../setup.ts'
+import { deferred, failureOf, open, times, watch, withoutJitter } from '../setup.ts'
 
 const tokens = { accessToken: 'old', refreshToken: 'first' }
 
@@ -196,4 +197,16 @@ test('an update that waits for the first save is not for the one who signs in me
   proceed()
   expect(await updated).toBe('session_changed')
   expect((await own.load())?.tokens).toMatchObject({ accessToken: 'hers' })
+})
+
+test('a refusal that comes before the first save has come is found by the next page', async () => {
+  const { own, slow, saving, proceed } = openPlace()
+  const refuse = () => Response.json({ error: 'invalid_grant' }, { status: 400 })
+  const session = open({ refresh: refuse, tokens, store: slow })
+  const refused = failureOf(session.refresh())
+  await saving
+  for (const turn of times(10, () => macrotask)) await turn()
+  proceed()
+  expect(await refused).toMatchObject({ code: 'session_expired' })
+  expect(await own.load()).toMatchObject({ ended: 'rejected' })
 })
