@@ -96,7 +96,7 @@ export async function fly(parts: Parts, flight: Flight): Promise<Landing | Failu
  */
 async function attempt(
   parts: Parts,
-  { insists }: Flight,
+  flight: Flight,
   seen: Stored | undefined,
   lease: Lease,
   over: Aborter,
@@ -117,14 +117,14 @@ async function attempt(
   // The end of a former page. A login may have set a cookie since; where it has not, nothing is written down.
   const anew = !seen && record.ended === 'rejected'
   if ((record.ended && !anew) || (isAhead(record, seen) && !hasSameAccess(record, seen))) return { record }
-  yieldToCooldown(parts, record, insists)
+  yieldToCooldown(parts, record, flight.insists)
   // The cookie jar has no fence: two answers could overwrite each other in any order. And the page that has sent the
   // cookie may be gone: its successor would spend it a second time.
   const inJar = cookie || !record.tokens?.refreshToken
   if (inJar) yieldToOthers(parts, record)
 
   const generation = cleared ? record.version.generation + 1 : await lease.begin()
-  running.reserve({ ...(stored ?? record).version, generation })
+  running.reserve({ ...record.version, generation })
   const epoch = anew ? newEpoch(settings.clock, record.version.epoch) : record.version.epoch
   const version = { epoch, generation, nonce }
   if (lease.remaining() < Math.min(MARGIN, settings.lease / 10)) {
@@ -132,10 +132,9 @@ async function attempt(
     throw new Setback('definite', new Error(say('late')))
   }
   // Somebody signed in or out, or the session was closed, while the store was at work.
-  const now = known.record
-  if ((now !== seen && !(now && hasSameAccess(now, seen))) || room.closed) {
-    await lease.clear(generation).catch(() => {})
-    return { record: now ?? record }
+  if (running.flight !== flight) {
+    await lease.clear(generation)
+    return { record }
   }
   log.asked = true
   log.done = false
