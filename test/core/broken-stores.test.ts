@@ -107,6 +107,19 @@ test.each(['cookie', 'token'] as const)(
   },
 )
 
+test('a pause that a clock years ahead has written down binds nobody', async () => {
+  const time = newClock()
+  const store = memoryStore({ clock: time.clock })
+  const notBefore = time.clock.now() + 10 * 365 * 86_400_000
+  await store.save({
+    version: VERSION,
+    tokens: { accessToken: 'a', refreshToken: 'r', expiresAt: 1 },
+    notBefore,
+  })
+  const session = open({ clock: time.clock, store, refresh: () => 'new' })
+  expect(await session.getAccessToken()).toBe('new')
+})
+
 test('a request with the token of a former user is not executed as the next one', async () => {
   const session = open({ tokens: 'alice', refresh: () => 'unused' })
   let sent = 0

@@ -183,6 +183,30 @@ describe('a reservation of somebody else is waited for', () => {
     })
   })
 
+  test('also where an earlier try was answered, and the page went before the last one was: its cookie may come', async () => {
+    const place = newPlace()
+    let calls = 0
+    const former = place.open(() => (++calls === 1 ? unavailable() : new Promise(() => {})), {
+      tokens: null,
+      retries: 1,
+    })
+    await former.signIn()
+    const left = failureOf(former.refresh())
+    await place.time.advance(1_000)
+    expect(calls).toBe(2)
+    former.close()
+    await left
+    await place.time.advance(0)
+    const session = place.open(() => void ++calls)
+    await place.time.advance(0)
+    const refreshed = session.refresh()
+    await place.time.advance(LEASE - 1_000)
+    expect(calls).toBe(2)
+    await place.time.advance(1_000)
+    await refreshed
+    expect(calls).toBe(3)
+  })
+
   test('in cookie mode also where the record is from before, when the tokens were in the script', async () => {
     const place = newPlace()
     await place.other.save({
@@ -295,6 +319,21 @@ describe('an own reservation', () => {
       await place.time.advance(0)
       expect(isSessionError(await refused, 'session_expired')).toBe(true)
     }
+  })
+
+  test('keeps nobody waiting who signs in by a cookie and is refused, over the record of a former user', async () => {
+    const place = newPlace()
+    await place.other.save({
+      version: { epoch: '000000000000001', generation: 1, nonce: 'other' },
+      tokens: { accessToken: 'theirs', refreshToken: 'r' },
+    })
+    const refuse = (): Response => Response.json({ error: 'invalid_grant' }, { status: 400 })
+    const session = place.open(refuse, { mode: 'token' })
+    await session.getAccessToken()
+    const refused = failureOf(session.signIn())
+    await place.time.advance(0)
+    expect(session.state.refreshing).toBe(false)
+    expect(await refused).toMatchObject({ code: 'session_expired' })
   })
 
   test('is taken back before the turn passes on, where a refresh has failed for now', async () => {

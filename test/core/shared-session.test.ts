@@ -310,6 +310,7 @@ function newPair(
   first: SessionOptions['refresh'],
   second: SessionOptions['refresh'],
   around: (store: SessionStore) => SessionStore = (store) => store,
+  tokens: SessionOptions['tokens'] = { accessToken: 'old', refreshToken: 'r', expiresAt: 1 },
 ): { time: TurnedClock; one: Session; two: Session; store: SessionStore } {
   const time = newClock()
   const storage = syncStorage()
@@ -318,7 +319,7 @@ function newPair(
     open({
       clock: time.clock,
       store: around(newStore()),
-      tokens: { accessToken: 'old', refreshToken: 'r', expiresAt: 1 },
+      tokens,
       retries: 0,
       refresh,
     })
@@ -337,6 +338,36 @@ test('whoever meets a Retry-After that another was given is told when to come ba
   }
 })
 
+test('whoever comes later waits, too, where the first refresh of all was told to wait', async () => {
+  const outage = () => new Response(null, { status: 503, headers: { 'retry-after': '60' } })
+  let calls = 0
+  const { one, two } = newPair(
+    outage,
+    () => `new-${++calls}`,
+    undefined,
+    () => undefined,
+  )
+  await failureOf(one.getAccessToken())
+  expect(await failureOf(two.getAccessToken())).toMatchObject({ code: 'refresh_failed' })
+  expect(calls).toBe(0)
+})
+
+test('a sign-in by a cookie that fails for now takes nobody else’s session, and everybody waits as it was told to', async () => {
+  const { one, two, store } = newPair(
+    () => new Response(null, { status: 503, headers: { 'retry-after': '60' } }),
+    () => 'unused',
+    undefined,
+    { accessToken: 'alices', refreshToken: 'r' },
+  )
+  await two.getAccessToken()
+  await one.getAccessToken()
+  expect(await failureOf(one.signIn())).toMatchObject({ code: 'refresh_failed' })
+  expect(await store.load()).toMatchObject({
+    tokens: { accessToken: 'alices' },
+    notBefore: expect.any(Number),
+  })
+})
+
 test('a context that is closed while its refresh is unanswered leaves no pause to the others', async () => {
   const { time, one, two } = newPair(
     () => new Promise(() => {}),
@@ -350,21 +381,43 @@ test('a context that is closed while its refresh is unanswered leaves no pause t
   expect(await two.getAccessToken()).toBe('new')
 })
 
-test('when a refresh has failed, its pause is known to all before the caller is told: he may be the last to live', async () => {
-  const slow = (store: SessionStore): SessionStore => ({
-    ...store,
-    async save(next) {
-      await macrotask()
-      return store.save(next)
+test.each([{}, { 'retry-after': '60' }])(
+  'when a refresh has failed, its pause is known to all before the caller is told: he may be the last to live (%j)',
+  async (headers) => {
+    const slow = (store: SessionStore): SessionStore => ({
+      ...store,
+      async save(next) {
+        await macrotask()
+        return store.save(next)
+      },
+    })
+    const outage = () => new Response(null, { status: 503, headers })
+    const { one, store } = newPair(outage, () => 'unused', slow)
+    await failureOf(one.getAccessToken())
+    expect((await store.load())?.notBefore).toBeGreaterThan(0)
+  },
+)
+
+test('where somebody has cleared the store, a refusal is not written into it', async () => {
+  const memory = memoryStore()
+  let cleared = false
+  const saved: Stored[] = []
+  const session = open({
+    tokens: { accessToken: 'old', refreshToken: 'r', expiresAt: 1 },
+    store: {
+      ...memory,
+      load: async () => (cleared ? undefined : memory.load()),
+      save(next) {
+        if (cleared) saved.push(next)
+        return memory.save(next)
+      },
     },
+    refresh: () => Response.json({ error: 'invalid_grant' }, { status: 400 }),
   })
-  const { one, store } = newPair(
-    () => new Response(null, { status: 502 }),
-    () => 'unused',
-    slow,
-  )
-  await failureOf(one.getAccessToken())
-  expect((await store.load())?.notBefore).toBeGreaterThan(0)
+  await reach(session, 'signed-in')
+  cleared = true
+  expect(await failureOf(session.getAccessToken())).toMatchObject({ code: 'session_expired' })
+  expect(saved).toEqual([])
 })
 
 test('a refresh token that another has renewed beside the same access token is the one that is sent', async () => {

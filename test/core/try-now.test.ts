@@ -118,6 +118,15 @@ describe('a refresh that somebody asks for', () => {
   })
 })
 
+test('a cooldown lasts no longer where the wall clock is set back meanwhile', async () => {
+  const g = given()
+  await failureOf(g.session.getAccessToken())
+  g.answer(() => 'new')
+  g.time.jump(-60_000)
+  await g.time.advance(1_000)
+  expect(await g.session.getAccessToken()).toBe('new')
+})
+
 test('a refresh that only met a cooldown asked nobody, and makes it no longer', async () => {
   const time = newClock()
   const store = memoryStore({ clock: time.clock })

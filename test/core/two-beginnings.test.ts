@@ -210,3 +210,19 @@ test('a refusal that comes before the first save has come is found by the next p
   expect(await refused).toMatchObject({ code: 'session_expired' })
   expect(await own.load()).toMatchObject({ ended: 'rejected' })
 })
+
+test('who knows of nobody comes before one who has tokens, and takes his', async () => {
+  for (let round = 0; round < 8; round++) {
+    const { own, slow, saving, proceed } = openPlace()
+    const { sent, refresh } = rotation()
+    const unknowing = open({ refresh, store: slow })
+    const asked = unknowing.getAccessToken()
+    await saving
+    const knowing = open({ refresh, tokens, store: own })
+    expect(await knowing.getAccessToken()).toBe('old')
+    proceed()
+    expect(await asked).toBe('old')
+    expect((await own.load())?.tokens).toMatchObject(tokens)
+    expect(sent).toEqual([])
+  }
+})

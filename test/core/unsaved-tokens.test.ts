@@ -91,6 +91,34 @@ test('new tokens that the store refuses are tried again after one second, two an
   }
 })
 
+test('new tokens that the store refuses are in it before they are spent: the next page finds the newest', async () => {
+  const time = newClock()
+  const memory = memoryStore({ clock: time.clock })
+  let full = false
+  let calls = 0
+  let found: Stored | undefined
+  const session = open({
+    clock: time.clock,
+    tokens: 'first',
+    store: {
+      ...memory,
+      save: (next) => (full ? Promise.reject(new Error('no space left')) : memory.save(next)),
+    },
+    async refresh() {
+      if (calls++) found = await memory.load()
+      return { accessToken: `access-${calls}`, refreshToken: `refresh-${calls}` }
+    },
+  })
+  await session.getAccessToken()
+  full = true
+  const refreshed = session.refresh()
+  await time.advance(1_000)
+  await refreshed
+  full = false
+  await session.refresh()
+  expect(found?.tokens).toMatchObject({ accessToken: 'access-1', refreshToken: 'refresh-1' })
+})
+
 test('what another has saved meanwhile is taken when new tokens that were refused are saved late', async () => {
   const g = await unsaved()
   g.refuse(false)

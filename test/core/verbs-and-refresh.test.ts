@@ -1,5 +1,12 @@
 import { setImmediate as macrotask } from 'node:timers/promises'
-import { memoryStore, type Session, SessionError, type SessionStore, type Stored } from 'refresh-once'
+import {
+  memoryStore,
+  type Session,
+  SessionError,
+  type SessionOptions,
+  type SessionStore,
+  type Stored,
+} from 'refresh-once'
 import { withSession } from 'refresh-once/fetch'
 import { describe, expect, test } from 'vitest'
 import { deferred, failureOf, newClock, open, startServer, watch } from '../setup.ts'
@@ -230,6 +237,59 @@ describe('a refresh of the former user that is not answered', () => {
     await failed
     expect(calls).toBe(2)
     expect(seen.of('request-ignored')).toMatchObject([{ reason: 'refresh' }])
+  })
+})
+
+describe('`revoke` gets the tokens that come after a sign-out, which nobody will use', () => {
+  const LATE = { accessToken: 'late', refreshToken: 'late-r' }
+  const given = (revoke: SessionOptions['revoke']) => {
+    const answer = deferred<typeof LATE>()
+    const memory = memoryStore()
+    const newStore = () => ({ ...memory, watch: () => () => {} })
+    const session = open({ tokens: OLD, store: newStore(), revoke, refresh: () => answer.promise })
+    return { session, answer, elsewhere: open({ store: newStore(), refresh: () => 'unused' }) }
+  }
+
+  test.each(['here', 'elsewhere'])('%s', async (where) => {
+    const revoked: unknown[] = []
+    const { session, answer, elsewhere } = given(({ tokens }) => void revoked.push(tokens))
+    const failed = failureOf(session.getAccessToken())
+    await macrotask()
+    await (where === 'here' ? session : elsewhere).signOut()
+    answer.resolve(LATE)
+    expect(await failed).toMatchObject({ code: 'session_changed' })
+    await macrotask()
+    expect(revoked).toMatchObject([LATE])
+  })
+
+  test('and not those that are used', async () => {
+    const revoked: unknown[] = []
+    const { session, answer } = given(({ tokens }) => void revoked.push(tokens))
+    answer.resolve(LATE)
+    expect(await session.getAccessToken()).toBe('late')
+    await session.signOut()
+    await macrotask()
+    expect(revoked).toEqual([])
+  })
+
+  test.each([
+    ['rejects', () => Promise.reject(new Error('offline'))],
+    [
+      'throws',
+      () => {
+        throw new Error('offline')
+      },
+    ],
+  ])('a `revoke` that %s harms nobody', async (_, revoke) => {
+    const { session, answer } = given(revoke)
+    const failed = failureOf(session.getAccessToken())
+    await macrotask()
+    await session.signOut()
+    answer.resolve(LATE)
+    await failed
+    await macrotask()
+    await session.signIn('next')
+    expect(await session.getAccessToken()).toBe('next')
   })
 })
 
