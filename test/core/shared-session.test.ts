@@ -149,6 +149,33 @@ test('a refusal ends nothing where the store has newer tokens, although it takes
   expect(session.state).toMatchObject({ status: 'signed-in', generation: 9, refreshing: false })
 })
 
+test.each([
+  ['cannot be read', () => Promise.reject(new Error('locked'))],
+  ['was cleared', () => Promise.resolve(undefined)],
+])('a refusal ends the session, although the store %s by then', async (_, load) => {
+  const memory = memoryStore()
+  let asked = false
+  const session = open({
+    tokens: { accessToken: 'old', refreshToken: 'r', expiresAt: 1 },
+    retries: 0,
+    store: { ...memory, load: () => (asked ? load() : memory.load()) },
+    refresh: () => {
+      asked = true
+      return Response.json({ error: 'invalid_grant' }, { status: 400 })
+    },
+  })
+  expect(await failureOf(session.getAccessToken())).toMatchObject({ code: 'session_expired' })
+  expect(session.state.status).toBe('signed-out')
+})
+
+test('a refusal where the tokens could not be had is found by whoever comes next', async () => {
+  const store = memoryStore()
+  await store.save({ version: { epoch: '000000000000001', generation: 3, nonce: 'other' } })
+  const session = open({ store, refresh: () => Response.json({ error: 'invalid_grant' }, { status: 400 }) })
+  expect(await failureOf(session.getAccessToken())).toMatchObject({ code: 'session_expired' })
+  expect(await store.load()).toMatchObject({ ended: 'rejected' })
+})
+
 test('of two who sign in at the same time the one is signed in whose sign-in is the later one, in every context', async () => {
   const place = newPlace()
   const other = place()
