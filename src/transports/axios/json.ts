@@ -10,10 +10,9 @@ export async function jsonOf(
 ): Promise<unknown> {
   const { data } = answer
   if (typeof data === 'string') return JSON.parse(data)
-  const { size, byteLength = size, arrayBuffer } = Object(data)
-  const bytes = byteLength >= 0 && (size === undefined || typeof arrayBuffer === 'function')
-  const stream = isOneShot(data)
-  if (!bytes && !stream) return data
+  const { size, byteLength = size, slice } = Object(data)
+  const bytes = byteLength >= 0 && typeof slice === 'function'
+  if (!bytes && !isOneShot(data)) return data
   if (!isShortJson(headers) || byteLength > LONGEST) return undefined
   if (bytes) return new Response(data).json()
   if (data.tee) {
@@ -22,24 +21,25 @@ export async function jsonOf(
     return readCopy(read)
   }
   const source = data[Symbol.asyncIterator]()
-  const chunks: Uint8Array[] = []
-  let failure: { error: unknown } | undefined
-  answer.data = data.constructor.from(
-    (async function* () {
-      yield* chunks
-      if (failure) throw failure.error
-      yield* source
-    })(),
-    { objectMode: false },
-  )
-  return readJson(async () => {
-    try {
-      const step = await source.next()
-      if (!step.done) chunks.push(step.value)
-      return step
-    } catch (error) {
-      failure = { error }
-      throw error
-    }
+  const steps: Promise<IteratorResult<Uint8Array>>[] = []
+  answer.data = data.constructor
+    .from(
+      (async function* () {
+        // Also those that are still to come, where nobody has waited for the end of the reading.
+        for (const step of steps) {
+          const { done, value } = await step
+          if (done) return
+          yield value
+        }
+        yield* source
+      })(),
+      { objectMode: false },
+    )
+    // What was not begun to be read cannot be returned from.
+    .on('close', () => data.destroy())
+  return readJson(() => {
+    const step = source.next()
+    steps.push(step)
+    return step
   })
 }
