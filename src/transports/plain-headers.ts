@@ -6,9 +6,7 @@ export type Plain = [name: string, value: string][] | Record<string, string>
 /** A copy: their owner may change them while the request is held. */
 export function plainOf(headers: RequestInit['headers']): Plain | undefined {
   if (Array.isArray(headers)) return headers.map((pair) => [...pair] as [string, string])
-  return headers && typeof headers.get !== 'function' && !(Symbol.iterator in headers)
-    ? { ...(headers as Record<string, string>) }
-    : undefined
+  return headers && !(Symbol.iterator in headers) ? { ...(headers as Record<string, string>) } : undefined
 }
 
 /** Those headers with others in their place. */

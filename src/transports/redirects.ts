@@ -11,12 +11,11 @@ interface Workerd {
  * Whether fetch would carry these credentials to another origin after a redirect: only of Authorization it
  * knows that it is nobody else's. Workers with a compatibility date before September 2025 do not even know that.
  */
-export function travels({ headers = {} }: Credentials): boolean {
+export function travels({ headers }: Credentials): boolean {
   const flags = (globalThis as Workerd).Cloudflare?.compatibilityFlags
   const all = flags?.strip_authorization_on_cross_origin_redirect === false
   for (const name in headers) {
-    if (headers[name] !== undefined && (all || (name !== 'Authorization' && !/^authorization$/i.test(name))))
-      return true
+    if (headers?.[name] !== undefined && (all || !/^authorization$/i.test(name))) return true
   }
   return false
 }
@@ -59,7 +58,7 @@ export function follow(
   )
   const sent = { ...init, ...(getsIt && { method: 'GET', body: null }), headers }
   return send(next.href, sent).then((answer) => {
-    Object.defineProperty(answer, 'redirected', { value: true, configurable: true })
+    Object.defineProperty(answer, 'redirected', { value: true })
     return follow(send, answer, next.href, sent, set, hops + 1)
   })
 }

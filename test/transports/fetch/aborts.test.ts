@@ -118,6 +118,23 @@ describe.each(Object.entries(ways))("the caller's signal, %s", (_, way) => {
   })
 })
 
+test.each(['none', 'safe'] as const)(
+  'a signal that two requests share still aborts the one when the other has been answered (recall: %s)',
+  async (recall) => {
+    const { server, api, at } = await stage({ session: { recall } })
+    const late = server.hold('/api/late')
+    const controller = new AbortController()
+    const { signal } = controller
+    const error = failureOf(api(at('/api/late'), { signal }))
+    await late.untilArrived()
+    expect((await api(at('/api/status/204'), { signal })).status).toBe(204)
+    controller.abort(REASON)
+    expect(await error).toBe(REASON)
+    expect(await landed(server, '/api/late')).toMatchObject([{ aborted: true }])
+    late.release()
+  },
+)
+
 test('a signal still aborts the body when the garbage has been collected in between', async () => {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc')

@@ -128,7 +128,11 @@ describe('the body of a 401 that nobody gets', () => {
         },
       },
     })
-    refuse(given, 1)
+    given.server.fault('custom', {
+      on: '/api/items',
+      respond: (_, response) =>
+        void response.writeHead(401, { 'content-type': 'application/json' }).end(LONG),
+    })
     expect((await given.api(given.at('/api/items'))).status).toBe(200)
     expect(given.server.count.refreshes).toBe(1)
   })

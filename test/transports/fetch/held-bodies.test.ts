@@ -26,6 +26,21 @@ test('a body that waits is sent as fetch would have sent it at the call', async 
   expect(parts).toContain('first')
 })
 
+test.each([
+  ['the FormData of React Native', { append() {}, getParts: () => [] }],
+  ['a Map, which the app’s own fetch writes down', new Map([['item', 'first']])],
+])('what waits and cannot be copied is sent as it is: %s', async (_, body) => {
+  const sent: unknown[] = []
+  const own: typeof fetch = async (_, init) => {
+    sent.push(init?.body)
+    return new Response()
+  }
+  const { api, at } = await stage({ expired: true, fetch: { fetch: own } })
+  expect((await api(at('/api/echo'), { method: 'POST', body: body as never })).status).toBe(200)
+  expect(sent).toEqual([body])
+  expect(sent[0]).toBe(body)
+})
+
 test('an aborted request that waits cancels its body, with the reason', async () => {
   const { server, api, at } = await stage({ expired: true })
   const refresh = server.hold('/token')
@@ -96,7 +111,10 @@ test('a request without CORS is bare', async () => {
   )
 })
 
-test('json() waits for nothing that streams', async () => {
+test.each([
+  ['that streams', { 'content-type': 'text/event-stream' }],
+  ['that is long', { 'content-type': 'application/json', 'content-length': 2 ** 16 + 1 }],
+])('json() waits for nothing %s', async (_, headers) => {
   const seen: unknown[] = []
   const { server, api, at } = await stage({
     session: {
@@ -108,8 +126,7 @@ test('json() waits for nothing that streams', async () => {
   })
   server.fault('custom', {
     on: '/api/items',
-    respond: (_, response) =>
-      void response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n'),
+    respond: (_, response) => void response.writeHead(200, headers).write('data: 1\n\n'),
   })
   const answer = await api(at('/api/items'))
   expect(seen).toEqual([undefined])

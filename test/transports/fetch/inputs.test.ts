@@ -465,14 +465,19 @@ test('a call that is none of the session’s is handed on with the very argument
   expect(handed[0]?.[1]).toBe(init)
 })
 
-test.each(['Authorization', 'authorization', 'AUTHORIZATION'])(
-  'redirects are followed where the credentials are in `%s`: of that header fetch knows whose it is',
-  async (name) => {
+test.each([
+  ['Authorization', '', {}],
+  ['authorization', '', {}],
+  ['AUTHORIZATION', '', {}],
+  ['Authorization', ', and another header is taken away', { 'X-Api-Key': undefined }],
+])(
+  'redirects are followed where the credentials are in `%s`, of which fetch knows whose it is%s',
+  async (name, _, others) => {
     const handed: (string | undefined)[] = []
     const session = open({
       tokens: 'secret',
       refresh: () => 'unused',
-      applyToken: ({ accessToken }) => ({ headers: { [name]: accessToken } }),
+      applyToken: ({ accessToken }) => ({ headers: { [name]: accessToken, ...others } }),
     })
     vi.stubGlobal('fetch', async (_: unknown, init?: RequestInit) => {
       handed.push(init?.redirect)

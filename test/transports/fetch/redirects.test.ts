@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import nodeFetch from 'node-fetch'
+import type { Credentials, TokenSet } from 'refresh-once'
 import { withSession } from 'refresh-once/fetch'
 import { fetch as undiciFetch } from 'undici'
 import { describe, expect, test } from 'vitest'
@@ -55,7 +56,7 @@ describe.each(CLIENTS)('%s', (_, own) => {
   const guarded = (...origins: string[]) =>
     withSession(open({ tokens: TOKEN, refresh: () => 'unused' }), { origins, fetch: own })
 
-  const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'delete', 'post']
+  const METHODS = [undefined, 'GET', 'HEAD', 'POST', 'PUT', 'delete', 'post']
 
   describe.each([301, 302, 303, 307, 308])('%i', (status) => {
     test.each(METHODS)(
@@ -64,7 +65,7 @@ describe.each(CLIENTS)('%s', (_, own) => {
         const there = await leading(() => {})
         for (const place of ['/end?a=1', `${there.url}/end`]) {
           const home = await leading((_, response) => response.writeHead(status, { location: place }).end())
-          const body = /GET|HEAD/.test(method) ? {} : { body: 'some' }
+          const call = { ...(method && { method }), ...(/^(p|d)/i.test(String(method)) && { body: 'some' }) }
           const headers = {
             'Content-Type': 'a/b',
             'Content-Encoding': 'none',
@@ -73,12 +74,11 @@ describe.each(CLIENTS)('%s', (_, own) => {
             'X-Own': '1',
           }
           const bare = await fetch(`${home.url}/start`, {
-            method,
-            ...body,
+            ...call,
             headers: { ...headers, Authorization: `Bearer ${TOKEN}` },
           })
           const [expected, ends] = [home.seen.splice(0), there.seen.splice(0)]
-          const answer = await guarded(home.url)(`${home.url}/start`, { method, ...body, headers })
+          const answer = await guarded(home.url)(`${home.url}/start`, { ...call, headers })
           const told = (seen: Seen) => ({ ...seen, method: seen.method?.toUpperCase() })
           expect(home.seen.map(told)).toEqual(expected.map(told))
           expect(there.seen.map(told)).toEqual(ends.map(told))
@@ -102,6 +102,24 @@ describe.each(CLIENTS)('%s', (_, own) => {
       times(2, () => ['1', '1']),
     )
     expect(home.seen.map(({ authorized }) => authorized)).toEqual([true, true])
+  })
+
+  test('credentials in headers of their own go along within the origin, and not to another one', async () => {
+    const there = await leading(() => {})
+    const applyToken = ({ accessToken }: TokenSet): Credentials => ({
+      headers: { 'X-Access-Token': accessToken, DPoP: `proof-${accessToken}` },
+    })
+    const session = open({ tokens: TOKEN, refresh: () => 'unused', applyToken })
+    for (const place of ['/end', `${there.url}/end`]) {
+      const home = await leading((_, response) => response.writeHead(302, { location: place }).end())
+      const api = withSession(session, { origins: home.url, fetch: own })
+      for (const headers of [{ 'X-Own': '1' }, new Headers({ 'X-Own': '1' })])
+        expect((await api(`${home.url}/start`, { headers })).status).toBe(200)
+      const sent = [...home.seen, ...there.seen.splice(0)]
+      expect(sent.map(({ authorized }) => authorized).sort()).toEqual(
+        place === '/end' ? [true, true, true, true] : [false, false, true, true],
+      )
+    }
   })
 
   test('an answer that leads nowhere is the caller’s', async () => {

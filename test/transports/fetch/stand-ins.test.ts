@@ -239,3 +239,26 @@ describe('a fetch that takes a Request alone, as documented', () => {
     },
   )
 })
+
+test('an answer whose body is a text, as mocks have it, is the caller’s, also where he has a signal', async () => {
+  const answer = { status: 200, headers: new Headers(), body: 'a text' } as unknown as Response
+  const { api, at } = await stage({ fetch: { fetch: async () => answer }, session: { recall: 'safe' } })
+  const { signal } = new AbortController()
+  expect(await api(at('/api/items'), { signal })).toBe(answer)
+})
+
+test('a runtime that does not tell when garbage is collected, as React Native, sends and aborts all the same', async () => {
+  vi.stubGlobal('FinalizationRegistry', undefined)
+  vi.resetModules()
+  const { withSession } = await import('refresh-once/fetch')
+  vi.unstubAllGlobals()
+  const { server, session, at } = await stage({ session: { recall: 'safe' } })
+  const api = withSession(session, { origins: server.url })
+  const rest = server.hold('/api/stream')
+  const controller = new AbortController()
+  const answer = await api(at('/api/stream'), { signal: controller.signal })
+  const text = failureOf(answer.text())
+  controller.abort()
+  expect((await text).name).toBe('AbortError')
+  rest.release()
+})
