@@ -681,3 +681,61 @@ test('a sign-in that is not saved yet ends no turn: nobody else sends the refres
   answer.resolve('late')
   expect(sent).toEqual(['first'])
 })
+
+test('a refusal elsewhere is heard as the end of the session; a sign-out after it is not another one', async () => {
+  const place = newPlace()
+  const here = open({
+    refresh: () => 'unused',
+    tokens: { accessToken: 'old', refreshToken: 'r' },
+    store: place(),
+  })
+  await reach(here, 'signed-in')
+  const there = open({
+    refresh: () => Response.json({ error: 'invalid_grant' }, { status: 400 }),
+    store: place(),
+  })
+  await reach(there, 'signed-in')
+  const seen = watch(here)
+  await failureOf(there.refresh())
+  await seen.until('signed-out')
+  expect(here.state.status).toBe('signed-out')
+  await there.signOut()
+  await there.signIn('next')
+  await seen.until('signed-in')
+  expect(seen.events.map((event) => ('reason' in event ? event.reason : event.type))).toEqual([
+    'rejected',
+    'restored',
+    'signed-in',
+  ])
+})
+
+test('nobody hears of a sign-in elsewhere that is not granted yet', async () => {
+  const place = newPlace()
+  const answer = deferred<string>()
+  const here = open({ refresh: () => answer.promise, tokens: null, store: place() })
+  const there = open({ refresh: () => 'unused', tokens: null, store: place() })
+  await reach(there, 'signed-out')
+  const seen = watch(there)
+  const asked = watch(here).until('refresh-started')
+  const done = here.signIn()
+  await asked
+  for (let turn = 0; turn < 20; turn++) await macrotask()
+  expect(seen.of('signed-in')).toEqual([])
+  expect(there.state.signIn).toBeUndefined()
+  answer.resolve('granted')
+  await done
+  await reach(there, 'signed-in')
+  expect(await there.getAccessToken()).toBe('granted')
+})
+
+test('who was refused before anybody had signed in is signed in by what another context is granted', async () => {
+  const place = newPlace()
+  const refused = open({ refresh: () => new Response(null, { status: 401 }), store: place() })
+  const granted = open({ refresh: () => 'granted', store: place() })
+  await Promise.all([reach(refused, 'unknown'), reach(granted, 'unknown')])
+  await failureOf(refused.getAccessToken())
+  expect(refused.state.status).toBe('signed-out')
+  await granted.getAccessToken()
+  await reach(refused, 'signed-in')
+  expect(await refused.getAccessToken()).toBe('granted')
+})

@@ -52,6 +52,38 @@ describe('what is found at a start is not what happens then', () => {
     expect(types()).toEqual(['restored'])
   })
 
+  test('a first visit that begins with tokens is a sign-in; the next page finds it', async () => {
+    const { start } = browser()
+    const tokens = { accessToken: 'mine', refreshToken: 'good' }
+    expect((await start({ tokens })).types()).toEqual(['signed-in'])
+    expect((await start({ tokens })).types()).toEqual(['restored'])
+  })
+
+  test.each([
+    ['null', null],
+    ['a function that says null', () => null],
+  ])(
+    '%s is nobody, also where a refusal is stored, and tokens of that sign-in come late',
+    async (_, tokens) => {
+      const own = memoryStore()
+      const version = { epoch: '0000000000000010.5', generation: 1, nonce: '0.5' }
+      await own.save({ version, ended: 'rejected' })
+      let hear = (_: Parameters<typeof own.save>[0]): void => {}
+      const store: typeof own = {
+        ...own,
+        watch(listener) {
+          hear = listener
+          return () => {}
+        },
+      }
+      const session = open({ refresh: () => 'unused', tokens, store })
+      await watch(session).until('restored')
+      hear({ version: { ...version, generation: 2 }, tokens: { accessToken: 'late' } })
+      expect(session.state.status).toBe('signed-out')
+      expect(await token(session)).toBe('session_expired')
+    },
+  )
+
   test('the news of a store that come before it was read are found, too', async () => {
     const own = memoryStore()
     const version = { epoch: '0000000000000010.5', generation: 1, nonce: '0.5' }
@@ -309,6 +341,7 @@ describe('while a verb is saved that came before the store was read', () => {
   test.each([
     ['after a verb that came before the store was read', undefined],
     ['while that is saved which it has begun with', 'begun'],
+    ['once the store was read', null],
   ])('only that: whoever signs in %s hears of a later sign-in elsewhere at once', async (_, tokens) => {
     const own = memoryStore()
     const saved = deferred<void>()
@@ -329,8 +362,8 @@ describe('while a verb is saved that came before the store was read', () => {
         },
       },
     })
-    if (tokens) await watch(session).until('signed-in')
-    else await session.signIn('first')
+    if (tokens === undefined) await session.signIn('first')
+    else await watch(session).until(tokens ? 'signed-in' : 'restored')
     const done = session.signIn('mine')
     hear({ ...former, tokens: { accessToken: 'elsewhere' } })
     expect(await token(session)).toBe('elsewhere')

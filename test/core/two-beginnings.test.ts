@@ -120,8 +120,8 @@ test('with the same refresh token they are one sign-in, whatever access token is
 
 test('with refresh tokens alone of two users they are two sign-ins: what was asked for one is not served by the other', async () => {
   for (const [first, late] of [
-    ['alice', 'bob'],
-    ['bob', 'alice'],
+    ['user-12', 'user-21'],
+    ['user-21', 'user-12'],
   ] as const) {
     const { own, slow, saving, proceed } = openPlace()
     const refresh = ({ tokens }: { tokens?: TokenSet | undefined }) => ({
@@ -140,8 +140,8 @@ test('with refresh tokens alone of two users they are two sign-ins: what was ask
 
 test('with other tokens they are two sign-ins, of which one lasts: nobody is served in the name of the other', async () => {
   for (const [first, late] of [
-    ['alice', 'bob'],
-    ['bob', 'alice'],
+    ['user-12', 'user-21'],
+    ['user-21', 'user-12'],
   ] as const) {
     const { own, slow, saving, proceed } = openPlace()
     const one = open({ refresh: () => `${first}-anew`, tokens: first, store: own })
@@ -225,4 +225,17 @@ test('who knows of nobody comes before one who has tokens, and takes his', async
     expect((await own.load())?.tokens).toMatchObject(tokens)
     expect(sent).toEqual([])
   }
+})
+
+test('who begins where somebody has signed in meanwhile takes that from its own save, too', async () => {
+  const { own, slow, saving, proceed } = openPlace()
+  const session = open({ refresh: () => 'unused', tokens, store: { ...slow, watch: () => () => {} } })
+  const other = open({ refresh: () => 'unused', tokens: null, store: own })
+  const seen = watch(session)
+  await saving
+  await other.signIn('theirs')
+  const adopted = seen.until('signed-in', 2)
+  proceed()
+  await adopted
+  expect(await session.getAccessToken()).toBe('theirs')
 })

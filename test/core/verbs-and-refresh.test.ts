@@ -300,6 +300,89 @@ test('`signOut({ server })` is given the tokens that end, to revoke them', async
   expect(ended).toMatchObject([{ accessToken: 'a', refreshToken: 'r' }])
 })
 
+test('`signOut({ server })` before the store was read is given the tokens that are in it, and none where it cannot be read', async () => {
+  for (const fails of [false, true]) {
+    const memory = memoryStore()
+    const first = open({ store: { ...memory }, tokens: 'stored', refresh: () => 'unused' })
+    await first.getAccessToken()
+    const load = async (): Promise<Stored | undefined> => {
+      await macrotask()
+      if (fails) throw new Error('locked')
+      return memory.load()
+    }
+    const saved = deferred<void>()
+    const session = open({
+      store: {
+        ...memory,
+        load,
+        async save(next) {
+          const stored = await memory.save(next)
+          saved.resolve()
+          return stored
+        },
+      },
+      refresh: () => 'unused',
+    })
+    const ended: unknown[] = []
+    await session.signOut({ server: ({ tokens }) => void ended.push(tokens?.accessToken) })
+    await saved.promise
+    expect(ended).toEqual([fails ? undefined : 'stored'])
+    expect(session.state.status).toBe('signed-out')
+  }
+})
+
+test.each([
+  ['those of another context, of which it was not told', 2, 'theirs'],
+  ['its own, which the store has not taken', 0, 'mine'],
+])('`signOut({ server })` is given the newest tokens: %s', async (_, generation, newest) => {
+  const memory = memoryStore()
+  let stored: Stored | undefined
+  const store = { ...memory, watch: () => () => {}, load: async () => stored ?? memory.load() }
+  const session = open({ store, tokens: 'mine', refresh: () => 'unused' })
+  await session.getAccessToken()
+  const record = await memory.load()
+  if (!record) throw new Error('nothing was saved')
+  stored = { version: { ...record.version, generation }, tokens: { accessToken: 'theirs' } }
+  const ended: unknown[] = []
+  await session.signOut({ server: ({ tokens }) => void ended.push(tokens?.accessToken) })
+  expect(ended).toEqual([newest])
+})
+
+test('an update goes on where somebody has cleared the store', async () => {
+  const memory = memoryStore()
+  let cleared = false
+  const store: SessionStore = { ...memory, load: async () => (cleared ? undefined : memory.load()) }
+  const session = open({ store, tokens: 'mine', refresh: () => 'unused' })
+  await session.getAccessToken()
+  cleared = true
+  await session.update('better')
+  expect(await session.getAccessToken()).toBe('better')
+})
+
+test('an update that a sign-out has outrun says so', async () => {
+  const memory = memoryStore()
+  const [saving, saved] = [deferred<void>(), deferred<void>()]
+  const store: SessionStore = {
+    ...memory,
+    async save(next) {
+      const stored = await memory.save(next)
+      if (next.tokens?.accessToken === 'better') {
+        saving.resolve()
+        await saved.promise
+      }
+      return stored
+    },
+  }
+  const session = open({ store, tokens: 'mine', refresh: () => 'unused' })
+  await session.getAccessToken()
+  const updated = failureOf(session.update('better'))
+  await saving.promise
+  await session.signOut()
+  saved.resolve()
+  expect(await updated).toMatchObject({ code: 'session_expired' })
+  expect(session.state.status).toBe('signed-out')
+})
+
 test('an update right after the opening waits for the store', async () => {
   const store = memoryStore()
   const first = open({ store, tokens: 'stored', refresh: () => 'unused' })
@@ -323,6 +406,13 @@ test('tokens of the options are used, and not written, where the store cannot be
   const session = open({ store, tokens: 'mine', refresh: () => 'unused' })
   expect(await session.getAccessToken()).toBe('mine')
   expect(saved).toEqual([])
+})
+
+test.each(['signIn', 'update'] as const)('what is no time in a set for `%s` is told, too', async (verb) => {
+  const session = open({ tokens: 'mine', refresh: () => 'unused' })
+  const seen = watch(session)
+  await session[verb]({ accessToken: 'a', expires_at: 'soon' })
+  expect(seen.of('degraded').map(({ reason }) => reason)).toEqual(['expires_at is no time'])
 })
 
 test('what of a token set is no time is told, once', async () => {

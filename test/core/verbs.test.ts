@@ -473,6 +473,7 @@ describe('close', () => {
       () => g.session.getAccessToken(),
       () => g.session.refresh(),
       () => g.session.signIn('x'),
+      () => g.session.signIn(),
       () => g.session.update('x'),
       () => g.session.signOut(),
     ]
