@@ -206,7 +206,7 @@ export class Known {
    * What was found is not what happened: an app that is told of a sign-out shows the login, and where that is another
    * page, it starts, and finds the same again.
    */
-  #newsOf({ version, tokens, ended }: Stored, type: Arrival): SessionNews {
+  #newsOf({ version, ended }: Stored, type: Arrival): SessionNews {
     const before = this.#record
     const found = { type: 'restored' } as const
     if (type === 'signed-in') return ended ? { type: 'signed-out', reason: ended } : { type }
@@ -216,7 +216,7 @@ export class Known {
       const was = ended === 'rejected' ? before?.tokens || this.#met : !before?.ended
       return was ? { type: 'signed-out', reason: ended } : found
     }
-    return { type: tokens && before && before.version.epoch !== version.epoch ? 'signed-in' : type }
+    return { type: before && before.version.epoch !== version.epoch ? 'signed-in' : type }
   }
 
   #isNews({ version, tokens, ended }: Stored): boolean {

@@ -8,8 +8,8 @@ import type { TokenSet } from './tokens.ts'
  * Whether it is to be seen if that end still stands: what a server has refused to an earlier page, it may grant to this
  * one, which may have a cookie of a login that led elsewhere, or another token in its options. One refresh finds out.
  */
-export function isOpen({ known, settings }: Parts, { ended }: Stored): boolean {
-  return known.reading && ended === 'rejected' && settings.tokens !== null
+export function isOpen({ known }: Parts, { ended }: Stored): boolean {
+  return known.reading && ended === 'rejected'
 }
 
 /** Reads what an earlier page, process or session object has left; where that is nothing, begins with the options. */
@@ -20,9 +20,8 @@ export async function restore(parts: Parts): Promise<void> {
   let stored: Stored | undefined
   try {
     stored = await store.load()
-    // Somebody may have signed in meanwhile: then it is news.
-    const type = known.reading ? 'restored' : 'refresh-adopted'
-    if (stored && !isOpen(parts, stored)) known.become(stored, type)
+    // Somebody may have signed in meanwhile: then it is news, and else it is what was found.
+    if (stored && !isOpen(parts, stored)) known.become(stored, 'refresh-adopted')
   } catch {
     read = false
     events.emit({ type: 'degraded', reason: say('load') })
