@@ -9,8 +9,8 @@ type Config = InternalAxiosRequestConfig
 export type Members = Record<string, unknown>
 
 /**
- * Puts members of ours into a caller's config while it is on the wire, and returns what was in their places: to copy it would cost more than all else that is
- * done for a request.
+ * Puts members of ours into a caller's config while it is on the wire, and returns what was in their places: to copy it
+ * would cost more than all else that is done for a request.
  */
 export function swap(config: Members, ours: Members): Members {
   for (const key in ours) {
