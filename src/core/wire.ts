@@ -32,11 +32,17 @@ export class Wire {
     return new Promise((settle) => {
       const send = { request, sent, settle, place: this.#sends.length }
       this.#sends.push(send)
-      tell(sent, (answer) => {
-        this.#drop(send)
-        settle(answer)
-      })
+      // Without a promise in between: each costs a request a turn.
+      sent.then(
+        (outcome) => this.#land(send, outcome, false),
+        (outcome) => this.#land(send, outcome, true),
+      )
     })
+  }
+
+  #land(send: Send, outcome: unknown, failed: boolean): void {
+    this.#drop(send)
+    send.settle({ outcome, failed })
   }
 
   /** Sends it, whatever else of it is on its way. */
@@ -114,13 +120,8 @@ export class Wire {
 }
 
 function answerOf(sent: Promise<unknown>): Promise<Answered> {
-  return new Promise((settle) => tell(sent, settle))
-}
-
-/** Without a promise in between: each costs a request a turn. */
-function tell(sent: Promise<unknown>, settle: (answer: Answered) => void): void {
-  sent.then(
-    (outcome) => settle({ outcome, failed: false }),
-    (outcome) => settle({ outcome, failed: true }),
+  return sent.then(
+    (outcome) => ({ outcome, failed: false }),
+    (outcome) => ({ outcome, failed: true }),
   )
 }

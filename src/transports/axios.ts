@@ -169,6 +169,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
   readonly #since: number
   /** What the caller's config held where something of ours stands while it is on the wire. */
   #callers: Members | undefined
+  #headers: Config['headers'] | undefined
   #set: Credentials['headers']
   #release: (() => void) | undefined
   #sent = false
@@ -272,7 +273,9 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     const { body } = this.#options || {}
     const url = this.#url
     this.#set = set
-    const ours: Partial<Config> = { headers: withHeaders(config.headers, set) }
+    this.#headers = config.headers
+    config.headers = withHeaders(config.headers, set)
+    const ours: Partial<Config> = {}
     if (config.url && config.url !== url) ours.url = url
     if (query) ours.url = withQuery(url, query)
     if (body) {
@@ -293,6 +296,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     const config = this.#config
     const left = config.timeout
     this.#release?.()
+    if (this.#headers) config.headers = this.#headers
     const callers = this.#callers ?? {}
     this.#callers = undefined
     giveBack(config, callers, outcome, this.#set)

@@ -246,22 +246,26 @@ class FetchRequest extends SessionRequest<Response> {
     }
     if (!this.recallable) return sent()
     const recall = newController()
+    const { signal } = recall
     this.recall = () => recall.abort()
-    init.signal = recall.signal
+    init.signal = signal
     const stay = abortTogether(this.signal, recall)
-    // What throws at once rejects like any other.
-    const answer = (async () => sent())()
     const landed = (response: Response) => {
-      stayFor(response.body, stay)
-      if (!recall.signal.aborted) return response
+      if (stay) stayFor(response.body, stay)
+      if (!signal.aborted) return response
       // The recall came between the headers and us: nobody could read the body.
       this.discard(response)
-      throw reasonOf(recall.signal)
+      throw reasonOf(signal)
     }
-    return answer.then(landed, (error) => {
+    const failed = (error: unknown): never => {
       stay?.()
       throw error
-    })
+    }
+    try {
+      return Promise.resolve(sent()).then(landed, failed)
+    } catch (error) {
+      return failed(error)
+    }
   }
 
   /** A Request is sent itself, and not what can be seen of it: that is less. */

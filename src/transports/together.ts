@@ -12,8 +12,7 @@ const unread = globalThis.FinalizationRegistry && new FinalizationRegistry<() =>
  * The caller's abort also ends the reading of a body, and nobody can tell when that is over without reading it himself:
  * it is listened to as long as there is the body.
  */
-export function stayFor(body: unknown, undo: (() => void) | undefined): void {
-  if (!undo) return
+export function stayFor(body: unknown, undo: () => void): void {
   if (body && typeof body === 'object') unread?.register(body, undo)
   else undo()
 }

@@ -37,11 +37,10 @@ export function giveBack(
   for (const sent of [config, Object(outcome).config, answerOf(outcome).config]) {
     if (!sent || sent === last) continue
     last = sent
-    const headers = sent !== config && withoutHeaders(sent.headers, set, config.headers)
     for (const key in callers) {
       if (callers[key] === undefined) delete sent[key]
       else sent[key] = callers[key]
     }
-    if (headers) sent.headers = headers
+    if (sent !== config) sent.headers = withoutHeaders(sent.headers, set, config.headers)
   }
 }
