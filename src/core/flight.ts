@@ -211,7 +211,7 @@ async function end(parts: Parts, refused: Stored, { cause }: Setback): Promise<S
   })
   // It was refused without the tokens of the record: whoever has them can tell whether they are dead.
   if (!saved.ended && !isAhead(saved, refused))
-    throw new Setback('final', cause, { remark: `: ${say('elsewhere')}`, answered: true })
+    throw new Setback('final', cause, { remark: `: ${say('elsewhere')}` })
   return saved
 }
 

@@ -98,7 +98,10 @@ for (const { how, deaf } of [
   })
 }
 
-test('a refresh that fails takes what others have saved meanwhile, and which its cooldown has met', async () => {
+test.each([
+  ['is in doubt', new TypeError('fetch failed')],
+  ['fails, and whose pause has met it', Object.assign(new Error('busy'), { status: 503 })],
+])('what others have saved meanwhile is taken by a refresh that %s', async (_, failure) => {
   const place = newPlace()
   const other = place()
   const tokens = { accessToken: 'old', expiresAt: 1 }
@@ -119,7 +122,7 @@ test('a refresh that fails takes what others have saved meanwhile, and which its
     version: { ...version, generation: 9 },
     tokens: { accessToken: 'theirs', receivedAt: 0 },
   })
-  answer.reject(new TypeError('fetch failed', { cause: { code: 'ECONNREFUSED' } }))
+  answer.reject(failure)
   expect(await token).toBe('theirs')
   expect(session.state).toMatchObject({ status: 'signed-in', generation: 9, refreshing: false })
   expect(seen.of('refresh-failed')).toEqual([])
@@ -149,21 +152,87 @@ test('a refusal ends nothing where the store has newer tokens, although it takes
   expect(session.state).toMatchObject({ status: 'signed-in', generation: 9, refreshing: false })
 })
 
+/** A refusal, and what becomes of the store once it was asked for. */
+function refusedWhile(around: (store: SessionStore) => Partial<SessionStore>) {
+  const memory = memoryStore()
+  let calls = 0
+  const after = around(memory)
+  const session = open({
+    tokens: { accessToken: 'old', refreshToken: 'r', expiresAt: 1 },
+    retries: 0,
+    store: {
+      ...memory,
+      load: () => (calls && after.load ? after.load() : memory.load()),
+      save: (next) => (calls && after.save ? after.save(next) : memory.save(next)),
+    },
+    refresh: () => {
+      calls++
+      return Response.json({ error: 'invalid_grant' }, { status: 400 })
+    },
+  })
+  return { session, seen: watch(session), calls: () => calls }
+}
+
+test('a refusal that cannot be saved ends the session here, and is told', async () => {
+  const { session, seen } = refusedWhile(() => ({ save: () => Promise.reject(new Error('read-only')) }))
+  expect(await failureOf(session.getAccessToken())).toMatchObject({ code: 'session_expired' })
+  expect(session.state.status).toBe('signed-out')
+  expect(seen.of('degraded')).toMatchObject([{ reason: 'the end was not saved' }])
+})
+
+test('tokens that come at the last moment are taken: a refusal does not end what another has renewed', async () => {
+  const { session } = refusedWhile((store) => ({
+    save: (next) =>
+      store.save({ version: { ...next.version, generation: 9 }, tokens: { accessToken: 'theirs' } }),
+  }))
+  expect(await session.getAccessToken()).toBe('theirs')
+})
+
+test('a refusal without the tokens that another tab has ends nothing, and is not asked for again at once', async () => {
+  const { session, calls } = refusedWhile((store) => ({
+    save: async (next) => ({
+      ...(next.ended ? { version: next.version } : await store.save(next)),
+      tokens: { accessToken: 'theirs' },
+    }),
+  }))
+  const error = await failureOf(session.getAccessToken())
+  expect(error).toMatchObject({ code: 'refresh_failed' })
+  expect(error.message).toContain('the tab that has the tokens does not answer')
+  expect(session.state.status).toBe('signed-in')
+  session.resume()
+  await failureOf(session.getAccessToken())
+  expect(calls()).toBe(1)
+})
+
+test.each([{}, { 'retry-after': '60' }])(
+  'a pause that cannot be shared is kept here: the caller is told of it (%j)',
+  async (headers) => {
+    let calls = 0
+    const memory = memoryStore()
+    const session = open({
+      tokens: { accessToken: 'old', refreshToken: 'r', expiresAt: 1 },
+      retries: 0,
+      store: {
+        ...memory,
+        save: (next) => (calls ? Promise.reject(new Error('read-only')) : memory.save(next)),
+      },
+      refresh: () => {
+        calls++
+        return new Response(null, { status: 503, headers })
+      },
+    })
+    for (let n = 0; n < 2; n++) {
+      expect((await failureOf(session.getAccessToken())).message).toContain('503')
+      expect(calls).toBe(1)
+    }
+  },
+)
+
 test.each([
   ['cannot be read', () => Promise.reject(new Error('locked'))],
   ['was cleared', () => Promise.resolve(undefined)],
 ])('a refusal ends the session, although the store %s by then', async (_, load) => {
-  const memory = memoryStore()
-  let asked = false
-  const session = open({
-    tokens: { accessToken: 'old', refreshToken: 'r', expiresAt: 1 },
-    retries: 0,
-    store: { ...memory, load: () => (asked ? load() : memory.load()) },
-    refresh: () => {
-      asked = true
-      return Response.json({ error: 'invalid_grant' }, { status: 400 })
-    },
-  })
+  const { session } = refusedWhile(() => ({ load }))
   expect(await failureOf(session.getAccessToken())).toMatchObject({ code: 'session_expired' })
   expect(session.state.status).toBe('signed-out')
 })

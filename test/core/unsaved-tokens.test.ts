@@ -43,12 +43,12 @@ function given(): {
 }
 
 /** A session whose newest tokens are in its memory only. */
-async function unsaved() {
+async function unsaved(ms = 1_000) {
   const g = given()
   await g.session.getAccessToken()
   g.refuse(true)
   const refreshed = g.session.refresh()
-  await g.time.advance(1_000)
+  await g.time.advance(ms)
   await refreshed
   return g
 }
@@ -160,23 +160,31 @@ test('new tokens that have not been saved are saved when the session is closed',
   expect((await g.store.load())?.tokens?.accessToken).toBe('access-1')
 })
 
-test('the tokens of a second refresh that the store refuses, too, are tried no oftener than those of the first', async () => {
-  const g = await unsaved()
-  await g.time.advance(60_000)
-  const { length } = g.tried
-  await g.time.advance(60_000)
-  const inAMinute = g.tried.length - length
-  g.refuse((next) => next.tokens?.accessToken === 'access-2')
-  const refreshed = g.session.refresh()
-  await g.time.advance(1_000)
-  await refreshed
-  const { length: before } = g.tried
-  await g.time.advance(60_000)
-  expect(g.tried.length - before).toBe(inAMinute)
-  g.refuse(false)
-  await g.time.advance(60_000)
-  expect((await g.store.load())?.tokens?.accessToken).toBe('access-2')
-})
+async function triesInAMinute({ time, tried }: ReturnType<typeof given>): Promise<number> {
+  const { length } = tried
+  await time.advance(60_000)
+  return tried.length - length
+}
+
+test.each([0, 60_000])(
+  'the tokens of a second refresh that the store refuses, too, are tried no oftener than those of the first (after %i ms)',
+  async (ms) => {
+    const first = await unsaved()
+    await first.time.advance(60_000)
+    const inAMinute = await triesInAMinute(first)
+    const g = await unsaved(600)
+    await g.time.advance(ms)
+    g.refuse((next) => next.tokens?.accessToken === 'access-2')
+    const refreshed = g.session.refresh()
+    await g.time.advance(1_000)
+    await refreshed
+    await g.time.advance(60_000)
+    expect(await triesInAMinute(g)).toBe(inAMinute)
+    g.refuse(false)
+    await g.time.advance(60_000)
+    expect((await g.store.load())?.tokens?.accessToken).toBe('access-2')
+  },
+)
 
 test('new tokens that are refused while the session is closed are tried again at once', async () => {
   const time = newClock()

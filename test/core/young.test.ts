@@ -1,7 +1,7 @@
 import { findSessionError, type SessionOptions } from 'refresh-once'
 import { type SessionFetch, withSession } from 'refresh-once/fetch'
 import { describe, expect, test } from 'vitest'
-import { failureOf, newClock, open, times, watch } from '../setup.ts'
+import { deferred, failureOf, newClock, open, times, watch } from '../setup.ts'
 
 const API = 'https://api.example.com'
 
@@ -281,6 +281,55 @@ test('an endpoint that always refuses costs the waiting once for a token, and no
   // With the clock at rest: there is nothing to wait for.
   for (let n = 0; n < 3; n++) expect((await there.get('/locked')).status).toBe(401)
   expect(there.sent.length - before).toBeLessThanOrEqual(6)
+})
+
+test('a refusal of a token that has been replaced since is not waited for, whatever it says', async () => {
+  const time = newClock()
+  const session = open({ clock: time.clock, refresh: () => 'new' })
+  await session.signIn('old')
+  const refusal = deferred<Response>()
+  const answers = [refusal.promise, new Response('served')]
+  const api = withSession(session, {
+    origins: [API],
+    fetch: async () => answers.shift() ?? Response.error(),
+  })
+  const sent = api(API, { method: 'POST' })
+  await time.advance(0)
+  await session.refresh()
+  refusal.resolve(new Response(null, { status: 401, headers: { 'www-authenticate': EARLY } }))
+  // The clock is at rest.
+  expect(await (await sent).text()).toBe('served')
+})
+
+test('where the app itself asks for another token, it is fetched at once', async () => {
+  const there = world({ session: { shouldRefresh: ({ status }) => status === 401 || undefined } })
+  await there.renewed()
+  there.revoked.add('token-1')
+  const sent = there.get()
+  await there.time.advance(0)
+  expect(there.refreshes()).toBe(2)
+  await turned(there, sent)
+})
+
+test('a nonce that a server asks for is sent at once, in whatever words it asks', async () => {
+  const time = newClock()
+  const session = open({
+    clock: time.clock,
+    refresh: () => 'unused',
+    applyToken: ({ accessToken }, { nonce }) => ({
+      headers: { authorization: `DPoP ${accessToken}`, dpop: nonce },
+    }),
+  })
+  await session.signIn('mine')
+  const words = 'DPoP error="use_dpop_nonce", error_description="This nonce was not issued before"'
+  const api = withSession(session, {
+    origins: [API],
+    fetch: async (_, init) =>
+      new Headers(init?.headers).get('dpop') === 'n-1'
+        ? new Response('served')
+        : new Response(null, { status: 401, headers: { 'www-authenticate': words, 'dpop-nonce': 'n-1' } }),
+  })
+  expect(await (await api(API)).text()).toBe('served')
 })
 
 describe('whoever waits for it may leave at once', () => {
