@@ -248,7 +248,7 @@ describe.each(SENDERS)('%s', (_, send) => {
             .of('degraded')
             .map(({ reason }) => reason)
             .join(),
-        ).toContain('has not come to an end')
+        ).toMatch(/^(applyToken|shouldRefresh) has not come to an end/)
       expect(await settles(time, 2_000, session.signOut())).toBe(true)
       await time.advance(5_000)
     },
@@ -263,6 +263,39 @@ describe.each(SENDERS)('%s', (_, send) => {
     leaving.abort()
     expect(await sent).toMatchObject({ name: expect.stringMatching(/AbortError|CanceledError/) })
   })
+})
+
+test('an `applyToken` that hangs when a request is sent again: its caller gets no answer whose body is gone', async () => {
+  const time = newClock()
+  const session = open({
+    clock: time.clock,
+    tokens: 'old',
+    refresh: () => 'new',
+    applyToken: ({ accessToken }) =>
+      accessToken === 'old' ? { headers: { authorization: accessToken } } : never(),
+  })
+  const api = withSession(session, {
+    origins: ['https://api.example.com'],
+    fetch: async () => new Response('refused', { status: 401 }),
+  })
+  const sent = api('https://api.example.com/items')
+  const failed = failureOf(sent)
+  await time.advance(10_000)
+  expect(await failed).toMatchObject({ code: 'refresh_timeout' })
+})
+
+test('a turn passes on when its lease has ended, although the work in it hangs', async () => {
+  const time = newClock()
+  const store = memoryStore({ clock: time.clock, lease: 1_000 })
+  store.exclusive(never).catch(() => {})
+  let next = false
+  const turn = store.exclusive(async () => {
+    next = true
+  })
+  await time.advance(999)
+  expect(next).toBe(false)
+  await time.advance(1)
+  await turn
 })
 
 test.each([600_000, Number.POSITIVE_INFINITY])(

@@ -1,5 +1,6 @@
 /** A session that has ended, and others who sign in where it does not hear of it. */
-import { memoryStore, type Session, type SessionOptions, type SessionStore } from 'refresh-once'
+import { setImmediate as macrotask } from 'node:timers/promises'
+import { memoryStore, type Session, type SessionOptions, type SessionStore, type Stored } from 'refresh-once'
 import { withSession } from 'refresh-once/fetch'
 import { expect, test } from 'vitest'
 import { deferred, failureOf, newClock, open, received, startServer, times, watch } from '../setup.ts'
@@ -141,6 +142,29 @@ test('whoever waits for the look may leave', async () => {
   leaving.abort(new Error('gone'))
   expect(await waiting).toMatchObject({ message: 'gone' })
   answer.resolve(undefined)
+})
+
+test('what the look finds when the session has been closed is heard of by nobody', async () => {
+  const answer = deferred<Stored>()
+  let looks = false
+  const memory = memoryStore()
+  const session = open({
+    refresh: () => 'unused',
+    tokens: null,
+    store: { ...memory, load: () => (looks ? answer.promise : memory.load()) },
+  })
+  await failureOf(session.getAccessToken())
+  looks = true
+  const waiting = failureOf(session.getAccessToken())
+  const seen = watch(session)
+  session.close()
+  answer.resolve({
+    version: { epoch: '9999999999999980.5', generation: 1, nonce: 'other' },
+    tokens: { accessToken: 'theirs' },
+  })
+  expect(await waiting).toMatchObject({ code: 'session_closed' })
+  await macrotask()
+  expect([session.state.status, seen.events]).toEqual(['signed-out', []])
 })
 
 test('what was asked before somebody signs in here is not done in that name', async () => {

@@ -68,6 +68,19 @@ describe('resume() ends a cooldown that came from the network', () => {
     expect([first.calls(), second.calls()]).toEqual([0, 1])
   })
 
+  test('also one that another context has made longer meanwhile', async () => {
+    const storage = syncStorage()
+    const time = newClock()
+    const store = () => ({ ...memoryStore({ storage, clock: time.clock }), watch: () => () => {} })
+    const first = await scene(offline, { clock: time.clock, store: store() })
+    const second = await scene(() => 'new', { clock: time.clock, store: store(), tokens: undefined })
+    first.session.resume()
+    await time.advance(0)
+    expect(first.calls()).toBeGreaterThan(0)
+    second.session.resume()
+    expect([await second.session.getAccessToken(), time.clock.monotonic()]).toEqual(['new', 0])
+  })
+
   test('and where there is still none, failures go on to be counted', async () => {
     const { time, session, calls } = await scene(offline)
     for (const pause of [2_000, 4_000]) {

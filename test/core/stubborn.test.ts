@@ -120,6 +120,18 @@ test('others are refreshed as before beside a muted one, and so is it with what 
   expect(refreshes()).toBe(before + 1)
 })
 
+test.each([
+  [30, 'costs nothing any more'],
+  [31, 'is one too many'],
+])('an app that polls %i of them in turn %s', async (count) => {
+  const locks = Array.from({ length: count }, (_, n) => `/locked/${n}`)
+  const { poll, refreshes } = world({ locks })
+  for (let n = 0; n < 3; n++) for (const path of locks) await poll(path)
+  const before = refreshes()
+  for (const path of locks) await poll(path)
+  expect(refreshes() > before).toBe(count > 30)
+})
+
 test('the last thirty are remembered', async () => {
   const locks = Array.from({ length: 40 }, (_, n) => `/locked/${n}`)
   const { poll, refreshes } = world({ locks })

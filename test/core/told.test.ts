@@ -166,6 +166,20 @@ test('a challenge that repeats the token is told without it', async () => {
   ])
 })
 
+test('that a foreign origin answers 401 is told to those who begin to observe after the first one', async () => {
+  const session = open({ tokens: 'mine', refresh: () => 'unused' })
+  const api = withSession(session, {
+    origins: ['https://api.example.com'],
+    fetch: async () => new Response(null, { status: 401 }),
+  })
+  await api('https://other.example.com/items')
+  const seen = watch(session)
+  await api('https://other.example.com/items')
+  expect(seen.of('degraded').map(({ reason }) => reason)).toEqual([
+    expect.stringContaining('https://other.example.com'),
+  ])
+})
+
 test('a path with a token in it is told without it', async () => {
   const server = await startServer()
   const session = open({ tokens: HELD, refresh: () => 'x' })

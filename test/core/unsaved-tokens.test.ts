@@ -119,6 +119,15 @@ test('new tokens that the store refuses are in it before they are spent: the nex
   expect(found?.tokens).toMatchObject({ accessToken: 'access-1', refreshToken: 'refresh-1' })
 })
 
+test('a store is not asked to save nothing where the next refresh has been saved meanwhile', async () => {
+  const g = await unsaved(600)
+  g.refuse(false)
+  await g.session.refresh()
+  await g.time.advance(60_000)
+  expect(g.tried.filter((next) => !next?.version)).toEqual([])
+  expect((await g.store.load())?.tokens?.accessToken).toBe('access-2')
+})
+
 test('what another has saved meanwhile is taken when new tokens that were refused are saved late', async () => {
   const g = await unsaved()
   g.refuse(false)

@@ -383,6 +383,16 @@ test('an update that a sign-out has outrun says so', async () => {
   expect(session.state.status).toBe('signed-out')
 })
 
+test('a `server` that fails after longer than the deadline: whoever signs out hears of its own error', async () => {
+  const time = newClock()
+  const session = open({ clock: time.clock, tokens: 'mine', refresh: () => 'unused' })
+  const answer = deferred<void>()
+  const left = failureOf(session.signOut({ server: () => answer.promise }))
+  await time.advance(20_000)
+  answer.reject(new Error('offline'))
+  expect(await left).toMatchObject({ message: 'offline' })
+})
+
 test('an update right after the opening waits for the store', async () => {
   const store = memoryStore()
   const first = open({ store, tokens: 'stored', refresh: () => 'unused' })

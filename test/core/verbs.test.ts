@@ -1,3 +1,4 @@
+import { setImmediate as macrotask } from 'node:timers/promises'
 import {
   createSession,
   isSessionError,
@@ -376,6 +377,16 @@ describe('signOut', () => {
       expect(await failureOf(g.session.signIn('next'))).toMatchObject({ code: 'session_closed' })
       expect(g.session.state.status).toBe('signed-out')
       await left
+    })
+
+    test('one that is closed while a sign-in by a cookie begins asks nobody', async () => {
+      let calls = 0
+      const session = open({ tokens: 'mine', refresh: () => `new-${++calls}` })
+      await session.getAccessToken()
+      session.observe(({ type }) => type === 'restored' && session.close())
+      expect(await failureOf(session.signIn())).toMatchObject({ code: 'session_closed' })
+      await macrotask()
+      expect(calls).toBe(0)
     })
 
     test('a second click waits as the first one', async () => {

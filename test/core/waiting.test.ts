@@ -170,6 +170,7 @@ describe('those who wait', () => {
     g.fail(Object.assign(new Error('refused'), { error: 'invalid_grant', status: 400 }))
     for (const error of await Promise.all(all)) expect(isSessionError(error, 'session_expired')).toBe(true)
     expect(seen.of('signed-out')).toMatchObject([{ reason: 'rejected' }])
+    expect(seen.of('refresh-failed')).toMatchObject([{ state: { refreshing: false } }])
     expect(g.time.pending).toBe(0)
   })
 
@@ -180,6 +181,14 @@ describe('those who wait', () => {
     expect(isSessionError(await settled, 'refresh_timeout')).toBe(true)
     g.answer('second')
     expect(await g.session.getAccessToken()).toBe('second')
+  })
+
+  test('whoever waits alone is told so in words: nobody else may be what the refresh waits for', async () => {
+    const g = given()
+    const settled = failureOf(g.session.getAccessToken())
+    await g.time.advance(10_000)
+    expect((await settled).message).toContain('Is it part of the refresh?')
+    g.answer('second')
   })
 
   test('retries never make anybody wait beyond the deadline', async () => {

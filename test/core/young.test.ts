@@ -301,6 +301,36 @@ test('a refusal of a token that has been replaced since is not waited for, whate
   expect(await (await sent).text()).toBe('served')
 })
 
+test('nor one whose token is replaced while its body is read: it is sent again, and nothing is refreshed twice', async () => {
+  const time = newClock()
+  let refreshes = 0
+  const session = open({ clock: time.clock, refresh: () => `new-${++refreshes}` })
+  await session.signIn('old')
+  let end = () => {}
+  const body = new ReadableStream({
+    start: (stream) => {
+      end = () => {
+        stream.enqueue(new TextEncoder().encode('{}'))
+        stream.close()
+      }
+    },
+  })
+  const answers = [
+    new Response(body, { status: 401, headers: { 'content-type': 'application/json' } }),
+    new Response('served'),
+  ]
+  const api = withSession(session, {
+    origins: [API],
+    fetch: async () => answers.shift() ?? Response.error(),
+  })
+  const sent = api(API, { method: 'POST' })
+  await time.advance(0)
+  await session.refresh()
+  end()
+  expect(await (await sent).text()).toBe('served')
+  expect(refreshes).toBe(1)
+})
+
 test('where the app itself asks for another token, it is fetched at once', async () => {
   const there = world({ session: { shouldRefresh: ({ status }) => status === 401 || undefined } })
   await there.renewed()

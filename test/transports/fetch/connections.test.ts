@@ -1,7 +1,8 @@
 import { findSessionError } from 'refresh-once'
+import { withSession } from 'refresh-once/fetch'
 import { Agent, fetch as undiciFetch } from 'undici'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { failureOf, times } from '../../setup.ts'
+import { deferred, failureOf, open, times } from '../../setup.ts'
 import { bearer, landed, onWire } from '../wire.ts'
 import { keeping, type Stage, type StageOptions, stage } from './stage.ts'
 
@@ -136,6 +137,33 @@ describe('the body of a 401 that nobody gets', () => {
     expect((await given.api(given.at('/api/items'))).status).toBe(200)
     expect(given.server.count.refreshes).toBe(1)
   })
+
+  test.each(['the first send', 'the second send'])(
+    'nor that of the one that has lost a race: %s',
+    async (loser) => {
+      const cancelled = deferred<void>()
+      const body = () => new ReadableStream({ cancel: () => cancelled.resolve() })
+      const [first, second] = [deferred<Response>(), deferred<Response>()]
+      const slow = [first.promise, second.promise]
+      const session = open({ tokens: 'old', refresh: () => 'new' })
+      const api = withSession(session, {
+        origins: ['https://api.example.com'],
+        fetch: async (input, init) => {
+          if (String(input).endsWith('/slow')) return slow.shift() ?? Response.error()
+          const token = new Headers(init?.headers).get('authorization')
+          return new Response(null, { status: token === 'Bearer new' ? 200 : 401 })
+        },
+      })
+      const answer = api('https://api.example.com/slow')
+      await api('https://api.example.com/quick')
+      await expect.poll(() => slow.length).toBe(0)
+      const [winning, losing] = loser === 'the first send' ? [second, first] : [first, second]
+      winning.resolve(new Response('won'))
+      expect(await (await answer).text()).toBe('won')
+      losing.resolve(new Response(body()))
+      await cancelled.promise
+    },
+  )
 
   test('one that the caller gets is whole', async () => {
     const given = await pool(1, { session: { retries: 0 } })
