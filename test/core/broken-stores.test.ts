@@ -3,6 +3,8 @@ import { withSession } from 'refresh-once/fetch'
 import { describe, expect, test } from 'vitest'
 import { failureOf, newClock, open, watch } from '../setup.ts'
 
+type Work = Parameters<SessionStore['exclusive']>[0]
+
 const VERSION = { epoch: '000001700000000', generation: 1, nonce: 'n' }
 
 describe('a store that breaks its contract', () => {
@@ -77,6 +79,129 @@ describe('a store that breaks its contract', () => {
     expect(await session.getAccessToken()).toBe('bob')
     session.close()
   })
+})
+
+describe('a turn at a store that breaks its contract', () => {
+  /** A session whose store gives its turns as `exclusive` does. */
+  async function given(exclusive: (memory: SessionStore) => unknown) {
+    const time = newClock()
+    const memory = memoryStore({ clock: time.clock })
+    let calls = 0
+    const session = open({
+      clock: time.clock,
+      lease: 1_000,
+      retries: 0,
+      tokens: { accessToken: 'old', refreshToken: 'r' },
+      store: { ...memory, exclusive: exclusive(memory) as SessionStore['exclusive'] },
+      refresh: () => ({ accessToken: `new-${++calls}`, refreshToken: 'r' }),
+    })
+    await session.getAccessToken()
+    const seen = watch(session)
+    return {
+      time,
+      session,
+      told: () => seen.of('degraded').map(({ reason }) => reason),
+      get calls() {
+        return calls
+      },
+    }
+  }
+
+  test('may have to be waited for while others have theirs: for three leases, and no longer', async () => {
+    let begin = (): unknown => undefined
+    const g = await given((memory) => (work: Work) => {
+      const begun = new Promise<void>((resolve) => {
+        begin = resolve
+      })
+      return begun.then(() => memory.exclusive(work))
+    })
+    const refreshed = g.session.refresh()
+    await g.time.advance(2_500)
+    begin()
+    await refreshed
+    expect([g.calls, g.told()]).toEqual([1, []])
+    const failed = failureOf(g.session.refresh())
+    await g.time.advance(2_999)
+    expect(g.told()).toEqual([])
+    await g.time.advance(1)
+    expect(await failed).toMatchObject({ code: 'refresh_failed' })
+    expect(g.told()).toEqual(['exclusive has not come to an end'])
+    // It comes when nobody waits for it any more: in it nothing is sent.
+    begin()
+    await g.time.advance(60_000)
+    expect(g.calls).toBe(1)
+  })
+
+  test('is used once where it is given twice', async () => {
+    const g = await given(
+      (memory) => (work: Work) =>
+        memory.exclusive(async (lease) => {
+          const [first] = await Promise.allSettled([work(lease), work(lease)])
+          return first
+        }),
+    )
+    await g.session.refresh()
+    expect(g.calls).toBe(1)
+  })
+
+  test('is finished where the store does not wait for it, and its end is nobody’s fault', async () => {
+    const g = await given((memory) => async (work: Work) => {
+      void memory.exclusive(work)
+    })
+    await g.session.refresh()
+    expect(await g.session.getAccessToken()).toBe('new-1')
+    await g.time.advance(5_000)
+    expect(g.told()).toEqual([])
+  })
+
+  test('may have a lease without a signal, but not one without numbers', async () => {
+    let number: unknown
+    const g = await given(
+      (memory) => (work: Work) =>
+        memory.exclusive(({ begin, clear, remaining }) =>
+          work({ begin: async () => number ?? begin(), clear, remaining } as never),
+        ),
+    )
+    await g.session.refresh()
+    expect([g.calls, g.told()]).toEqual([1, []])
+    number = '3'
+    expect(await failureOf(g.session.refresh())).toMatchObject({ code: 'refresh_failed' })
+    expect([g.calls, g.told()]).toEqual([1, ['the store breaks its contract: begin brings no number']])
+  })
+})
+
+test.each<[string, Partial<Stored>, string]>([
+  ['tokens', { tokens: { accessToken: 'stored' } }, 'signed-in'],
+  ['an end', { ended: 'signed-out' }, 'signed-out'],
+  ['a record of nobody', {}, 'unknown'],
+])('what a store tells after its lease is heard: %s', async (_, content, status) => {
+  const time = newClock()
+  const memory = memoryStore({ clock: time.clock })
+  let answer: (stored: Stored) => void = () => {}
+  const load = () =>
+    new Promise<Stored>((resolve) => {
+      answer = resolve
+    })
+  const session = open({ clock: time.clock, lease: 1_000, store: { ...memory, load }, refresh: () => 'new' })
+  await time.advance(1_000)
+  expect(session.state.status).toBe('unknown')
+  answer({ version: VERSION, ...content })
+  await time.advance(0)
+  expect(session.state).toMatchObject({ status, generation: status === 'unknown' ? 0 : 1 })
+})
+
+test('whatever a store throws when it is closed, the session is closed, and watches it no longer', async () => {
+  const ended: string[] = []
+  const fault = (name: string) => () => {
+    ended.push(name)
+    throw new Error('closed already')
+  }
+  const store = { ...memoryStore(), watch: () => fault('watch'), close: fault('close') }
+  const session = open({ store, tokens: 'mine', refresh: () => 'new' })
+  await session.getAccessToken()
+  session.close()
+  expect(ended).toEqual(['watch', 'close'])
+  expect(await failureOf(session.getAccessToken())).toMatchObject({ code: 'session_closed' })
 })
 
 test.each(['cookie', 'token'] as const)(

@@ -348,6 +348,20 @@ test.each([
   expect(ended).toEqual([newest])
 })
 
+test('the logout of whoever has a refresh token alone carries no empty credentials', async () => {
+  const session = open({ tokens: { refreshToken: 'r' }, refresh: () => 'unused' })
+  const sent: (string | null)[] = []
+  const send = withSession(session, {
+    origins: ['https://api.example.com'],
+    async fetch(_, init) {
+      sent.push(new Headers(init?.headers).get('authorization'))
+      return new Response()
+    },
+  })
+  await session.signOut({ server: ({ signal }) => send('https://api.example.com/logout', { signal }) })
+  expect(sent).toEqual([null])
+})
+
 test('an update goes on where somebody has cleared the store', async () => {
   const memory = memoryStore()
   let cleared = false
