@@ -121,7 +121,7 @@ export class Wire {
 
 function answerOf(sent: Promise<unknown>): Promise<Answered> {
   return sent.then(
-    (outcome) => ({ outcome, failed: false }),
-    (outcome) => ({ outcome, failed: true }),
+    (outcome): Answered => ({ outcome, failed: false }),
+    (outcome): Answered => ({ outcome, failed: true }),
   )
 }
