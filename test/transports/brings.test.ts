@@ -66,7 +66,7 @@ test('cookie mode: axios may bring Basic credentials', async () => {
     baseURL: API,
     adapter: 'fetch',
     env: {
-      fetch: async (input: RequestInfo, init?: RequestInit) =>
+      fetch: async (input: string | URL | Request, init?: RequestInit) =>
         new Response(null, { status: answer(new Request(input, init).headers) }),
     },
   })
