@@ -42,7 +42,8 @@ export class Wire {
 
   #land(send: Send, outcome: unknown, failed: boolean): void {
     this.#drop(send)
-    send.settle({ outcome, failed })
+    const answer: Answered = { outcome, failed }
+    send.settle(answer)
   }
 
   /** Sends it, whatever else of it is on its way. */
