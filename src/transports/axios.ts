@@ -280,7 +280,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     if (query) ours.url = withQuery(url, query)
     if (body) {
       this.#made = ours.data = bodyFrom(body)
-      if (isOneShot(config.data)) letGo(config.data)
+      letGo(config.data)
     } else if (this.#data) ours.data = this.#data
     const left = timeLeft(this.#timeout, this.#since)
     if (left) ours.timeout = left

@@ -154,7 +154,7 @@ class FetchRequest extends SessionRequest<Response> {
     // What no header can be put on is out of our care.
     const ours = session && (members.mode ?? request?.mode) !== 'no-cors'
     const trusted = ours && attachment.whole(url)
-    this.url = trusted || (parse(url)?.href ?? url)
+    this.url = trusted || url
     this.exempt = ours ? (trusted ? undefined : 'foreign-origin') : 'opted-out'
     const { replayable, recallable, raceable } = repeats(
       make ? { ...session, body: make } : session || {},
@@ -228,7 +228,7 @@ class FetchRequest extends SessionRequest<Response> {
     const init: Members = { ...members, headers }
     if (this.#body) {
       Object.assign(init, { duplex: 'half', ...members, body: bodyFrom(this.#body), headers })
-      if (isOneShot(members.body)) letGo(members.body)
+      letGo(members.body)
     }
     // The caller's own choice stands; that of a Request can be told from the default only here.
     const { follows } = this.#attachment
@@ -314,7 +314,7 @@ class FetchRequest extends SessionRequest<Response> {
   }
 
   blame(outcome: unknown, cause: SessionError): void {
-    if (isResponse(outcome)) Object.defineProperty(outcome, 'cause', { value: cause, configurable: true })
+    Object.defineProperty(outcome, 'cause', { value: cause, configurable: true })
   }
 
   discard(outcome: unknown): void {

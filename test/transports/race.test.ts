@@ -371,6 +371,19 @@ describe.each(ALL_CLIENTS)('$name: a safe request that is on its way when the ne
   })
 })
 
+test.each(['onDownloadProgress', 'onUploadProgress'])(
+  'axios: who is told how a request goes on, by %s, is not told of two: it is not sent a second time',
+  async (name) => {
+    const [client] = CLIENTS
+    const call = { [name]() {} } as Parameters<Api>[1]
+    const { slow, api, original, arrivals } = await openRace(client as Client, {}, call)
+    await api('/api/items')
+    expect(arrivals).toHaveLength(1)
+    original.answer(200)
+    expect((await slow).status).toBe(200)
+  },
+)
+
 describe.each(CLIENTS)('$name: many that are on their way', (client) => {
   test('each is answered once, whoever wins', async () => {
     const { server, arrivals, arrival } = await openServer()

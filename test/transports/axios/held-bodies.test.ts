@@ -70,3 +70,51 @@ test('a body that waits is sent as the bare client would have sent it at the cal
   expect(buffer).toBe('a')
   expect(parts).toContain('first')
 })
+
+test.each(['http', 'fetch'] as const)(
+  'a form that waits is sent as it was, by the %s adapter, too',
+  async (adapter) => {
+    const { server, api, received } = await stage({ expired: true, client: { adapter } })
+    const refresh = server.hold('/token')
+    const form = new FormData()
+    form.set('item', 'first')
+    const sent = api.post('/api/echo', form)
+    await refresh.untilArrived()
+    form.set('item', 'last')
+    refresh.release()
+    await sent
+    expect(`${received[0]?.body}`).toContain('first')
+  },
+)
+
+test('a body that fails at the last moment is not sent', async () => {
+  const body = Readable.from(['half'])
+  const gone = new Error('the file is gone')
+  const { api, received } = await stage({
+    expired: true,
+    session: {
+      applyToken({ accessToken }) {
+        body.emit('error', gone)
+        return { headers: { Authorization: `Bearer ${accessToken}` } }
+      },
+    },
+  })
+  expect((await errorOf(api.post('/api/echo', body, { headers: OCTETS }))).message).toBe(gone.message)
+  expect(received).toEqual([])
+})
+
+test('a body that fails when it has been answered takes nobody his answer', async () => {
+  const body = Readable.from(['whole'])
+  const { server, api } = await stage({
+    expired: true,
+    session: {
+      async shouldRefresh(response) {
+        await response.json()
+        body.emit('error', new Error('too late'))
+        return undefined
+      },
+    },
+  })
+  server.fault('custom', { on: '/api/echo', respond: { status: 401 } })
+  expect((await errorOf(api.post('/api/echo', body, { headers: OCTETS }))).response?.status).toBe(401)
+})

@@ -318,7 +318,10 @@ describe("the caller's abort during a recall", () => {
           throw error
         }
       }
-      const { server, time, controller, mine, rejected, finish } = await stale(way, { fetch: { fetch: own } })
+      const { server, session, at, time, controller, mine, rejected, finish } = await stale(way, {
+        fetch: { fetch: own },
+      })
+      const seen = watch(session)
       await time.advance(250)
       await recalled.promise
       controller.abort(REASON)
@@ -326,6 +329,10 @@ describe("the caller's abort during a recall", () => {
       await rejected
       letGo.resolve()
       await mine
+      const replayed = seen.events.flatMap((event) =>
+        event.type === 'request-replayed' ? event.request.url : [],
+      )
+      expect(replayed).toEqual([at('/api/items')])
       expect(onWire(server, '/api/late')).toHaveLength(1)
       expect(server.count.refreshes).toBe(1)
     })

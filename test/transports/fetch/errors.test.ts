@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events'
 import { findSessionError, SessionError } from 'refresh-once'
 import { withSession } from 'refresh-once/fetch'
 import type { AuthServer } from 'refresh-once/testing'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { closedPort, failureOf, newClock, open, signIn, startServer, times, watch } from '../../setup.ts'
 import { bearer } from '../wire.ts'
 import { stage } from './stage.ts'
@@ -266,6 +266,14 @@ describe('`shouldRefresh`', () => {
     expect((await api(at('/api/items'), { redirect: 'manual' })).status).toBe(200)
     expect(asked).toEqual([code, 200])
     expect(server.count).toMatchObject({ refreshes: 1, reuses: 0 })
+  })
+
+  test('is not asked about what is no answer: that is the caller’s', async () => {
+    const shouldRefresh = vi.fn(() => undefined)
+    const none = Response.error()
+    const { api, at } = await stage({ fetch: { fetch: async () => none }, session: { shouldRefresh } })
+    expect(await api(at('/api/items'))).toBe(none)
+    expect(shouldRefresh).not.toHaveBeenCalled()
   })
 
   test('`false` leaves a 401 to the caller, and a body that is no JSON is undefined', async () => {

@@ -1,6 +1,7 @@
 /** Bodies of requests that wait, and of answers that stream. */
 import { getEventListeners } from 'node:events'
 import { createReadStream } from 'node:fs'
+import { Readable } from 'node:stream'
 import nodeFetch from 'node-fetch'
 import { withSession } from 'refresh-once/fetch'
 import { expect, test } from 'vitest'
@@ -55,6 +56,18 @@ test('an aborted request that waits cancels its body, with the reason', async ()
   expect(await held).toBe(why)
   expect(reasons[0]).toBe(why)
   refresh.release()
+})
+
+test('a body in whose place a factory makes another is cancelled', async () => {
+  const { api, at, received } = await stage()
+  let cancelled = false
+  const cancel = () => {
+    cancelled = true
+  }
+  const init = { method: 'POST', body: new ReadableStream({ cancel }), session: { body: () => 'sent' } }
+  expect((await api(at('/api/echo'), init)).status).toBe(200)
+  expect(received.map(({ body }) => `${body}`)).toEqual(['sent'])
+  expect(cancelled).toBe(true)
 })
 
 test('a file that cannot be read rejects the request that waits for a refresh', async () => {
@@ -131,4 +144,38 @@ test.each([
   const answer = await api(at('/api/items'))
   expect(seen).toEqual([undefined])
   await answer.body?.cancel()
+})
+
+test('a body that fails at the last moment is not sent', async () => {
+  const body = Readable.from(['half'])
+  const gone = new Error('the file is gone')
+  const { api, at, received } = await stage({
+    expired: true,
+    session: {
+      applyToken({ accessToken }) {
+        body.emit('error', gone)
+        return { headers: { Authorization: `Bearer ${accessToken}` } }
+      },
+    },
+  })
+  const init = { method: 'POST', body, duplex: 'half' } as unknown as RequestInit
+  expect(await failureOf(api(at('/api/echo'), init))).toBe(gone)
+  expect(received).toEqual([])
+})
+
+test('a body that fails when it has been answered takes nobody his answer', async () => {
+  const body = Readable.from(['whole'])
+  const { server, api, at } = await stage({
+    expired: true,
+    session: {
+      async shouldRefresh(response) {
+        await response.json()
+        body.emit('error', new Error('too late'))
+        return undefined
+      },
+    },
+  })
+  server.fault('custom', { on: '/api/echo', respond: { status: 401 } })
+  const init = { method: 'POST', body, duplex: 'half' } as unknown as RequestInit
+  expect((await api(at('/api/echo'), init)).status).toBe(401)
 })

@@ -176,6 +176,11 @@ describe("`origins: '*'`", () => {
     expect(refresh).toHaveBeenCalledTimes(1)
   })
 
+  test('in cookie mode what is no web URL is fetched as without us, also with an @', async () => {
+    const api = withSession(open({ mode: 'cookie', refresh: () => undefined }), { origins: '*' })
+    expect(await (await api('data:text/plain,a@b')).text()).toBe('a@b')
+  })
+
   test('with a token: a TypeError when the fetch is made', () => {
     expect(() => withSession(session(), { origins: '*' })).toThrow(TypeError)
   })
