@@ -77,6 +77,7 @@ test('new tokens that the store refuses are saved as soon as it works again, wit
   const { length } = g.tried
   await g.time.advance(600_000)
   expect(g.tried).toHaveLength(length)
+  expect(g.time.pending).toBe(0)
 })
 
 test('new tokens that the store refuses are tried again after one second, two and four, and then every five', async () => {

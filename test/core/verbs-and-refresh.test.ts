@@ -490,6 +490,65 @@ test.each([10, 1_000])(
   },
 )
 
+test('a request whose tokens end on its way has its one replay left: it was never refused while they were good', async () => {
+  const time = newClock()
+  let sends = 0
+  const session = open({
+    clock: time.clock,
+    tokens: null,
+    refresh: () => ({ accessToken: `t${time.clock.monotonic()}`, expiresIn: 60 }),
+  })
+  await session.signIn({ accessToken: 'first', expiresIn: 60 })
+  const wire = (async () => {
+    sends++
+    if (sends === 1) await time.advance(60_000)
+    return new Response(null, { status: sends < 3 ? 401 : 200 })
+  }) as typeof fetch
+  const api = withSession(session, { origins: ['https://api.example.com'], fetch: wire })
+  expect((await api('https://api.example.com/items')).status).toBe(200)
+  expect(sends).toBe(3)
+})
+
+test('a turn that a store refuses leaves nothing that waits for it', async () => {
+  const time = newClock()
+  const store = { ...memoryStore(), exclusive: () => Promise.reject(new Error('no lock')) }
+  const session = open({ clock: time.clock, store, tokens: 'mine', refresh: () => 'unused' })
+  await session.getAccessToken()
+  expect(await failureOf(session.update('other'))).toMatchObject({ message: 'no lock' })
+  expect(time.pending).toBe(0)
+})
+
+test('whoever waits for the store keeps a session busy', async () => {
+  const read = deferred<undefined>()
+  const store = { ...memoryStore(), load: () => read.promise }
+  const session = open({ store, refresh: () => 'new' })
+  expect(session.busy).toBe(false)
+  const token = session.getAccessToken()
+  expect(session.busy).toBe(true)
+  read.resolve(undefined)
+  expect(await token).toBe('new')
+  expect(session.busy).toBe(false)
+})
+
+test('the first tokens of all are taken, although they come when the lease has ended', async () => {
+  const time = newClock()
+  const answer = deferred<string>()
+  let calls = 0
+  const session = open({
+    clock: time.clock,
+    retries: 0,
+    refresh: () => (calls++ ? new Response(null, { status: 503 }) : answer.promise),
+  })
+  const seen = watch(session)
+  const failed = failureOf(session.getAccessToken())
+  await time.advance(60_000)
+  await failed
+  expect(seen.of('refresh-started')).toMatchObject([{ reason: 'unknown' }])
+  answer.resolve('late')
+  await time.advance(0)
+  expect(await session.getAccessToken()).toBe('late')
+})
+
 test('a session that is closed while it refreshes does not say for ever that it does', async () => {
   const time = newClock()
   const session = open({ tokens: 'mine', clock: time.clock, refresh: () => new Promise(() => {}) })

@@ -175,6 +175,15 @@ describe('an API whose clock is behind', () => {
     expect(there.refreshes()).toBe(1)
   })
 
+  test('is asked no oftener where much else is accepted meanwhile', async () => {
+    const there = world({ behind: 1_400 })
+    await there.renewed()
+    const waiting = turned(there, there.get())
+    for (let n = 0; n < 20; n++) await there.get('/punctual')
+    expect((await waiting).status).toBe(200)
+    expect(there.sent.filter(({ path }) => path === '/items').length).toBeLessThanOrEqual(5)
+  })
+
   test('that is far behind gets another token in the end, as before', async () => {
     const there = world({ behind: 50_000 })
     await there.renewed()
