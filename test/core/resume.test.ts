@@ -107,6 +107,16 @@ describe('resume() ends a cooldown that came from the network', () => {
     expect(calls()).toBe(0)
   })
 
+  test('and does nothing once that is over', async () => {
+    const { time, session, calls, answers } = await scene(offline)
+    answers(() => 'new')
+    await time.advance(60_000)
+    expect(await session.getAccessToken()).toBe('new')
+    session.resume()
+    await time.advance(0)
+    expect([await session.getAccessToken(), calls()]).toEqual(['new', 1])
+  })
+
   test('and does nothing where there is none', async () => {
     let calls = 0
     const session = open({ tokens: 'good', refresh: () => `new-${++calls}` })

@@ -124,6 +124,7 @@ test('a store is not asked to save nothing where the next refresh has been saved
   const g = await unsaved(600)
   g.refuse(false)
   await g.session.refresh()
+  expect(g.session.busy).toBe(false)
   await g.time.advance(60_000)
   expect(g.tried.filter((next) => !next?.version)).toEqual([])
   expect((await g.store.load())?.tokens?.accessToken).toBe('access-2')

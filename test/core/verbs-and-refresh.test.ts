@@ -518,6 +518,20 @@ test('a turn that a store refuses leaves nothing that waits for it', async () =>
   expect(time.pending).toBe(0)
 })
 
+test('an update that gets no turn is told so by the deadline', async () => {
+  const time = newClock()
+  const store = memoryStore({ clock: time.clock })
+  const session = open({ clock: time.clock, store, tokens: 'mine', refresh: () => 'unused' })
+  await session.getAccessToken()
+  const turn = deferred<void>()
+  const others = store.exclusive(() => turn.promise)
+  const failed = failureOf(session.update('other'))
+  await time.advance(10_000)
+  expect(await failed).toMatchObject({ code: 'refresh_timeout' })
+  turn.resolve()
+  await others
+})
+
 test('whoever waits for the store keeps a session busy', async () => {
   const read = deferred<undefined>()
   const store = { ...memoryStore(), load: () => read.promise }

@@ -114,3 +114,26 @@ test('a request that was recalled is not sent again over an update', async () =>
   expect((await refused).status).toBe(401)
   expect(sends).toBe(2)
 })
+
+test('what was sent before an update is not raced with the tokens of another organisation', async () => {
+  const slow: (string | null)[] = []
+  const answer = deferred<Response>()
+  const session = open({ tokens: 'old', refresh: () => 'renewed' })
+  const api = withSession(session, {
+    origins: ['https://api.example.com'],
+    fetch: async (input, init) => {
+      const token = new Headers(init?.headers).get('authorization')
+      if (String(input).endsWith('/slow')) {
+        slow.push(token)
+        return answer.promise
+      }
+      return new Response(null, { status: token === 'Bearer renewed' ? 200 : 401 })
+    },
+  })
+  const sent = api('https://api.example.com/slow')
+  await session.update('of-another')
+  expect((await api('https://api.example.com/quick')).status).toBe(200)
+  answer.resolve(new Response('served'))
+  expect(await (await sent).text()).toBe('served')
+  expect(slow).toEqual(['Bearer old'])
+})

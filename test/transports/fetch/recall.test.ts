@@ -106,8 +106,7 @@ test('a recall that comes between the headers and us: the body is dead, so the r
   expect(await (await slow).json()).toMatchObject({ id: 'slow', generation: 2 })
   await rejected
   // It waits for the refresh like any other, and is told to.
-  const [recalled] = seen.of('request-recalled')
-  expect(seen.of('request-held').map(({ request }) => request.id)).toContain(recalled?.request.id)
+  expect(seen.of('request-held')).toHaveLength(1)
   expect(onWire(server, '/api/items', 'slow')).toHaveLength(2)
   expect(server.count.refreshes).toBe(1)
 })
