@@ -81,6 +81,24 @@ describe('a store that breaks its contract', () => {
   })
 })
 
+test('a store that cannot be watched keeps nothing from going on, and to say null for nothing is no fault', async () => {
+  const memory = memoryStore()
+  const session = open({
+    store: {
+      ...memory,
+      load: async () => null as never,
+      watch() {
+        throw new Error('not supported')
+      },
+    },
+    refresh: () => 'new',
+  })
+  const seen = watch(session)
+  expect(await session.getAccessToken()).toBe('new')
+  expect(session.state.status).toBe('signed-in')
+  expect(seen.of('degraded')).toEqual([])
+})
+
 describe('a turn at a store that breaks its contract', () => {
   /** A session whose store gives its turns as `exclusive` does. */
   async function given(exclusive: (memory: SessionStore) => unknown) {
@@ -199,8 +217,10 @@ test('whatever a store throws when it is closed, the session is closed, and watc
   const store = { ...memoryStore(), watch: () => fault('watch'), close: fault('close') }
   const session = open({ store, tokens: 'mine', refresh: () => 'new' })
   await session.getAccessToken()
+  const seen = watch(session)
   session.close()
   expect(ended).toEqual(['watch', 'close'])
+  expect(seen.of('degraded')).toHaveLength(2)
   expect(await failureOf(session.getAccessToken())).toMatchObject({ code: 'session_closed' })
 })
 
@@ -231,6 +251,32 @@ test.each(['cookie', 'token'] as const)(
     expect([await refreshed, calls > 0]).toEqual([mode === 'cookie' ? undefined : 'session_expired', true])
   },
 )
+
+test('a reservation binds no longer where the clock is set back meanwhile', async () => {
+  const time = newClock()
+  const store = memoryStore({ clock: time.clock })
+  await store.save({
+    version: VERSION,
+    tokens: { accessToken: '', receivedAt: 1 },
+    pending: { generation: 2, until: time.clock.now() + 500 },
+  })
+  let calls = 0
+  const session = open({
+    mode: 'cookie',
+    clock: time.clock,
+    lease: 1_000,
+    store,
+    refresh: () => void calls++,
+  })
+  const refreshed = session.refresh()
+  await time.advance(0)
+  time.jump(-3_600_000)
+  await time.advance(499)
+  expect(calls).toBe(0)
+  await time.advance(1_000)
+  await refreshed
+  expect(calls).toBe(1)
+})
 
 test('a pause that a clock years ahead has written down binds nobody', async () => {
   const time = newClock()

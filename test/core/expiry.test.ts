@@ -1,5 +1,5 @@
 import { setImmediate as macrotask } from 'node:timers/promises'
-import type { Session, SessionOptions, TokenInput } from 'refresh-once'
+import { memoryStore, type Session, type SessionOptions, type TokenInput } from 'refresh-once'
 import { describe, expect, test } from 'vitest'
 import { deferred, failureOf, newClock, open, type TurnedClock, times, watch } from '../setup.ts'
 
@@ -307,6 +307,38 @@ describe('clocks that are not to be trusted', () => {
     })
   }
 
+  test.each([
+    ['was set back before it was restored', (now: number) => now + HOUR, 0, 300 * SECOND],
+    [
+      'is set back after it was restored near its end',
+      (now: number) => now - 200 * SECOND,
+      -HOUR,
+      100 * SECOND,
+    ],
+  ])('a token is used no longer than it lasts where the clock %s', async (_, received, jump, left) => {
+    const time = newClock()
+    const store = memoryStore({ clock: time.clock })
+    const receivedAt = received(time.clock.now())
+    await store.save({
+      version: { epoch: '0000000000000010.5', generation: 1, nonce: 'n' },
+      tokens: { accessToken: 'stored', receivedAt, expiresAt: receivedAt + 300 * SECOND },
+    })
+    let calls = 0
+    const session = open({
+      clock: time.clock,
+      store,
+      refreshAhead: 0,
+      leeway: 0,
+      refresh: () => `token-${++calls}`,
+    })
+    expect(await session.getAccessToken()).toBe('stored')
+    time.jump(jump)
+    await time.advance(left - 1)
+    expect(await session.getAccessToken()).toBe('stored')
+    await time.advance(1)
+    expect(await session.getAccessToken()).toBe('token-1')
+  })
+
   test('a laptop that slept for eight hours renews its token before it is used', async () => {
     const g = await given(lasting(300))
     g.time.sleep(8 * HOUR)
@@ -397,6 +429,14 @@ describe('`keepFresh`', () => {
     await g.time.advance(HOUR)
     expect(g.calls).toBe(calls)
     expect(g.time.pending).toBe(0)
+  })
+
+  test('renews the token before requests would have to wait, also where `refreshAhead` is less', async () => {
+    const g = await given(lasting(300), { keepFresh: true, refreshAhead: 0, leeway: 20 * SECOND })
+    await g.time.advance(280 * SECOND - 1)
+    expect(g.calls).toBe(0)
+    await g.time.advance(1)
+    expect(g.calls).toBe(1)
   })
 
   test('goes on after failures, with the cooldown between them', async () => {
