@@ -72,6 +72,20 @@ describe('those who wait', () => {
     expect(g.calls).toBe(1)
   })
 
+  test('one who asks for a token that lasts longer leaves by his signal, too', async () => {
+    const time = newClock()
+    const tokens = { accessToken: 'first', expiresAt: time.clock.now() + 60_000 }
+    const g = given({ clock: time.clock, tokens })
+    const controller = new AbortController()
+    const reason = new Error('no longer needed')
+    const mine = failureOf(g.session.getAccessToken({ minValidity: 120_000, signal: controller.signal }))
+    await time.advance(0)
+    controller.abort(reason)
+    await time.advance(10_000)
+    expect(await mine).toBe(reason)
+    g.answer('second')
+  })
+
   test('one whose signal was aborted before rejects at once', async () => {
     const g = given()
     const signal = AbortSignal.abort(new Error('before'))
