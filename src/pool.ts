@@ -5,6 +5,7 @@ import { ensureName } from './core/name.ts'
 import type { RefreshContext, RefreshResult, SessionOptions } from './core/options.ts'
 import { createSession, type Session } from './core/session.ts'
 import type { SessionStore } from './core/store.ts'
+import { type Resting, RestingPlace } from './pool/resting.ts'
 
 /**
  * Options of {@link createSessionPool}: those of every session of the pool, and the pool's own. Tokens come from the
@@ -51,7 +52,8 @@ export interface SessionPool {
 }
 
 /** A session, and who works with it. */
-interface Pooled {
+interface Pooled extends Resting {
+  readonly id: string
   readonly session: Session
   users: number
   /** When the last one left, by the monotonic clock. */
@@ -81,9 +83,9 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
   if (!(max >= 1)) throw new TypeError(say('option', 'createSessionPool', 'max', max))
   if (!(idle >= 0)) throw new TypeError(say('option', 'createSessionPool', 'idle', idle))
   const clock: Clock = options.clock ?? systemClock
-  const used = new Map<string, Pooled>()
-  /** The least recently used first. */
-  const resting = new Map<string, Pooled>()
+  const sessions = new Map<string, Pooled>()
+  const resting = new RestingPlace<Pooled>()
+  let inUse = 0
   let closing: Promise<void> | undefined
   let left: (() => void) | undefined
   let timer: unknown
@@ -107,53 +109,57 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
   }
 
   function take(id: string): Pooled {
-    const pooled = used.get(id) ?? resting.get(id) ?? { session: open(id), users: 0, since: 0 }
-    resting.delete(id)
-    used.set(id, pooled)
-    pooled.users++
+    const found = sessions.get(id)
+    const pooled = found ?? { id, session: open(id), users: 0, since: 0, older: undefined, newer: undefined }
+    if (!found) sessions.set(id, pooled)
+    else if (!found.users) resting.remove(found)
+    if (!pooled.users++) inUse++
     shrink(LOOKS)
     return pooled
   }
 
-  function leave(id: string, pooled: Pooled): void {
+  function leave(pooled: Pooled): void {
     if (--pooled.users) return
-    used.delete(id)
+    inUse--
     pooled.since = clock.monotonic()
-    resting.set(id, pooled)
-    if (closing && !used.size) left?.()
+    resting.add(pooled)
+    if (closing && !inUse) left?.()
     shrink(LOOKS)
     timer ??= idly(clock, sweep, idle)
   }
 
   /** Lets go of those at rest, the oldest first: as many as are too many, and all that left before `deadline`. */
   function shrink(looks: number, deadline = Number.NEGATIVE_INFINITY): void {
-    for (const [id, pooled] of resting) {
-      if (looks-- <= 0 || (used.size + resting.size <= max && pooled.since > deadline)) return
-      resting.delete(id)
-      if (pooled.session.busy) resting.set(id, pooled)
+    for (let look = 0; look < looks; look++) {
+      const pooled = resting.oldest
+      if (!pooled || (sessions.size <= max && pooled.since > deadline)) return
+      resting.remove(pooled)
+      if (pooled.session.busy) resting.add(pooled)
       else {
         letGo++
+        sessions.delete(pooled.id)
         pooled.session.close()
       }
     }
   }
 
   function sweep(): void {
-    shrink(resting.size, clock.monotonic() - idle)
-    const [oldest] = resting.values()
+    shrink(sessions.size - inUse, clock.monotonic() - idle)
+    const { oldest } = resting
     timer = oldest && idly(clock, sweep, Math.max(oldest.since + idle - clock.monotonic(), idle / 10))
   }
 
   async function finish(): Promise<void> {
-    if (used.size) {
+    if (inUse) {
       await new Promise<void>((resolve) => {
         left = resolve
       })
     }
     clock.clearTimeout(timer)
-    await Promise.all(Array.from(resting.values(), ({ session }) => quiet(session).then(session.close)))
-    letGo += resting.size
-    resting.clear()
+    await Promise.all(Array.from(sessions.values(), ({ session }) => quiet(session).then(session.close)))
+    letGo += sessions.size
+    for (const pooled of sessions.values()) resting.remove(pooled)
+    sessions.clear()
   }
 
   return {
@@ -164,11 +170,11 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
       try {
         return await work(pooled.session)
       } finally {
-        leave(id, pooled)
+        leave(pooled)
       }
     },
     get stats() {
-      return { sessions: used.size + resting.size, inUse: used.size, opened, letGo, refreshes }
+      return { sessions: sessions.size, inUse, opened, letGo, refreshes }
     },
     close() {
       closing ??= finish()

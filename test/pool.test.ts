@@ -1,4 +1,5 @@
 import { setImmediate as macrotask } from 'node:timers/promises'
+import fc from 'fast-check'
 import { memoryStore, type SessionStore } from 'refresh-once'
 import { withSession } from 'refresh-once/fetch'
 import { createSessionPool, type SessionPool, type SessionPoolOptions } from 'refresh-once/pool'
@@ -136,6 +137,17 @@ describe('a pool', () => {
     expect(await pool.use('a', (session) => session.getAccessToken())).toBe('a-0')
     expect([...open]).toEqual(['c', 'a'])
     expect(refreshed).toEqual([])
+  })
+
+  test('has those that were used last, in whatever order they are used', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.constantFrom(...'abcdefg'), { maxLength: 30 }), async (used) => {
+        const { pool, open } = given({ max: 4 })
+        for (const id of used) await pool.use(id, () => {})
+        const last = [...new Set(used.reverse())].slice(0, 4)
+        expect([...open].sort()).toEqual(last.sort())
+      }),
+    )
   })
 
   test('lets go of those that have not been used for a while, with one timer for all', async () => {
