@@ -118,3 +118,19 @@ test('a body that fails when it has been answered takes nobody his answer', asyn
   server.fault('custom', { on: '/api/echo', respond: { status: 401 } })
   expect((await errorOf(api.post('/api/echo', body, { headers: OCTETS }))).response?.status).toBe(401)
 })
+
+test('a body that a factory has made is let go of where its connection breaks', async () => {
+  const { server, api } = await stage()
+  server.fault('destroy-before', { on: '/api/echo' })
+  const made: Readable[] = []
+  const body = () => {
+    const stream = new Readable({ read() {} })
+    stream.push('the first half')
+    made.push(stream)
+    return stream
+  }
+  expect((await errorOf(api.post('/api/echo', undefined, { headers: OCTETS, session: { body } }))).code).toBe(
+    'ECONNRESET',
+  )
+  expect(made.map(({ destroyed }) => destroyed)).toEqual([true])
+})

@@ -116,3 +116,64 @@ test.each([
     expect(await new Response(data).text()).toBe('{"code":40101}')
   },
 )
+
+test('a timeout that is over when the request is sent at last is over', async () => {
+  const { server, api } = await stage({
+    session: {
+      applyToken({ accessToken }) {
+        const until = performance.now() + 30
+        while (performance.now() < until);
+        return { headers: { Authorization: `Bearer ${accessToken}` } }
+      },
+    },
+  })
+  const items = server.hold('/api/items')
+  const error = await errorOf(api.get('/api/items', { timeout: 20 }))
+  expect([error.code, error.message]).toEqual(['ECONNABORTED', 'timeout of 20ms exceeded'])
+  items.release()
+})
+
+test('what the caller says of the fetch below stands, also where credentials would go along with a redirect', async () => {
+  const { api } = await stage({
+    session: { applyToken: ({ accessToken }) => ({ headers: { 'X-Access-Token': accessToken } }) },
+  })
+  const seen: unknown[] = []
+  const adapter: AxiosAdapter = async (config) => {
+    seen.push(config.fetchOptions)
+    return { status: 200, statusText: '', data: '', headers: {}, config }
+  }
+  for (const fetchOptions of [undefined, { cache: 'no-store' }, { redirect: 'follow' }] as const)
+    await api.get('/api/items', { adapter, ...(fetchOptions && { fetchOptions }) })
+  expect(seen).toEqual([
+    { redirect: 'error' },
+    { redirect: 'error', cache: 'no-store' },
+    { redirect: 'follow' },
+  ])
+})
+
+test('the caller’s `beforeRedirect` is told all that axios tells it', async () => {
+  const { server, api } = await stage({ client: { adapter: 'http' } })
+  server.fault('redirect', { on: '/api/items', location: '/api/echo' })
+  const told: unknown[] = []
+  const beforeRedirect = (_: unknown, { headers, statusCode }: { headers: object; statusCode: number }) =>
+    told.push(statusCode, headers)
+  expect((await api.get('/api/items', { beforeRedirect } as object)).status).toBe(200)
+  expect(told).toMatchObject([expect.any(Number), { location: expect.stringContaining('/api/echo') }])
+})
+
+test('who leaves while his answer is looked at does not wait for the refresh', async () => {
+  const controller = new AbortController()
+  const { server, api } = await stage({
+    session: {
+      shouldRefresh() {
+        controller.abort()
+        return undefined
+      },
+    },
+  })
+  server.expireAccessTokens()
+  const refresh = server.hold('/token')
+  const error = await errorOf(api.get('/api/items', { signal: controller.signal }))
+  expect(error.code).toBe('ERR_CANCELED')
+  refresh.release()
+})
