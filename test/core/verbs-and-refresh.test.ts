@@ -83,6 +83,25 @@ describe('inside `refresh`', () => {
     expect(String(seen[0])).toMatch(RegExp(`${verb}.*return the tokens`))
   })
 
+  test('whoever is looked for leaves the stacks of the app as long as they were', async () => {
+    const limit = Error.stackTraceLimit
+    Error.stackTraceLimit = 7
+    try {
+      const session: Session = open({
+        tokens: OLD,
+        refresh: async () => {
+          await null
+          await failureOf(session.refresh())
+          return 'new'
+        },
+      })
+      expect(await session.getAccessToken()).toBe('new')
+      expect(Error.stackTraceLimit).toBe(7)
+    } finally {
+      Error.stackTraceLimit = limit
+    }
+  })
+
   test('of another session nothing is a mistake, and neither is what is called outside meanwhile', async () => {
     const answer = deferred<string>()
     const parent = open({ tokens: OLD, refresh: () => answer.promise })

@@ -93,3 +93,32 @@ test('a header that `applyToken` takes away is no credential of the caller’s',
   ])
   expect(seen.of('request-ignored')).toEqual([])
 })
+
+test('a fragment is left out where the token is put into the query, whatever is in it', async () => {
+  const session = open({
+    tokens: 'mine',
+    refresh: () => 'unused',
+    applyToken: ({ accessToken }) => ({ query: { access_token: accessToken } }),
+  })
+  const urls: string[] = []
+  const send = withSession(session, {
+    origins: [API],
+    async fetch(input, init) {
+      urls.push(new Request(input, init).url)
+      return new Response()
+    },
+  })
+  for (const path of ['/items', '/items#part', '/items#a?b', '/items?a=1#part']) await send(API + path)
+  expect(urls.map((url) => url.slice(API.length).split('#')[0])).toEqual([
+    '/items?access_token=mine',
+    '/items?access_token=mine',
+    '/items?access_token=mine',
+    '/items?a=1&access_token=mine',
+  ])
+})
+
+test('a base URL that may not get the token is a mistake that is told when the client is attached', () => {
+  const session = open({ tokens: 'mine', refresh: () => 'unused' })
+  const instance = axios.create({ baseURL: 'http://api.example.com' })
+  expect(() => attachSession(instance, session)).toThrow(TypeError)
+})
