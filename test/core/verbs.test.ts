@@ -48,6 +48,25 @@ describe('createSession', () => {
     expect(create({ refresh, tokens: { access_token: 42 } })).toThrow(/access token.*number/)
   })
 
+  test('takes an option that is undefined for one that is not given', async () => {
+    const unset = {
+      deadline: undefined,
+      lease: undefined,
+      retries: undefined,
+      leeway: undefined,
+      clock: undefined,
+    }
+    const session = open({ refresh: () => 'refreshed', ...unset })
+    expect(await session.getAccessToken()).toBe('refreshed')
+  })
+
+  test('tells errors apart by their code', async () => {
+    const error = await failureOf(given().session.getAccessToken())
+    expect(isSessionError(error)).toBe(true)
+    expect(isSessionError(error, 'session_expired')).toBe(true)
+    expect(isSessionError(error, 'refresh_failed')).toBe(false)
+  })
+
   test('calls nothing before somebody needs a token', async () => {
     const g = given({ tokens: undefined })
     await g.time.advance(60_000)
