@@ -48,6 +48,19 @@ describe('session.state', () => {
     expect(session.state).toMatchObject({ generation: 2 })
   })
 
+  test('is the same object where something happens that changes nothing', async () => {
+    const session = open({ tokens: 'mine', refresh: () => new Promise(() => {}) })
+    const seen = watch(session)
+    const waiting = [failureOf(session.refresh())]
+    await seen.until('refresh-started')
+    const { state } = session
+    waiting.push(failureOf(session.refresh()))
+    await seen.until('refresh-joined')
+    expect(session.state).toBe(state)
+    session.close()
+    await Promise.all(waiting)
+  })
+
   test('grows its generation with each token set, and begins anew with each sign-in', async () => {
     const session = open({ refresh: () => 'next', tokens: 'first' })
     const generations: number[] = []
