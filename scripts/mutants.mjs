@@ -153,7 +153,7 @@ function run(mutant, bound) {
   const first = [...successes].sort(([, a], [, b]) => b - a).map(([name]) => name)
   const child = spawn(process.execPath, tool('vitest', 'run', '--config', 'scripts/mutant.config.ts'), {
     cwd: root,
-    env: { ...process.env, MUTANT: JSON.stringify({ mutant, first }) },
+    env: { ...process.env, MUTANT: JSON.stringify({ mutant, first }), NODE_NO_WARNINGS: '1' },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
   return new Promise((resolve) => {

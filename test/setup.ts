@@ -228,8 +228,11 @@ export function standStill(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 }
 
-/** The URL of a port of this machine on which nobody listens. */
-export async function closedPort(): Promise<string> {
+/** Where nobody listens. No system gives this port to whoever asks for any, as the other tests do meanwhile. */
+export const NOBODY = 'http://127.0.0.1:2'
+
+/** The URL of a port of this machine that is free by now. */
+export async function freePort(): Promise<string> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()

@@ -9,7 +9,7 @@ import { transformWithOxc } from 'vite'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createVisitors } from '../../examples/nextjs.ts'
 import { installedSites } from '../../scripts/runtimes.mjs'
-import { closedPort, times } from '../setup.ts'
+import { freePort, times } from '../setup.ts'
 import { installPacked, type Packed } from './packed.ts'
 
 const SECRET = 'a secret that only this site knows'
@@ -35,7 +35,7 @@ async function startSite(name: string, home: string, { folder }: Packed, api: st
     program.startsWith('.') ? program : join(home, 'node_modules', program),
     ...rest,
   ]
-  const { port } = new URL(await closedPort())
+  const { port } = new URL(await freePort())
   const url = `http://127.0.0.1:${port}`
   const env = {
     ...process.env,

@@ -3,8 +3,8 @@ import type { Session } from 'refresh-once'
 import type { AuthServer, FaultKind } from 'refresh-once/testing'
 import { describe, expect, test } from 'vitest'
 import {
-  closedPort,
   expired,
+  NOBODY,
   newClock,
   open,
   refreshAt,
@@ -248,13 +248,12 @@ describe.each(CLIENTS)('$name', (client) => {
 
     test('an authorization server that cannot be reached is asked again, and the token is spent once', async () => {
       const server = await startServer()
-      const nobody = await closedPort()
       let asked = 0
       const session = signIn(server, {
         clock: withoutJitter(),
         refresh: (context) =>
           asked++ === 0
-            ? fetch(nobody, { method: 'POST', signal: context.signal })
+            ? fetch(NOBODY, { method: 'POST', signal: context.signal })
             : refreshAt(server)(context),
       })
       const api = client.attach(server, session)

@@ -5,7 +5,7 @@ import { memoryStore, type SessionOptions, type Stored } from 'refresh-once'
 import { attachSession } from 'refresh-once/axios'
 import { withSession } from 'refresh-once/fetch'
 import { describe, expect, test } from 'vitest'
-import { closedPort, failureOf, open, startServer, watch } from '../setup.ts'
+import { failureOf, NOBODY, open, startServer, watch } from '../setup.ts'
 import { ALL_CLIENTS } from './client.ts'
 
 const SECRET = 'secret-0123456789'
@@ -56,10 +56,9 @@ describe.each(ALL_CLIENTS)('$name', (client) => {
   })
 
   test('a token in a query is not repeated where nobody answers', async () => {
-    const url = await closedPort()
     const query = ({ accessToken }: { accessToken: string }) => ({ query: { access_token: accessToken } })
     const session = open({ refresh: () => 'x', tokens: SECRET, applyToken: query })
-    const { settled } = await client.attach({ url }, session)('/api/items')
+    const { settled } = await client.attach({ url: NOBODY }, session)('/api/items')
     expect(settled).toBeInstanceOf(Error)
     expect(told(settled)).not.toContain(SECRET)
   })

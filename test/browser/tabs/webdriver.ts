@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { closedPort } from '../../setup.ts'
+import { freePort } from '../../setup.ts'
 import { descendants } from './processes.ts'
 
 /** What the driver starts. */
@@ -15,7 +15,7 @@ export interface WebDriver {
 }
 
 export async function openWebDriver(program: string, env: Record<string, string>): Promise<WebDriver> {
-  const url = await closedPort()
+  const url = await freePort()
   const args = ['--host=127.0.0.1', `--port=${new URL(url).port}`]
   const driver = spawn(program, args, { stdio: 'ignore', env: { ...process.env, ...env } })
   const gone = once(driver, 'exit')

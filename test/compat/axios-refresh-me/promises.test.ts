@@ -2,7 +2,7 @@ import axios from 'axios'
 import axiosRetry from 'axios-retry'
 import { createFactory } from 'refresh-once/axios-refresh-me'
 import { describe, expect, test } from 'vitest'
-import { closedPort, startServer, times } from '../../setup.ts'
+import { NOBODY, startServer, times } from '../../setup.ts'
 import { errorOf, stage } from './stage.ts'
 
 /** What axios-refresh-me promises, and keeps here. */
@@ -202,7 +202,7 @@ describe('the response handlers', () => {
   test('without them errors reject, as axios has it', async () => {
     const { api, refreshes } = await stage()
     expect((await errorOf(api.get('/api/status/500'))).response?.status).toBe(500)
-    expect((await errorOf(api.get(await closedPort()))).code).toBe('ECONNREFUSED')
+    expect((await errorOf(api.get(NOBODY))).code).toBe('ECONNREFUSED')
     expect(refreshes()).toBe(0)
   })
 

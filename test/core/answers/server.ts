@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { SetbackKind } from '../../../src/core/outcome.ts'
+import { NOBODY } from '../../setup.ts'
 
 export type Verdict = 'tokens' | SetbackKind
 
@@ -107,15 +108,10 @@ export interface AnsweringServer {
 
 export async function startAnsweringServer(): Promise<AnsweringServer> {
   const server = await listen(createServer(answer))
-  // A port that nobody listens at any more.
-  const gone = await listen(createServer())
-  const { port: free } = gone.address() as AddressInfo
-  gone.close()
-  await once(gone, 'close')
   const { port } = server.address() as AddressInfo
   return {
     url: (kind, dialect) =>
-      `http://127.0.0.1:${kind === 'no server' ? free : port}/${dialect}/${slugOf(kind)}`,
+      `${kind === 'no server' ? NOBODY : `http://127.0.0.1:${port}`}/${dialect}/${slugOf(kind)}`,
     async close() {
       server.close()
       server.closeAllConnections()

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { chownSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { closedPort } from '../../setup.ts'
+import { freePort } from '../../setup.ts'
 
 export interface PostgresServer {
   readonly url: string
@@ -22,7 +22,7 @@ export async function startPostgres(): Promise<PostgresServer> {
     ['-D', folder, '-U', 'tests', '-A', 'trust', '-E', 'UTF8', '--locale', 'C', '--no-sync'],
     { ...common, stdio: ['ignore', 'ignore', 'inherit'] },
   )
-  const { port } = new URL(await closedPort())
+  const { port } = new URL(await freePort())
   const settings = ['listen_addresses=127.0.0.1', 'fsync=off', 'max_connections=60']
   const child = spawn(
     join(programs, 'postgres'),

@@ -7,17 +7,7 @@ import { findSessionError, isSessionError, type Session, SessionError } from 're
 import { attachSession } from 'refresh-once/axios'
 import type { AuthServer } from 'refresh-once/testing'
 import { describe, expect, test } from 'vitest'
-import {
-  closedPort,
-  deferred,
-  expired,
-  failureOf,
-  open,
-  signIn,
-  startServer,
-  times,
-  watch,
-} from '../../setup.ts'
+import { deferred, expired, failureOf, NOBODY, open, signIn, startServer, times, watch } from '../../setup.ts'
 
 function client(server: AuthServer, session: Session, config: AxiosRequestConfig = {}): AxiosInstance {
   const api = axios.create({ baseURL: server.url, ...config })
@@ -391,12 +381,12 @@ describe('errors that are none of ours', () => {
     }
   }
 
-  const cases: [name: string, config: (server: AuthServer, nobody: string) => AxiosRequestConfig][] = [
+  const cases: [name: string, config: (server: AuthServer) => AxiosRequestConfig][] = [
     ['a 404', ({ url }) => ({ url: `${url}/nowhere` })],
     ['a 500', () => ({ url: '/api/status/500', method: 'post', data: { a: 1 } })],
     ['a 403 that asks for another scope', () => ({ url: '/api/forbidden' })],
     ['a connection that breaks', () => ({ url: '/api/items?id=broken' })],
-    ['a port on which nobody listens', (_, nobody) => ({ baseURL: nobody, url: '/api/items' })],
+    ['a port on which nobody listens', () => ({ baseURL: NOBODY, url: '/api/items' })],
     ['a response that is longer than allowed', () => ({ url: '/api/items', maxContentLength: 5 })],
     ['a request that is aborted before', () => ({ url: '/api/items', signal: AbortSignal.abort() })],
     ['a transform that throws', () => ({ url: '/api/items', transformResponse: thrower })],
@@ -410,8 +400,7 @@ describe('errors that are none of ours', () => {
   for (const [name, configOf] of cases) {
     test(`${name} reaches the caller exactly as without us`, async () => {
       const server = await startServer()
-      const nobody = await closedPort()
-      const config = configOf(server, nobody)
+      const config = configOf(server)
       const tokens = server.mint('alice')
       const headers = { Authorization: `Bearer ${tokens.access_token}` }
       const plain = axios.create({ baseURL: server.url })
@@ -424,7 +413,7 @@ describe('errors that are none of ours', () => {
       })
       const api = axios.create({ baseURL: server.url })
       const session = signIn(server, { tokens })
-      attachSession(api, session, { origins: [nobody] })
+      attachSession(api, session, { origins: [NOBODY] })
 
       const without = (await outcomeOf(plain, config)) as { headers?: Record<string, unknown> }
       if (without.headers) delete without.headers.Authorization

@@ -3,7 +3,7 @@ import { findSessionError, SessionError } from 'refresh-once'
 import { withSession } from 'refresh-once/fetch'
 import type { AuthServer } from 'refresh-once/testing'
 import { describe, expect, test, vi } from 'vitest'
-import { closedPort, failureOf, newClock, open, signIn, startServer, times, watch } from '../../setup.ts'
+import { failureOf, NOBODY, newClock, open, signIn, startServer, times, watch } from '../../setup.ts'
 import { bearer } from '../wire.ts'
 import { stage } from './stage.ts'
 
@@ -32,7 +32,7 @@ describe('outcomes that are none of ours', () => {
     }
   }
 
-  type Call = (server: AuthServer, nobody: string) => [input: RequestInfo | URL, init?: RequestInit]
+  type Call = (server: AuthServer) => [input: RequestInfo | URL, init?: RequestInit]
 
   const cases: Record<string, Call> = {
     'a 200': ({ url }) => [`${url}/api/items?id=1`],
@@ -43,7 +43,7 @@ describe('outcomes that are none of ours', () => {
     'a 304, which has no body': ({ url }) => [`${url}/api/status/304`],
     'an answer to HEAD': ({ url }) => [`${url}/api/items`, { method: 'HEAD' }],
     'a connection that breaks': ({ url }) => [`${url}/api/items?id=broken`],
-    'a port on which nobody listens': (_, nobody) => [`${nobody}/api/items`],
+    'a port on which nobody listens': () => [`${NOBODY}/api/items`],
     'a request that is aborted before': ({ url }) => [`${url}/api/items`, { signal: AbortSignal.abort() }],
     'one that times out before': ({ url }) => [
       `${url}/api/items`,
@@ -61,16 +61,15 @@ describe('outcomes that are none of ours', () => {
       `%s reaches the caller exactly as without us (recall: ${recall})`,
       async (_, call) => {
         const server = await startServer()
-        const nobody = await closedPort()
         const tokens = server.mint()
         const ever = Number.POSITIVE_INFINITY
         server.fault('destroy-before', { on: '/api/items?id=broken', times: ever })
         server.fault('redirect', { on: '/api/items?id=redirect', times: ever, location: '/api/items?id=2' })
-        const api = withSession(signIn(server, { tokens, recall }), { origins: [server.url, nobody] })
-        const [input, init] = call(server, nobody)
+        const api = withSession(signIn(server, { tokens, recall }), { origins: [server.url, NOBODY] })
+        const [input, init] = call(server)
         const without = await outcomeOf(fetch(input, { ...init, headers: bearer(tokens) }))
         const sent = server.requests.length
-        expect(await outcomeOf(api(...call(server, nobody)))).toEqual(without)
+        expect(await outcomeOf(api(...call(server)))).toEqual(without)
         expect(server.requests.length).toBe(2 * sent)
         expect(server.count).toMatchObject({ refreshRequests: 0, rejected: 0 })
       },
