@@ -7,7 +7,7 @@ import { type Credentials, SessionRequest, type SessionResponse } from '../core/
 import type { Session, SessionTransport } from '../core/session.ts'
 import { parse, withQuery } from '../core/url.ts'
 import { type Plain, plainOf, withPlain } from './plain-headers.ts'
-import { follow, travels, unfollowed } from './redirects.ts'
+import { follow, locationOf, travels, unfollowed } from './redirects.ts'
 import { bodyFrom, copyOf, isOneShot, letGo, type RequestSession, repeats } from './replay.ts'
 import { isShortJson, readCopy } from './short-json.ts'
 import { abortTogether, leaveTogether, stayFor } from './together.ts'
@@ -239,9 +239,8 @@ class FetchRequest extends SessionRequest<Response> {
     const sent = () => {
       const answer = this.#fetch(request, init, credentials)
       if (!ours) return answer
-      const whole = request ? { ...membersOf(request), ...init } : init
       return answer.then((response) =>
-        follow(this.#attachment.send, response, this.url, whole as RequestInit, set),
+        locationOf(response) ? this.#follow(response, request, init, set) : response,
       )
     }
     if (!this.recallable) return sent()
@@ -266,6 +265,18 @@ class FetchRequest extends SessionRequest<Response> {
     } catch (error) {
       return failed(error)
     }
+  }
+
+  async #follow(
+    response: Response,
+    request: Request | undefined,
+    init: Members,
+    set: NonNullable<Credentials['headers']>,
+  ): Promise<Response> {
+    const whole = request ? { ...membersOf(request), ...init } : init
+    // Of the body of a Request nothing is left but its copy.
+    if (this.#spare) whole.body = await this.#spare.clone().blob()
+    return follow(this.#attachment.send, response, this.url, whole as RequestInit, set)
   }
 
   /** A Request is sent itself, and not what can be seen of it: that is less. */

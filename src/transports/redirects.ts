@@ -25,6 +25,11 @@ export function unfollowed(): 'error' | 'manual' {
   return 'Cloudflare' in globalThis ? 'manual' : 'error'
 }
 
+/** Where a redirect leads; of any other answer undefined, or nothing. */
+export function locationOf({ status, headers }: Response): string | null | undefined {
+  return [301, 302, 303, 307, 308].includes(status) ? headers.get('location') : undefined
+}
+
 /**
  * Follows a redirect where a fetch of the app's own stands in for that of the platform: node-fetch would take the
  * token to another port, and to subdomains. As the standard has it; another origin gets no credentials, nor does
@@ -41,11 +46,11 @@ export function follow(
   set: NonNullable<Credentials['headers']>,
   hops = 0,
 ): Response | Promise<Response> {
-  const { status } = response
-  const location = [301, 302, 303, 307, 308].includes(status) && response.headers.get('location')
+  const location = locationOf(response)
   if (!location) return response
   letGo(response.body)
   const next = parse(location, url)
+  const { status } = response
   const { method = 'GET' } = init
   const getsIt = status === 303 ? !/^(GET|HEAD)$/i.test(method) : status < 303 && /^POST$/i.test(method)
   if (!next || hops > 19 || (!getsIt && isOneShot(init.body))) throw new TypeError('redirect')

@@ -48,6 +48,7 @@ async function leading(lead: (path: string, response: ServerResponse) => void) {
 }
 
 const CLIENTS = [
+  ['the platform’s own, wrapped', (...call: Parameters<typeof fetch>) => fetch(...call)],
   ['another copy of undici', undiciFetch],
   ['node-fetch', nodeFetch],
 ] as unknown as [string, typeof fetch][]
@@ -176,5 +177,29 @@ describe.each(CLIENTS)('%s', (_, own) => {
       ['PUT', 'once'],
       ['GET', ''],
     ])
+  })
+})
+
+describe.each([301, 302, 303, 307, 308])('a Request, %i', (status) => {
+  const wrapped: typeof fetch = (...call) => fetch(...call)
+
+  test.each(['GET', 'POST', 'PUT'])('%s: its body goes where fetch itself would send it', async (method) => {
+    const home = await leading((_, response) => response.writeHead(status, { location: '/end' }).end())
+    const session = open({ tokens: TOKEN, refresh: () => 'unused' })
+    const api = withSession(session, { origins: home.url, fetch: wrapped })
+    const request = () =>
+      new Request(`${home.url}/start`, { method, ...(method !== 'GET' && { body: 'some' }) })
+    for (const send of [fetch, api]) expect((await send(request())).status).toBe(200)
+    const told = home.seen.map(({ method, url, body }) => [method, url, body])
+    expect(told.slice(2)).toEqual(told.slice(0, 2))
+  })
+
+  test('one that is not to be replayed has no copy: a TypeError where its body would go along', async () => {
+    const home = await leading((_, response) => response.writeHead(status, { location: '/end' }).end())
+    const session = open({ tokens: TOKEN, refresh: () => 'unused' })
+    const api = withSession(session, { origins: home.url, fetch: wrapped })
+    const request = new Request(`${home.url}/start`, { method: 'POST', body: 'some' })
+    const outcome = await api(request, { session: { replay: false } }).catch((error) => error.name)
+    expect(outcome.status ?? outcome).toBe(status < 307 ? 200 : 'TypeError')
   })
 })
