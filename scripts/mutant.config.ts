@@ -1,5 +1,5 @@
 /** Runs the tests of core and transports with one mutant (`mutants.mjs`), until the first of them fails. */
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type Reporter, type TestSpecification } from 'vitest/node'
 import { root } from './setup.mjs'
@@ -12,26 +12,25 @@ interface Mutant {
   becomes: string
 }
 
-/** Nothing is changed where there is no mutant. `first` are files of tests, from the root. */
-const { mutant, first } = JSON.parse(process.env.MUTANT ?? '') as { mutant?: Mutant; first: string[] }
+/** Nothing is changed where there is no mutant. `order` are the files of tests, from the root. */
+const { mutant, order } = JSON.parse(process.env.MUTANT ?? '') as { mutant?: Mutant; order: string[] }
 
-/** What has noticed mutants before goes first, and the laws, which take longest, last. */
-class MostSuccessfulFirst extends BaseSequencer {
+/** In the order that is asked for. */
+class InOrder extends BaseSequencer {
   override async sort(specifications: TestSpecification[]): Promise<TestSpecification[]> {
-    const rank = ({ moduleId }: TestSpecification) => {
-      const place = first.findIndex((file) => moduleId === join(root, file))
-      return place >= 0 ? place : first.length + Number(moduleId.includes('/laws/'))
-    }
-    return specifications.sort((a, b) => rank(a) - rank(b))
+    const place = ({ moduleId }: TestSpecification) => order.indexOf(relative(root, moduleId))
+    return specifications.sort((a, b) => place(a) - place(b))
   }
 }
 
-/** Tells who started this which file of tests has noticed the mutant. */
+/** Tells who started this which file of tests has noticed the mutant, and how many milliseconds each has taken. */
 const telling: Reporter = {
   onTestRunEnd: (modules, errors) => {
     const failed = modules.find((module) => !module.ok())
+    const durations = modules.map((module) => [module.relativeModuleId, module.diagnostic().duration])
     process.send?.({
       noticed: failed?.relativeModuleId ?? (errors.length > 0 ? 'an error that nobody caught' : undefined),
+      durations,
     })
   },
 }
@@ -56,7 +55,7 @@ export default defineConfig({
     pool: 'threads',
     maxWorkers: 1,
     bail: 1,
-    sequence: { sequencer: MostSuccessfulFirst },
+    sequence: { sequencer: InOrder },
     reporters: [telling],
   },
 })

@@ -145,31 +145,40 @@ export function draw(seed, count) {
   return { mutants, possible }
 }
 
-/** Files of tests that have noticed something before, the most successful first: the same ones will notice more. */
-const successes = new Map()
+/** Files of tests, with the milliseconds that each takes and how many mutants it has noticed. */
+const files = new Map()
+
+/** Milliseconds until a file of tests has begun. */
+const START = 500
+
+/** First what has noticed most for its time: it will again. */
+function order() {
+  const worth = ({ duration, noticed }) => (noticed + 0.2) / (duration + START)
+  return [...files].sort(([, a], [, b]) => worth(b) - worth(a)).map(([file]) => file)
+}
 
 /** Runs the tests with a mutant, or without one. Resolves with what has noticed it, or undefined. */
 function run(mutant, bound) {
-  const first = [...successes].sort(([, a], [, b]) => b - a).map(([name]) => name)
   const child = spawn(process.execPath, tool('vitest', 'run', '--config', 'scripts/mutant.config.ts'), {
     cwd: root,
-    env: { ...process.env, MUTANT: JSON.stringify({ mutant, first }), NODE_NO_WARNINGS: '1' },
+    env: { ...process.env, MUTANT: JSON.stringify({ mutant, order: order() }), NODE_NO_WARNINGS: '1' },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
   return new Promise((resolve) => {
     let noticed = 'a run that ended by itself'
-    const timer =
-      bound &&
-      setTimeout(() => {
-        noticed = 'a run that took too long'
-        child.kill('SIGKILL')
-      }, bound)
+    const kill = () => {
+      noticed = 'a run that took too long'
+      child.kill('SIGKILL')
+    }
+    const timer = bound && setTimeout(kill, bound)
     child.on('message', (message) => {
       noticed = message.noticed
+      if (!mutant) for (const [file, duration] of message.durations) files.set(file, { duration, noticed: 0 })
     })
     child.on('close', () => {
       clearTimeout(timer)
-      if (noticed?.endsWith('.ts')) successes.set(noticed, (successes.get(noticed) ?? 0) + 1)
+      const file = files.get(noticed)
+      if (file) file.noticed++
       resolve(noticed)
     })
   })
@@ -198,7 +207,7 @@ export async function tryMutants(seed, count, say) {
     say(`The tests fail without a mutant: ${broken}`)
     return false
   }
-  const bound = 10 * (performance.now() - before)
+  const bound = 3 * (performance.now() - before)
 
   const { mutants, possible } = draw(seed, count)
   const compiling = mutants.filter(compiler())
@@ -209,7 +218,7 @@ export async function tryMutants(seed, count, say) {
   const work = async () => {
     for (let mutant = queue.shift(); mutant; mutant = queue.shift()) {
       const noticed = await run(mutant, bound)
-      const fate = !noticed ? 'alive' : noticed.endsWith('.ts') ? 'noticed' : 'slow'
+      const fate = !noticed ? 'alive' : files.has(noticed) ? 'noticed' : 'slow'
       fates[fate].push(textOf(mutant))
       console.log(`${fate}: ${textOf(mutant)} ${noticed ?? ''}`)
     }
