@@ -744,6 +744,17 @@ describe('an answer with an error is typed', () => {
       }
     })
 
+    test('an answer that a page may not read, of `no-cors`: asked once, another time would bring no more', async () => {
+      let calls = 0
+      const { session } = open(() => {
+        calls++
+        return Object.defineProperty(Response.error(), 'type', { value: 'opaque' })
+      })
+      expect(await refreshed(session)).toBe('refresh_failed')
+      expect(calls).toBe(1)
+      expect(session.state.status).toBe('signed-in')
+    })
+
     test('a session error of one’s own says what it is', async () => {
       const { session } = open(() => {
         throw new SessionError('session_expired', 'there is no refresh token')

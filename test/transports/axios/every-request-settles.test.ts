@@ -293,6 +293,25 @@ describe('nothing is left behind', () => {
     'the session is closed': { during: (_, session) => session.close() },
   }
 
+  test('no timer is left of who leaves while his credentials are made', async () => {
+    const timers = countTimers()
+    try {
+      const server = await startServer()
+      const controller = new AbortController()
+      const applyToken = () => {
+        controller.abort()
+        return new Promise<never>(() => {})
+      }
+      const session = open({ tokens: server.mint('alice'), refresh: () => 'unused', applyToken })
+      const { signal } = controller
+      const leaves = client(server, session).get('/api/items', { signal, timeout: 60_000 })
+      expect(await failureOf(leaves)).toMatchObject({ code: 'ERR_CANCELED' })
+      expect(timers.pending).toBe(0)
+    } finally {
+      timers.stop()
+    }
+  })
+
   for (const [name, { during, error }] of Object.entries(ends)) {
     test(`no timer and no listener is left when ${name}`, async () => {
       const timers = countTimers()
