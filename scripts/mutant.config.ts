@@ -12,8 +12,16 @@ interface Mutant {
   becomes: string
 }
 
-/** Nothing is changed where there is no mutant. `order` are the files of tests, from the root. */
-const { mutant, order } = JSON.parse(process.env.MUTANT ?? '') as { mutant?: Mutant; order: string[] }
+interface Run {
+  /** Nothing is changed where there is none. */
+  mutant?: Mutant
+  /** The package that stands in for axios. */
+  axios: string
+  /** The files of tests, from the root. */
+  order: string[]
+}
+
+const { mutant, axios, order } = JSON.parse(process.env.MUTANT ?? '') as Run
 
 /** In the order that is asked for. */
 class InOrder extends BaseSequencer {
@@ -36,7 +44,7 @@ const telling: Reporter = {
 }
 
 export default defineConfig({
-  resolve: { alias: sourceAliases() },
+  resolve: { alias: [...sourceAliases(), { find: /^axios$/, replacement: axios }] },
   plugins: [
     {
       name: 'mutant',
