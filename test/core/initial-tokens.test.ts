@@ -154,6 +154,28 @@ test('null is believed as soon as the store can be read, and nothing is refreshe
   expect(seen.of('refresh-failed')).toEqual([])
 })
 
+test('a sign-in while the store is still read begins when it is known who was signed in', async () => {
+  const memory = memoryStore()
+  await memory.save({ version: VERSION, tokens: { accessToken: 'former' } })
+  const reading = deferred<void>()
+  const store = { ...memory, load: () => reading.promise.then(() => memory.load()) }
+  const sent: unknown[] = []
+  const session = open({
+    store,
+    refresh: ({ tokens }) => {
+      sent.push(tokens)
+      return 'mine'
+    },
+  })
+  const seen = watch(session)
+  const signedIn = session.signIn()
+  expect(sent).toEqual([])
+  reading.resolve()
+  await signedIn
+  expect([sent, await session.getAccessToken()]).toEqual([[undefined], 'mine'])
+  expect(seen.events.map(({ type }) => type).indexOf('restored')).toBe(0)
+})
+
 test('who has signed in where it could not tell at first is refreshed, though the store was cleared since', async () => {
   const memory = memoryStore()
   let cleared = false

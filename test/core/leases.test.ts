@@ -8,6 +8,7 @@ import {
   type Stored,
 } from 'refresh-once'
 import { describe, expect, test } from 'vitest'
+import { takeTurn } from '../../src/core/turns.ts'
 import { deferred, failureOf, leasing, newClock, open, type TurnedClock } from '../setup.ts'
 import { syncStorage } from './storage.ts'
 
@@ -44,6 +45,27 @@ function robbable(clock: Clock): Robbable {
     },
   }
 }
+
+test('a turn that somebody else has taken is over: its holder is told, and reserves nothing any more', async () => {
+  let record: Stored | undefined = { version: { epoch: 'e', generation: 1, nonce: 'n' } }
+  const taken = new AbortController()
+  let passed = 0
+  const options = {
+    clock: newClock().clock,
+    lease: 60_000,
+    update: async (change: (stored?: Stored) => Stored | undefined) => {
+      record = change(record)
+    },
+  }
+  const work: Parameters<typeof takeTurn>[1] = async (lease) => {
+    expect([await lease.begin(), lease.remaining(), passed]).toEqual([2, 60_000, 0])
+    taken.abort()
+    expect([lease.signal.aborted, lease.remaining(), passed]).toEqual([true, 0, 1])
+    expect(await failureOf(lease.begin())).toBeInstanceOf(Error)
+  }
+  await takeTurn(options, work, () => passed++, taken.signal)
+  expect(record?.pending?.generation).toBe(2)
+})
 
 test('a refresh that comes home ends neither the signal that the store was given nor its own', async () => {
   const memory = memoryStore()
