@@ -106,7 +106,7 @@ async function attempt(
   if (known.first) await known.first
   const stored = await store.load()
   // The app could not say who is signed in.
-  if (!seen && (!stored || stored.ended === 'rejected')) {
+  if (!seen && beginning.open && (!stored || stored.ended === 'rejected')) {
     const content = await beginning.ask(parts)
     if (content && !room.closed) begin(parts, content)
     if (known.record) return { record: known.record }

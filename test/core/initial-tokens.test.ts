@@ -143,17 +143,6 @@ test('what the store holds comes first, also where neither it nor the app could 
   expect([await there.session.getAccessToken(), there.refreshes()]).toEqual(['stored', 0])
 })
 
-test('null is believed as soon as the store can be read, and nothing is refreshed', async () => {
-  const there = locked(null)
-  await there.time.advance(0)
-  expect(there.session.state.status).toBe('unknown')
-  there.unlock()
-  const seen = watch(there.session)
-  expect(await failureOf(there.session.getAccessToken())).toMatchObject({ code: 'session_expired' })
-  expect([there.session.state.status, there.refreshes()]).toEqual(['signed-out', 0])
-  expect(seen.of('refresh-failed')).toEqual([])
-})
-
 test('a sign-in while the store is still read begins when it is known who was signed in', async () => {
   const memory = memoryStore()
   await memory.save({ version: VERSION, tokens: { accessToken: 'former' } })
