@@ -4,7 +4,7 @@ import type { SessionOptions } from 'refresh-once'
 import { attachSession } from 'refresh-once/axios'
 import { withSession } from 'refresh-once/fetch'
 import { expect, test } from 'vitest'
-import { open, watch } from '../setup.ts'
+import { open, startServer, watch } from '../setup.ts'
 
 const API = 'https://api.example.com'
 
@@ -62,14 +62,12 @@ test('cookie mode: axios may bring Basic credentials', async () => {
     return undefined
   }
   const { session, sent, answer } = given({ mode: 'cookie', refresh }, () => cookie === 'new')
-  const instance = axios.create({
-    baseURL: API,
-    adapter: 'fetch',
-    env: {
-      fetch: async (input: string | URL | Request, init?: RequestInit) =>
-        new Response(null, { status: answer(new Request(input, init).headers) }),
+  const { url: baseURL } = await startServer({
+    fallback(request, response) {
+      response.writeHead(answer(new Headers(request.headers as Record<string, string>))).end()
     },
   })
+  const instance = axios.create({ baseURL })
   attachSession(instance, session)
   const { status } = await instance.get('/items', { auth: { username: 'a', password: 'b' } })
   expect(status).toBe(200)
