@@ -28,16 +28,18 @@ export async function replace(parts: Parts, content: Content, leaves?: boolean):
     const { epoch } = saved.version
     // By a verb of this session, called meanwhile.
     const outdone = record !== next && record.version.nonce === nonce
+    const time = timeOf(epoch)
+    // Of the same moment: where nothing was known before, it may have been there.
+    const later = time > timeOf(next.version.epoch) || before
     // Ours may be ahead, too, and somebody have refreshed it already.
-    const ahead = epoch !== next.version.epoch && timeOf(epoch) > settings.clock.now()
-    if (outdone || !ahead) {
+    if (outdone || epoch === next.version.epoch || (later && time <= settings.clock.now())) {
       begin(saved)
       return saved
     }
-    // The store knows an epoch that our clock has not come to: whoever began it has not done so after us.
-    const later = { version: newVersion(parts, saved), ...content }
-    begin(later)
-    return store.save(later)
+    // The store knows an epoch that our clock has not come to, or of this very moment: nobody has begun it after us.
+    const last = { version: newVersion(parts, saved), ...content }
+    begin(last)
+    return store.save(last)
   }
   const saving = save()
   if (blind) known.begins(saving, true)

@@ -1,7 +1,7 @@
 import { setImmediate as macrotask } from 'node:timers/promises'
 import { memoryStore, type Session, type SessionOptions, type SessionStore, type Stored } from 'refresh-once'
 import { withSession } from 'refresh-once/fetch'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { createSharedStore } from '../laws/shared-store.ts'
 import { deferred, failureOf, newClock, open, type TurnedClock, watch, withoutJitter } from '../setup.ts'
 import { syncStorage } from './storage.ts'
@@ -807,4 +807,24 @@ test('who was refused before anybody had signed in is signed in by what another 
   await granted.getAccessToken()
   await reach(refused, 'signed-in')
   expect(await refused.getAccessToken()).toBe('granted')
+})
+
+describe('in the very moment of the sign-in that a store holds, which is not read yet', () => {
+  const verbs: Record<string, (session: Session) => Promise<void>> = {
+    'a sign-out': (session) => session.signOut(),
+    'another sign-in': (session) => session.signIn('bob'),
+  }
+  test.each(Object.keys(verbs))('%s holds', async (verb) => {
+    const { clock } = newClock()
+    // Which of two names of one moment is the later one is drawn.
+    for (let round = 0; round < 20; round++) {
+      const store = memoryStore({ clock })
+      const options = { clock, store, tokens: null, refresh: () => 'unused' }
+      await open(options).signIn('alice')
+      const session = open(options)
+      await verbs[verb]?.(session)
+      expect((await store.load())?.tokens?.accessToken).toBe(verb === 'a sign-out' ? undefined : 'bob')
+      expect(session.state.status).toBe(verb === 'a sign-out' ? 'signed-out' : 'signed-in')
+    }
+  })
 })
