@@ -14,8 +14,12 @@ export interface Plan {
    * `unknown` and `anonymous` know nothing; their refresh token is an HttpOnly cookie, which is there, or not.
    */
   start: 'signed-in' | 'signed-out' | 'restored' | 'unknown' | 'anonymous'
+  /** What is stored was stored by a verb, perhaps in this very moment; else an earlier session has begun with it. */
+  entered: boolean
   /** All contexts begin with the same tokens at one moment, and not the others with what the first has stored. */
   together: boolean
+  /** Milliseconds between the readings of the wall clock. A browser that hides from fingerprints has some 100. */
+  tick: number
   mode: 'token' | 'cookie'
   rules: ServerRules
   recall: 'safe' | 'race' | 'none'
@@ -228,7 +232,9 @@ export function plans(fixed: Partial<Record<keyof Plan, fc.Arbitrary<unknown>>>)
       'signed-out',
       'anonymous',
     ),
+    entered: fc.boolean(),
     together: rarely,
+    tick: fc.constantFrom(1, 1, 1, 100),
     mode: fc.constantFrom('token', 'token', 'token', 'cookie'),
     rules,
     recall: fc.constantFrom('safe', 'race', 'none'),

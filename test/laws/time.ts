@@ -1,5 +1,6 @@
 import type { Clock } from 'refresh-once'
 import { createTestClock } from 'refresh-once/testing'
+import type { Plan } from './plan.ts'
 
 /** Puts something on the list of what may happen next. */
 export type Schedule = (label: string, run: () => void) => void
@@ -27,10 +28,14 @@ interface Timer {
 
 /**
  * @param idle whether nothing else can happen
- * @param pace how often time must get its turn before the next timer fires, when something else can happen:
- * the greater, the faster are the answers
+ * @param plan `pace`: how often time must get its turn before the next timer fires, when something else can happen: the
+ * greater, the faster are the answers
  */
-export function createTime(schedule: Schedule, idle: () => boolean, pace: number, seed: number): Time {
+export function createTime(
+  schedule: Schedule,
+  idle: () => boolean,
+  { pace, tick, seed }: Pick<Plan, 'pace' | 'tick' | 'seed'>,
+): Time {
   const timers = new Map<number, Timer>()
   let wall = Date.UTC(2030, 0, 1)
   let elapsed = 0
@@ -69,7 +74,7 @@ export function createTime(schedule: Schedule, idle: () => boolean, pace: number
 
   return {
     clock: {
-      now: () => wall,
+      now: () => wall - (wall % tick),
       monotonic: () => elapsed,
       setTimeout: setTimer,
       clearTimeout: (timer) => void timers.delete(timer as number),

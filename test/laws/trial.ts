@@ -127,7 +127,7 @@ export function createTrial(plan: Plan, scheduler: Scheduler): Trial {
   return {
     plan,
     schedule,
-    time: createTime(schedule, () => scheduler.count() === 0, plan.pace, plan.seed),
+    time: createTime(schedule, () => scheduler.count() === 0, plan),
     server: createServer({ ...plan.rules, inJar }),
     log: [],
     wire: [],

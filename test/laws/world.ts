@@ -260,13 +260,9 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
         if (closed || (inJar && contexts.length > 1)) break
         const { grant, answer } = server.login(command.user, time.now())
         if (inJar) trial.keep(answer)
-        view.signIn(grant)
         context.left = false
-        const tokens = inJar ? withoutRefreshToken(answer) : answer
         const { untold } = context
-        context.enters = grant
-        replace(context, 'signIn', () => (cookie ? session.signIn() : session.signIn(tokens)))
-        context.enters = undefined
+        enter(context, grant, inJar ? withoutRefreshToken(answer) : answer)
         // First the sign-out was told, and what was done on hearing of it came before this.
         context.untold = false
         if (untold && plan.intruder?.on === 'signed-out') {
@@ -291,6 +287,14 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
         context.closed = true
         session.close()
     }
+  }
+
+  function enter(context: Context, grant: Grant, tokens: TokenAnswer): void {
+    const { session, view } = context
+    view.signIn(grant)
+    context.enters = grant
+    replace(context, 'signIn', () => (cookie ? session.signIn() : session.signIn(tokens)))
+    context.enters = undefined
   }
 
   function replace({ session, view }: Context, name: string, verb: () => Promise<void>): void {
@@ -431,7 +435,8 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
     if (login && inJar) trial.keep(login.answer)
     const tokens = login ? (inJar ? withoutRefreshToken(login.answer) : login.answer) : null
     if (start === 'restored') {
-      const earlier = open(0, tokens)
+      const earlier = open(0, plan.entered ? undefined : tokens)
+      if (plan.entered && firstGrant && tokens) enter(earlier, firstGrant, tokens)
       await settle()
       earlier.session.close()
       time.pass(1)
