@@ -336,6 +336,35 @@ describe('an own reservation', () => {
     expect(await refused).toMatchObject({ code: 'session_expired' })
   })
 
+  test('is taken back where its page has been closed before it could ask', async () => {
+    const place = newPlace()
+    await place.other.save({
+      version: { epoch: '000000000000001', generation: 1, nonce: 'other' },
+      tokens: { accessToken: '' },
+    })
+    let calls = 0
+    const refresh = (): undefined => void calls++
+    const memory = place.store()
+    const closing = place.open(refresh, {
+      store: {
+        ...memory,
+        exclusive: leasing(memory, (lease) => ({
+          async begin() {
+            const generation = await lease.begin()
+            closing.close()
+            return generation
+          },
+        })),
+      },
+    })
+    expect(await failureOf(closing.refresh())).toMatchObject({ code: 'session_closed' })
+    await place.time.advance(0)
+    const refreshed = place.open(refresh).refresh()
+    await place.time.advance(0)
+    expect(calls).toBe(1)
+    await refreshed
+  })
+
   test('is taken back before the turn passes on, where a refresh has failed for now', async () => {
     const time = newClock()
     const memory = memoryStore({ clock: time.clock })

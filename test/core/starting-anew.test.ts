@@ -474,6 +474,7 @@ describe('signIn takes whatever `refresh` may return', () => {
     ['a Response', Response.json(body)],
     ['an answer of axios', { status: 200, headers: {}, data: body }],
     ['a hand-made one', { ok: true, status: 200, json: async () => body }],
+    ['an answer without a status, as of Supabase', { data: { user: {}, session: body }, error: null }],
   ])('%s', async (_, given) => {
     const session = open({ refresh: () => 'unused', tokens: null })
     await session.signIn(given as Response)

@@ -95,6 +95,19 @@ describe.each(NAMERS)('an error that names the URL %s', (_, namer) => {
     expect(inspect(error, { depth: 9, showHidden: true })).toContain('/items?access_token=[token]')
   })
 
+  test('leaves it to the app as any error: it may write its own message into it, and take members out', async () => {
+    const fails = async (input: unknown): Promise<never> => Promise.reject(namer(String(input)))
+    const session = open({ refresh: () => 'x', tokens: SECRET, applyToken })
+    const api = withSession(session, { origins: ['https://api.example.com'], fetch: fails as typeof fetch })
+    const error = await failureOf(api('https://api.example.com/items'))
+    for (let each: unknown = error; each instanceof Error; each = each.cause) {
+      for (const name of ['message', 'stack', 'path'].filter((name) => Object.hasOwn(each as object, name))) {
+        expect(Reflect.set(each, name, 'mine'), name).toBe(true)
+        expect(Reflect.deleteProperty(each, name), name).toBe(true)
+      }
+    }
+  })
+
   test('names it without the token, and is the same error, from an adapter', async () => {
     let made: Error | undefined
     const api = axios.create({
