@@ -1,7 +1,14 @@
 /** Streams that fail, or are never sent; bodies that change while their request waits. */
+import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
-import { expect, test } from 'vitest'
+import { text } from 'node:stream/consumers'
+import axios from 'axios'
+import { attachSession } from 'refresh-once/axios'
+import { expect, onTestFinished, test } from 'vitest'
+import { open } from '../../setup.ts'
 import { errorOf, stage } from './stage.ts'
 
 const OCTETS = { 'content-type': 'application/octet-stream' }
@@ -133,4 +140,24 @@ test('a body that a factory has made is let go of where its connection breaks', 
     'ECONNRESET',
   )
   expect(made.map(({ destroyed }) => destroyed)).toEqual([true])
+})
+
+test('a body that a factory has made is sent to its end, also where the answer comes first', async () => {
+  let upload: Promise<string> | undefined
+  const server = createServer((request, response) => {
+    upload = text(request)
+    response.end('early')
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  onTestFinished(() => void server.close())
+  const baseURL = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const api = axios.create({ baseURL, headers: OCTETS })
+  attachSession(api, open({ tokens: 'mine', refresh: () => 'unused' }))
+  const made = new Readable({ read() {} })
+  made.push('the first half, ')
+  expect((await api.post('/', undefined, { session: { body: () => made } })).data).toBe('early')
+  expect(made.destroyed).toBe(false)
+  made.push('and the second')
+  made.push(null)
+  expect(await upload).toBe('the first half, and the second')
 })
