@@ -1,19 +1,19 @@
 /**
  * `npm run soak -- mutants`: which faults the tests of core and transports would notice. Each mutant is one small fault
  * in one place of the source (a condition that always holds, a call that is left out, a number that is one more), as
- * the compiler takes it; the tests run with it, on one processor each, until the first of them fails. What is done for
- * axios only is tried with the oldest version, too.
+ * the compiler takes it; the tests run with it (`mutant-runner.mjs`), on one processor each, until the first of them fails.
+ * What is done for axios only is tried with the oldest version, too.
  *
  * Drawn from all that the syntax allows, by a seed. What nobody has noticed is printed, and is for a reader: a test that is
  * missing, code that nothing needs, or a change that nobody can see.
  */
-import { spawn } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import ts from 'typescript'
 import { SAME_FOR_EVERYBODY } from './same-mutants.mjs'
-import { root, tool } from './setup.mjs'
+import { root } from './setup.mjs'
 
 const FOLDERS = ['src/core', 'src/transports']
 
@@ -129,13 +129,13 @@ function numbersOf(seed) {
 }
 
 /** @returns {{ mutants: Mutant[], possible: number }} as many as are asked for, without repetition */
-export function draw(seed, count) {
+function draw(seed, count, files) {
   const all = FOLDERS.flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true }).map(
       (name) => `${folder}/${name.replaceAll('\\', '/')}`,
     ),
   )
-    .filter((file) => file.endsWith('.ts') && !LEFT_ALONE.test(file))
+    .filter((file) => file.endsWith('.ts') && !LEFT_ALONE.test(file) && files.test(file))
     .sort()
     .flatMap(mutantsOf)
   const possible = all.length
@@ -158,31 +158,56 @@ function order() {
   return [...files].sort(([, a], [, b]) => worth(b) - worth(a)).map(([file]) => file)
 }
 
-/** Runs the tests with a mutant, or without one. Resolves with what has noticed it, or undefined. */
-function run(mutant, bound, axios = 'axios') {
-  const child = spawn(process.execPath, tool('vitest', 'run', '--config', 'scripts/mutant.config.ts'), {
-    cwd: root,
-    env: { ...process.env, MUTANT: JSON.stringify({ mutant, axios, order: order() }), NODE_NO_WARNINGS: '1' },
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  })
-  return new Promise((resolve) => {
-    let noticed = 'a run that ended by itself'
-    const kill = () => {
-      noticed = 'a run that took too long'
-      child.kill('SIGKILL')
-    }
-    const timer = bound && setTimeout(kill, bound)
-    child.on('message', (message) => {
-      noticed = message.noticed
-      if (!mutant) for (const [file, duration] of message.durations) files.set(file, { duration, noticed: 0 })
+/** A process that runs the tests with one version of axios, with one mutant at a time. */
+class Runner {
+  #axios
+  #child
+
+  constructor(axios) {
+    this.#axios = axios
+  }
+
+  /** Runs the tests with a mutant, or without one. Resolves with what has noticed it, or undefined. */
+  run(mutant, bound) {
+    this.#child ??= fork(join(root, 'scripts/mutant-runner.mjs'), {
+      cwd: root,
+      env: { ...process.env, AXIOS: this.#axios, NODE_NO_WARNINGS: '1' },
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
-    child.on('close', () => {
-      clearTimeout(timer)
-      const file = files.get(noticed)
-      if (file) file.noticed++
-      resolve(noticed)
+    const child = this.#child
+    return new Promise((resolve) => {
+      const done = (noticed) => {
+        clearTimeout(timer)
+        child.off('message', told)
+        child.off('close', ended)
+        resolve(noticed)
+      }
+      const told = ({ noticed, durations }) => {
+        if (!mutant) for (const [file, duration] of durations) files.set(file, { duration, noticed: 0 })
+        const file = files.get(noticed)
+        if (file) file.noticed++
+        done(noticed)
+      }
+      const ended = () => {
+        this.#child = undefined
+        done('a run that ended by itself')
+      }
+      const timer =
+        bound &&
+        setTimeout(() => {
+          this.end()
+          done('a run that took too long')
+        }, bound)
+      child.on('message', told)
+      child.on('close', ended)
+      child.send({ mutant, order: order() })
     })
-  })
+  }
+
+  end() {
+    this.#child?.kill('SIGKILL')
+    this.#child = undefined
+  }
 }
 
 /** What the source looks like around a mutant: it is found again where lines have moved. */
@@ -199,32 +224,38 @@ function isKnown({ file, start, was, becomes }) {
 }
 
 /**
+ * @param only which files of the source they are drawn from
  * @param say what to do with each line of the report
  * @returns {Promise<boolean>} whether the tests hold without a mutant
  */
-export async function tryMutants(seed, count, say) {
+export async function tryMutants(seed, count, only, say) {
   const before = performance.now()
-  const broken = await run(undefined)
+  const first = new Runner('axios')
+  const broken = await first.run(undefined)
+  first.end()
   if (broken) {
     say(`The tests fail without a mutant: ${broken}`)
     return false
   }
   const bound = 3 * (performance.now() - before)
 
-  const { mutants, possible } = draw(seed, count)
+  const { mutants, possible } = draw(seed, count, only)
   const compiling = mutants.filter(compiler())
   const queue = compiling.filter((mutant) => !isKnown(mutant))
   say(`${mutants.length} of ${possible} were drawn. ${mutants.length - compiling.length} do not compile.`)
   say(`${compiling.length - queue.length} are the same for everybody (scripts/same-mutants.mjs).`)
   const fates = { noticed: [], slow: [], alive: [] }
   const work = async () => {
+    const [newest, oldest] = ['axios', 'axios-oldest'].map((axios) => new Runner(axios))
     for (let mutant = queue.shift(); mutant; mutant = queue.shift()) {
-      let noticed = await run(mutant, bound)
-      if (!noticed && /\/axios\b/.test(mutant.file)) noticed = await run(mutant, bound, 'axios-oldest')
+      let noticed = await newest.run(mutant, bound)
+      if (!noticed && /\/axios\b/.test(mutant.file)) noticed = await oldest.run(mutant, bound)
       const fate = !noticed ? 'alive' : files.has(noticed) ? 'noticed' : 'slow'
       fates[fate].push(textOf(mutant))
       console.log(`${fate}: ${textOf(mutant)} ${noticed ?? ''}`)
     }
+    newest.end()
+    oldest.end()
   }
   await Promise.all(Array.from({ length: availableParallelism() }, work))
   const { noticed, slow, alive } = fates

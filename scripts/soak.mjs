@@ -8,7 +8,7 @@
  * expiries and calls, also those of tools of an MCP server. SOAK_HITS: how many of them are hit in how many rounds, with
  * and without grace. SOAK_UPDATES: how many updates race for one register. SOAK_ROUNDS and SOAK_HAND_OVERS: how many
  * rounds tabs are killed in (in Chromium; a quarter of it elsewhere), and how often the turn passes between them.
- * SOAK_MUTANTS: how many faults are drawn for the tests to notice.
+ * SOAK_MUTANTS: how many faults are drawn for the tests to notice; SOAK_FILES: an expression for the files of the source.
  */
 import { spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
@@ -40,6 +40,7 @@ const {
   SOAK_ROUNDS = '200',
   SOAK_HAND_OVERS = '1000',
   SOAK_MUTANTS = '226',
+  SOAK_FILES = '',
 } = process.env
 const seed = process.env.SOAK_SEED ?? String(randomInt(2 ** 31))
 
@@ -143,7 +144,7 @@ async function soakMutants() {
     `seed  ${seed}`,
     '',
   ]
-  const passed = await tryMutants(seed, Number(SOAK_MUTANTS), (line) => {
+  const passed = await tryMutants(seed, Number(SOAK_MUTANTS), RegExp(SOAK_FILES), (line) => {
     console.log(line)
     lines.push(line)
   })
