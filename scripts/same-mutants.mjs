@@ -28,6 +28,12 @@ export const SAME_FOR_EVERYBODY = [
   ...at('src/core/known.ts', 'const REMEMBERED = 9', {
     9: ['(9 + 1)', 'how many former tokens are kept in memory'],
   }),
+  ...at('src/core/outcome.ts', 'readonly #mark = true', {
+    true: ['false', 'that it is there is what is asked'],
+  }),
+  ...at('src/core/redaction.ts', 'if (this.#seen !== held) {', {
+    'this.#seen !== held': ['true', 'the same forms once more: it is only slower'],
+  }),
   ...at(
     'src/core/restore.ts',
     'for (const letter of refreshToken ?? accessToken) name = (name * 31 + letter.charCodeAt(0)) % 2 ** 48',
@@ -48,6 +54,9 @@ export const SAME_FOR_EVERYBODY = [
       0: ['(0 + 1)', 'nobody is signed in there: nothing is lost to what comes before it'],
     },
   ),
+  ...at('src/core/tokens.ts', 'const LONGEST = 1e15', {
+    '1e15': ['(1e15 + 1)', 'a millisecond in thirty thousand years'],
+  }),
   ...at('src/transports/axios/answer.ts', 'const { status = 0, headers: all, request } = answer', {
     0: ['(0 + 1)', 'only answers with a status come there'],
   }),

@@ -2,6 +2,8 @@ import axios, { type AxiosInstance, type AxiosResponse, type InternalAxiosReques
 import { createSession, type Session, type SessionOptions } from 'refresh-once'
 import { attachSession } from 'refresh-once/axios'
 import { withSession } from 'refresh-once/fetch'
+import { fileStore } from 'refresh-once/file'
+import { mcpSession } from 'refresh-once/mcp'
 import { expect, test } from 'vitest'
 import { failureOf, open, watch } from '../setup.ts'
 
@@ -53,6 +55,51 @@ test.each(numbers)('%s may be 0, and many, but neither less nor no number', (nam
 test.each(['deadline', 'lease'])('%s of less than ten milliseconds is one in seconds', (name) => {
   const create = (value: number) => () => createSession({ refresh, [name]: value }).close()
   for (const value of [1, 5, 9.9]) expect(create(value)).toThrow(`${name} cannot be ${value}`)
+})
+
+const KEYCHAIN = { getItem: () => null, setItem() {}, removeItem() {} }
+
+test.each<[string, object]>([
+  ['no time for a lease', { lease: 0 }],
+  ['a lease as an environment variable has it', { lease: '60000' }],
+  ['less than two seconds for a turn', { ttl: 1_999 }],
+  ['a turn without an end', { ttl: Number.POSITIVE_INFINITY }],
+  ['a turn as an environment variable has it', { ttl: '5000' }],
+  ['a file to migrate from', { migrate: 'login.json' }],
+  ...['getItem', 'setItem', 'removeItem'].map((name): [string, object] => [
+    `a keychain without ${name}`,
+    { secrets: { ...KEYCHAIN, [name]: undefined } },
+  ]),
+])('fileStore, %s: a TypeError that names the option', (_, option) => {
+  expect(() => fileStore({ path: 'x', ...option } as never)).toThrow(
+    RegExp(`^fileStore: expected .*; ${Object.keys(option)[0]} is something else$`),
+  )
+})
+
+test('fileStore takes every option that it has', () => {
+  for (const options of [
+    {},
+    { lease: 1, ttl: 2_000 },
+    { lease: Number.POSITIVE_INFINITY, migrate: () => undefined, secrets: KEYCHAIN },
+  ])
+    expect(() => fileStore({ path: 'x', ...options } as never).close()).not.toThrow()
+})
+
+test.each<[string, object, string]>([
+  ['no auth', { auth: undefined }, 'auth must be the function of the SDK'],
+  ['no provider', { provider: undefined }, 'provider must be an OAuthClientProvider'],
+  ['a provider that is none', { provider: {} }, 'provider must be an OAuthClientProvider'],
+  [
+    'a provider that signs proofs',
+    { provider: { saveTokens() {}, dpop() {} } },
+    'provider must be one without dpop()',
+  ],
+  ['an address that is none', { url: 'stdio:' }, 'url must be http or https'],
+])('mcpSession, %s: a TypeError that says what was expected', (_, wrong, message) => {
+  const right = { auth: async () => 'AUTHORIZED', provider: { saveTokens() {} }, url: 'https://mcp.test/' }
+  const create = () => mcpSession({ ...right, ...wrong } as never)
+  expect(create).toThrow(TypeError)
+  expect(create).toThrow(`mcpSession: ${message}`)
 })
 
 test('every option that there is, is one', () => {

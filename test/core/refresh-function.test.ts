@@ -329,6 +329,45 @@ describe('what `isTerminal` is told', () => {
     expect(seen).toEqual([true, { reason: 'reused' }])
   })
 
+  test('`error` is what the server calls so, wherever in its answer that stands', async () => {
+    const seen: unknown[] = []
+    const { session } = given(() => json(400, { message: 'gone', hint: 'sign in', error: 'E1' }), {
+      isTerminal({ error, description }) {
+        seen.push(error, description)
+        return true
+      },
+    })
+    await failureOf(session.getAccessToken())
+    expect(seen).toEqual(['E1', 'gone'])
+  })
+
+  test.each<[string, () => Response | Promise<never>, number]>([
+    ['a refusal with a status: asked again, as after any failure for now', () => json(401, {}), 3],
+    [
+      'a refusal in a 200: the answer came, and another would be the same',
+      () => json(200, { error: 'invalid_grant' }),
+      1,
+    ],
+    [
+      'a refusal that a client tells without a status: the same',
+      () => Promise.reject(Object.assign(new Error('sign in'), { name: 'InteractionRequiredAuthError' })),
+      1,
+    ],
+  ])('where it says that it is none, %s', async (_, refuse, asked) => {
+    let calls = 0
+    const { session, time } = given(
+      () => {
+        calls++
+        return refuse()
+      },
+      { retries: 2, isTerminal: () => false },
+    )
+    const failed = failureOf(session.getAccessToken())
+    await time.advance(5_000)
+    expect(isSessionError(await failed, 'refresh_failed')).toBe(true)
+    expect([calls, session.state.status]).toEqual([asked, 'signed-in'])
+  })
+
   test('it decides on what was returned without an answer, too', async () => {
     const { session } = given(() => null as never, { isTerminal: ({ cause }) => cause === null })
     expect(isSessionError(await failureOf(session.getAccessToken()), 'session_expired')).toBe(true)

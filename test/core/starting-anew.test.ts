@@ -164,6 +164,22 @@ describe('a login that leads elsewhere and comes back with a cookie', () => {
     expect([await token(next.session), app.refreshes]).toEqual(['good-1', 1])
   })
 
+  test('signIn() before the store was read waits for that, and asks once', async () => {
+    const reading = deferred<void>()
+    const store = memoryStore()
+    const load = async () => {
+      await reading.promise
+      return store.load()
+    }
+    let asked = 0
+    const session = open({ store: { ...store, load }, refresh: () => `good-${++asked}` })
+    const signedIn = session.signIn()
+    expect([session.state.status, asked]).toEqual(['restoring', 0])
+    reading.resolve()
+    await signedIn
+    expect([await token(session), asked]).toEqual(['good-1', 1])
+  })
+
   test('signIn() that is refused says so, and has changed nothing for others', async () => {
     const app = browser()
     const { session } = await app.start()
@@ -485,16 +501,20 @@ describe('signIn takes whatever `refresh` may return', () => {
   test('a refused login rejects with what was answered, and the session is what it was', async () => {
     const session = open({ refresh: () => 'unused', tokens: 'mine' })
     const refusal = Response.json({ error: 'invalid_credentials' }, { status: 401 })
-    expect((await failureOf(session.signIn(refusal))).message).toContain('401 invalid_credentials')
+    const error = await failureOf(session.signIn(refusal))
+    expect(error.message).toContain('401 invalid_credentials')
+    // Nor is that a mistake in the program.
+    expect(error).not.toBeInstanceOf(TypeError)
     expect(await session.getAccessToken()).toBe('mine')
   })
 
   test('an answer without a token names the members that came', async () => {
     const session = open({ refresh: () => 'unused', tokens: 'mine' })
     for (const given of [{ token: 'secret' }, Response.json({ token: 'secret' })]) {
-      const { message } = await failureOf(session.signIn(given as Response))
-      expect(message).toContain('token')
-      expect(message).not.toContain('secret')
+      const error = await failureOf(session.signIn(given as Response))
+      expect(error.message).toContain('token')
+      expect(error.message).not.toContain('secret')
+      expect(error instanceof TypeError).toBe(!(given instanceof Response))
     }
   })
 })

@@ -174,6 +174,24 @@ describe('signIn', () => {
     await g.session.signIn()
     expect(g.session.state.status).toBe('signed-in')
   })
+
+  test('in cookie mode takes what the login has answered, and rejects where that was refused', async () => {
+    const g = given({ mode: 'cookie' })
+    for (const refused of [new Response(null, { status: 401 }), { status: 403, headers: {}, data: 'no' }]) {
+      expect((await failureOf(g.session.signIn(refused))).message).toMatch(/answered with 40[13]/)
+      expect(g.session.state.status).toBe('signed-out')
+    }
+    for (const accepted of [
+      new Response(null, { status: 204 }),
+      { status: 200, headers: {}, data: {} },
+      // Only what says who that is.
+      { user: { name: 'alice' } } as never,
+    ]) {
+      await g.session.signIn(accepted)
+      expect(g.session.state.status).toBe('signed-in')
+      await g.session.signOut()
+    }
+  })
 })
 
 describe('update', () => {
@@ -373,7 +391,11 @@ describe('signOut', () => {
     test.each(['with tokens', 'with a cookie'])(
       'whoever signs in %s is signed in, whatever is done from inside that event',
       async (how) => {
-        const g = given({ tokens: 'mine' })
+        const renewed: (string | undefined)[] = []
+        const g = given({
+          tokens: 'mine',
+          refresh: ({ tokens }) => `refreshed-${renewed.push(tokens?.accessToken)}`,
+        })
         const guests: Promise<void>[] = []
         g.session.observe(({ type }) => type === 'signed-out' && guests.push(g.session.signIn('guest')))
         for (let round = 1; round <= 8; round++) {
@@ -386,6 +408,8 @@ describe('signOut', () => {
           expect(await g.session.getAccessToken()).toBe(how === 'with tokens' ? 'next' : `refreshed-${round}`)
         }
         await Promise.all(guests)
+        // What the guest had is not what the cookie's owner goes on with.
+        expect(renewed).toEqual(times(how === 'with tokens' ? 0 : 8, () => undefined))
       },
     )
 
