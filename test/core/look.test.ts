@@ -98,36 +98,89 @@ test('an older sign-in in the store does not bring back a user who has signed ou
   expect(other.state.status).toBe('signed-out')
 })
 
-test('a store that cannot be read, or does not answer, keeps nobody from an answer', async () => {
+test('whoever comes long after a look has one of his own', async () => {
+  const time = newClock()
+  const { session, other } = newPair({ clock: time.clock })
+  await failureOf(session.getAccessToken())
+  await time.advance(60_000)
+  await other.signIn('elsewhere')
+  expect(await session.getAccessToken()).toBe('elsewhere')
+})
+
+test.each([
+  { deadline: 10_000, patience: 1_000 },
+  { deadline: 600, patience: 300 },
+])(
+  'a store that cannot be read, or does not answer, keeps nobody from an answer (deadline $deadline)',
+  async ({ deadline, patience }) => {
+    const time = newClock()
+    const memory = memoryStore()
+    let load = (): Promise<Stored | undefined> => memory.load()
+    let reads = 0
+    const session = open({
+      refresh: () => 'unused',
+      tokens: null,
+      deadline,
+      clock: time.clock,
+      store: {
+        ...memory,
+        load: () => {
+          reads++
+          return load()
+        },
+      },
+    })
+    await failureOf(session.getAccessToken())
+    load = () => Promise.reject(new Error('locked'))
+    await expect(session.getAccessToken()).rejects.toMatchObject({ code: 'session_expired' })
+    const answer = deferred<undefined>()
+    load = () => answer.promise
+    reads = 0
+    let told: unknown
+    session.getAccessToken().catch(({ code }) => {
+      told = code
+    })
+    await time.advance(patience - 1)
+    expect(told).toBeUndefined()
+    await time.advance(1)
+    expect(told).toBe('session_expired')
+    // Whoever comes while the store is overdue neither waits nor asks it again.
+    await expect(session.getAccessToken()).rejects.toMatchObject({ code: 'session_expired' })
+    expect(reads).toBe(1)
+    answer.resolve(undefined)
+    await time.advance(0)
+    // From then on it is asked again.
+    load = () => memory.load()
+    await open({ refresh: () => 'unused', tokens: null, store: memory }).signIn('elsewhere')
+    expect(await session.getAccessToken()).toBe('elsewhere')
+  },
+)
+
+test('a look that takes too long ends no waiting for anything else', async () => {
   const time = newClock()
   const memory = memoryStore()
-  let load = (): Promise<undefined> => Promise.resolve(undefined)
-  let reads = 0
+  const answer = deferred<void>()
+  let load = memory.load
   const session = open({
-    refresh: () => 'unused',
+    refresh: () => 'fresh',
     tokens: null,
     clock: time.clock,
-    store: {
-      ...memory,
-      load: () => {
-        reads++
-        return load()
-      },
-    },
+    store: { ...memory, load: () => load() },
   })
   await failureOf(session.getAccessToken())
-  load = () => Promise.reject(new Error('locked'))
-  await expect(session.getAccessToken()).rejects.toMatchObject({ code: 'session_expired' })
-  const answer = deferred<undefined>()
-  load = () => answer.promise
-  reads = 0
-  const waiting = failureOf(session.getAccessToken())
-  await time.advance(1000)
-  expect(await waiting).toMatchObject({ code: 'session_expired' })
-  // Whoever comes while the store is overdue neither waits nor asks it again.
-  await expect(session.getAccessToken()).rejects.toMatchObject({ code: 'session_expired' })
-  expect(reads).toBe(1)
-  answer.resolve(undefined)
+  load = () => answer.promise.then(memory.load)
+  const asked = failureOf(session.getAccessToken())
+  await session.signIn('mine')
+  expect(await asked).toMatchObject({ code: 'session_changed' })
+  let token: string | undefined
+  const refreshed = session.refresh().then(async () => {
+    token = await session.getAccessToken()
+  })
+  await time.advance(2_000)
+  expect(token).toBeUndefined()
+  answer.resolve()
+  await refreshed
+  expect(token).toBe('fresh')
 })
 
 test('whoever waits for the look may leave', async () => {
