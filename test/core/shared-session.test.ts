@@ -422,16 +422,62 @@ function newPair(
   return { time, one: sharing(first), two: sharing(second), store: newStore() }
 }
 
-test('whoever meets a Retry-After that another was given is told when to come back', async () => {
+test.each([
+  { asked: 60, kept: 60_000 },
+  // Nobody is kept waiting for longer.
+  { asked: 3_600, kept: 300_000 },
+])(
+  'whoever meets a Retry-After of $asked seconds that another was given is told when to come back, and comes back then',
+  async ({ asked, kept }) => {
+    let calls = 0
+    const { time, one, two } = newPair(
+      () => new Response(null, { status: 503, headers: { 'retry-after': String(asked) } }),
+      () => `new-${++calls}`,
+    )
+    const retryAt = time.clock.now() + kept
+    const meet = async (session: Session) => {
+      const failed = failureOf(session.getAccessToken())
+      await time.advance(0)
+      expect(await failed).toMatchObject({ code: 'refresh_failed', retryAt })
+    }
+    await meet(one)
+    await meet(two)
+    await time.advance(kept - 1)
+    await meet(two)
+    expect(calls).toBe(0)
+    await time.advance(1)
+    expect(await two.getAccessToken()).toBe('new-1')
+  },
+)
+
+test('who comes in the last moment of a pause that another was given does not make it longer', async () => {
   const { time, one, two } = newPair(
     () => new Response(null, { status: 503, headers: { 'retry-after': '60' } }),
+    () => 'new',
+  )
+  const failed = failureOf(one.getAccessToken())
+  await time.advance(0)
+  await failed
+  await time.advance(59_999)
+  expect(await failureOf(two.getAccessToken())).toMatchObject({ retryAt: time.clock.now() + 1 })
+  await time.advance(1)
+  expect(await two.getAccessToken()).toBe('new')
+})
+
+test.each([
+  { ahead: 300_000, believed: true },
+  { ahead: 300_001, believed: false },
+])('a pause in the store that ends in $ahead ms is believed: $believed', async ({ ahead, believed }) => {
+  const { time, one, store } = newPair(
+    () => 'new',
     () => 'unused',
   )
-  for (const session of [one, two]) {
-    const failed = failureOf(session.getAccessToken())
-    await time.advance(0)
-    expect(await failed).toMatchObject({ code: 'refresh_failed', retryAt: time.clock.now() + 60_000 })
-  }
+  await time.advance(0)
+  const record = (await store.load()) as Stored
+  await store.save({ ...record, notBefore: time.clock.now() + ahead })
+  const asked = Promise.allSettled([one.getAccessToken()])
+  await time.advance(0)
+  expect(await asked).toMatchObject([{ status: believed ? 'rejected' : 'fulfilled' }])
 })
 
 test('whoever comes later waits, too, where the first refresh of all was told to wait', async () => {
