@@ -76,7 +76,11 @@ test('a refresh that comes home ends neither the signal that the store was given
       ...memory,
       exclusive(work, signal) {
         signals.push(signal)
-        return memory.exclusive(work, signal)
+        return memory.exclusive(async (lease) => {
+          const turn = new AbortController()
+          // Its lease ends with the work.
+          return work({ ...lease, signal: turn.signal }).finally(() => turn.abort())
+        }, signal)
       },
     },
     refresh({ signal }) {
