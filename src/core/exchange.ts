@@ -37,7 +37,7 @@ export async function exchange(parts: Parts, request: AnyRequest): Promise<unkno
       const wait = passes ? undefined : gate(parts, request, now)
       passes = false
       if (wait) {
-        if (request.part === 'inside' || running.inside) {
+        if (running.inside) {
           wait.catch(() => {})
           throw new TypeError(say('inner', request.label))
         }

@@ -20,11 +20,8 @@ export interface CredentialTarget {
   nonce: string | undefined
 }
 
-/**
- * What a request belongs to that is made now: the call of the user's `refresh`, or of `server` in a sign-out. `inside`:
- * the refresh awaits it, and did not say so; if it waits for the refresh, it is for ever.
- */
-export type RequestPart = 'refresh' | 'sign-out' | 'inside'
+/** What a request belongs to that is made now: the call of the user's `refresh`, or of `server` in a sign-out. */
+export type RequestPart = 'refresh' | 'sign-out'
 
 /** How a request was sent, as `shouldRefresh` gets to know it. */
 export interface Sent {

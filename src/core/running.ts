@@ -115,15 +115,10 @@ export class Running {
     this.#calls = this.#calls.filter((other) => other !== call)
   }
 
-  /** What a request belongs to that is made now, with this signal. */
-  partOf(signal: AbortSignal | undefined): 'refresh' | 'sign-out' | undefined {
+  /** What a request belongs to that is made now, with this signal; where it is sent later, that tells the rest then. */
+  partOf(signal?: AbortSignal): RequestPart | undefined {
     for (const call of this.#calls) if (isPart(call, signal)) return 'refresh'
     return this.#leaving && isPart(this.#leaving, signal) ? 'sign-out' : undefined
-  }
-
-  /** What a request belongs to that is made now, and sent later: then its signal tells the rest. */
-  get part(): RequestPart | undefined {
-    return this.partOf(undefined) ?? (this.inside ? 'inside' : undefined)
   }
 
   /** The tokens that end by the sign-out that its server is told of. */

@@ -212,7 +212,7 @@ function transportOf(parts: Parts): SessionTransport {
     recalls: recall === 'safe',
     races: recall !== 'none' && settings.replays > 0,
     replays: settings.replays > 0,
-    part: () => running.part,
+    part: () => running.partOf(),
   }
 }
 
