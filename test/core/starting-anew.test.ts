@@ -446,6 +446,10 @@ describe('cookie mode, where nobody can see whether there is a cookie', () => {
         await authFetch(`${server.url}/api/items`, {
           headers: { cookie: `access_token=${server.mint('alice').access_token}` },
         })
+      else {
+        server.fault('custom', { on: '/api/items', respond: { status: 400 } })
+        expect((await authFetch(`${server.url}/api/items`)).status).toBe(400)
+      }
       expect((await authFetch(`${server.url}/api/items`)).status).toBe(401)
       expect(session.state.status).toBe('signed-out')
       expect(seen.of('signed-out')).toHaveLength(Number(accepted))

@@ -172,6 +172,26 @@ describe.each(ALL_CLIENTS)('$name: nothing is executed twice', (client) => {
       expect(seen.of('request-replayed')).toHaveLength(1)
     })
 
+    test('recalled for nothing, and its token has expired meanwhile: it is sent again as it was, all the same', async () => {
+      const { server, session, api, time } = await stage(client, { recall: 'safe', refreshAhead: 0, leeway: 0 })
+      await session.signIn({ ...server.mint('alice'), expires_in: 300 })
+      await time.advance(295_000)
+      const slow = server.hold('/api/late')
+      const refresh = unansweredRefresh(server)
+      const request = api('/api/late')
+      await slow.untilArrived()
+      const never = api('/api/never')
+      const response = await refresh
+      await time.advance(250)
+      await server.until(() => onWire(server, '/api/late')[0]?.aborted === true)
+      await time.advance(10_000)
+      expect(await never).toMatchObject({ status: 401, code: 'refresh_timeout' })
+      slow.release()
+      expect((await request).status).toBe(200)
+      expect(onWire(server, '/api/late')).toHaveLength(2)
+      response.writeHead(503).end()
+    })
+
     test('recalled, and the refresh is refused for good: the request rejects with session_expired and is not sent again', async () => {
       const { server, api, time } = await stage(client, { recall: 'safe' })
       const slow = server.hold('/api/late')
