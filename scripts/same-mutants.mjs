@@ -15,6 +15,9 @@ export const SAME_FOR_EVERYBODY = [
   ...at('src/core/cooldown.ts', '#lost = false', {
     false: ['true', 'read beside a failure only, which sets it'],
   }),
+  ...at('src/core/exchange.ts', 'if (events.observed) {', {
+    'events.observed': ['true', 'what nobody observes is told to nobody'],
+  }),
   ...at(
     'src/core/flight.ts',
     "const later = kind === 'wait' || (kind === 'definite' && tries++ < retries && delay <= deadline)",

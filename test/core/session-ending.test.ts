@@ -125,6 +125,38 @@ describe('the notice', () => {
     expect(seen.of('session-ending')).toEqual([])
   })
 
+  test.each([false, true])(
+    'comes to whoever begins to observe later, too (keepFresh: %s)',
+    async (keepFresh) => {
+      const time = newClock()
+      const tokens = {
+        access_token: 'mine',
+        refresh_token: 'r',
+        refresh_expires_at: (time.clock.now() + 30 * MINUTE) / 1000,
+      }
+      const session = open({
+        clock: time.clock,
+        tokens,
+        keepFresh,
+        refresh: () => new Response(null, { status: 503 }),
+      })
+      await time.advance(20 * MINUTE)
+      const seen = watch(session)
+      await time.advance(6 * MINUTE)
+      expect(seen.of('session-ending')).toHaveLength(1)
+    },
+  )
+
+  test('does not come of a session that is closed, also to whoever observes it then', async () => {
+    const { time, session, issuer } = await scene(30)
+    session.close()
+    const seen = watch(session)
+    expect(time.pending).toBe(0)
+    await time.advance(31 * MINUTE)
+    expect(seen.of('session-ending')).toEqual([])
+    expect(issuer.issued).toBe(1)
+  })
+
   test('an endingNotice that is no time is a TypeError', () => {
     expect(() => open({ refresh: () => 'unused', endingNotice: -1 })).toThrow('endingNotice')
   })

@@ -173,7 +173,11 @@ describe.each(ALL_CLIENTS)('$name: nothing is executed twice', (client) => {
     })
 
     test('recalled for nothing, and its token has expired meanwhile: it is sent again as it was, all the same', async () => {
-      const { server, session, api, time } = await stage(client, { recall: 'safe', refreshAhead: 0, leeway: 0 })
+      const { server, session, api, time } = await stage(client, {
+        recall: 'safe',
+        refreshAhead: 0,
+        leeway: 0,
+      })
       await session.signIn({ ...server.mint('alice'), expires_in: 300 })
       await time.advance(295_000)
       const slow = server.hold('/api/late')

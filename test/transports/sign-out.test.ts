@@ -1,5 +1,6 @@
+import { setImmediate as macrotask } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { watch } from '../setup.ts'
+import { deferred, watch } from '../setup.ts'
 import { ALL_CLIENTS } from './client.ts'
 import { type Stage, stage } from './stage.ts'
 
@@ -45,6 +46,25 @@ describe.each(ALL_CLIENTS)('$name: the logout of a sign-out', (client) => {
     expect(status).toBe(401)
     expect(carried(scene, '/api/items?id=out')).toEqual([`Bearer ${token}`])
     expect(server.count.refreshes).toBe(0)
+  })
+
+  test('carries the tokens that end with it, though a former one is answered meanwhile', async () => {
+    const scene = await stage(client)
+    const { session, api, time } = scene
+    const answered = deferred<void>()
+    const former = session.signOut({ server: () => answered.promise })
+    await session.signIn('second')
+    const left = session.signOut({
+      async server({ signal }) {
+        answered.resolve()
+        await macrotask()
+        await api('/api/items?id=second', { ...POST, signal })
+      },
+    })
+    // A turn that is not to be had keeps nobody from signing out.
+    await time.advance(60_000)
+    await Promise.all([former, left])
+    expect(carried(scene, '/api/items?id=second')).toEqual(['Bearer second'])
   })
 
   test('carries what `applyToken` makes of them', async () => {
