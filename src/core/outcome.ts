@@ -182,7 +182,7 @@ export async function readResult(
     source = thrown
     threw = true
   }
-  const ours = threw ? findSessionError(source) : undefined
+  const ours = findSessionError(source)
   if (ours) throw new Setback(ours.code === 'session_expired' ? 'rejected' : 'final', ours)
   const answer = await readAnswer(source, threw)
   const { status, body, error } = answer
