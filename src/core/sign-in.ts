@@ -23,7 +23,7 @@ export async function signIn(parts: Parts, given: readonly unknown[]): Promise<v
   known.tell()
   // An epoch of which only a refresh can tell whose it is. Nobody else hears of it until then.
   known.become({ version: { ...newVersion(parts, known.record), generation: 0 } }, 'restored')
-  await renew(parts, 'unknown', undefined, true)
+  await renew(parts, 'unknown', undefined)
   if (known.record?.ended) throw known.expired
 }
 
