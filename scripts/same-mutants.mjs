@@ -6,6 +6,31 @@ export const SAME_FOR_EVERYBODY = [
   ...['words', 'faults'].flatMap((all) =>
     at('src/core/answer.ts', `${all} += `, { 999: ['(999 + 1)', 'how much of a long text is looked at'] }),
   ),
+  ...at('src/core/answer.ts', 'const LONGEST_BODY = 2 ** 18', {
+    18: ['(18 + 1)', 'how much of what is no token response is read'],
+  }),
+  ...at('src/core/answer.ts', "for (let text = ''; text.length < LONGEST_BODY; ) {", {
+    '<': ['<=', 'how much of what is no token response is read'],
+  }),
+  ...at('src/core/answer.ts', 'const MOST_OBJECTS = 60', { 60: ['(60 + 1)', 'no answer has so many'] }),
+  ...at('src/core/answer.ts', "else if (typeof item === 'object' && item && items.size < MOST_OBJECTS)", {
+    '<': ['<=', 'no answer has so many'],
+  }),
+  ...at('src/core/answer.ts', 'if (value === undefined) continue', {
+    'value === undefined': ['false', 'what is not there is looked at in vain'],
+  }),
+  ...at('src/core/answer.ts', 'if (value > 99 && value < 600) {', {
+    '>': ['>=', 'no answer has such a status'],
+    99: ['(99 + 1)', 'no last answer has such a status'],
+    '<': ['<=', 'no answer has such a status'],
+    600: ['(600 + 1)', 'no answer has such a status'],
+  }),
+  ...at('src/core/answer.ts', 'if (/^\\s*[[{]/.test(text)) return JSON.parse(text)', {
+    '/^\\s*[[{]/.test(text)': ['true', 'what is no object is parsed in vain'],
+  }),
+  ...at('src/core/challenge.ts', 'const LONGEST_HEADER = 8_192', {
+    '8_192': ['(8_192 + 1)', 'how much of a long header is read'],
+  }),
   ...at('src/core/clock.ts', 'const LONGEST_DELAY = 2 ** 31 - 1', {
     1: ['(1 + 1)', 'a millisecond in twenty-four days'],
   }),
@@ -34,6 +59,26 @@ export const SAME_FOR_EVERYBODY = [
   ...at('src/core/outcome.ts', 'readonly #mark = true', {
     true: ['false', 'that it is there is what is asked'],
   }),
+  ...at('src/core/patience.ts', 'const PARTS = 5', { 5: ['(5 + 1)', 'in how many parts one waits'] }),
+  ...Object.entries({ LONGEST: 400, LONGEST_NAME: 80, MOST_FRAMES: 10, DEEPEST: 5 }).flatMap(([name, most]) =>
+    at('src/core/redaction.ts', `const ${name} = `, {
+      [most]: [`(${most} + 1)`, 'how much is told, or looked at'],
+    }),
+  ),
+  ...at('src/core/redaction.ts', 'const BEGINNING = [16, 40] as const', {
+    16: ['(16 + 1)', 'how much of a token is enough'],
+    40: ['(40 + 1)', 'how much of a token is enough'],
+  }),
+  ...at('src/core/redaction.ts', 'const cut = text.length > longest', {
+    '>': ['>=', 'how much is told'],
+  }),
+  ...at('src/core/redaction.ts', 'for (let depth = 0; error && depth < DEEPEST; depth++) {', {
+    0: ['(0 + 1)', 'how deep is looked'],
+    '<': ['<=', 'how deep is looked'],
+  }),
+  ...at('src/core/redaction.ts', 'const twice = decoded === once ? once : clear(decoded)', {
+    'decoded === once': ['false', 'what has been cleared is cleared again'],
+  }),
   ...at('src/core/redaction.ts', 'if (this.#seen !== held) {', {
     'this.#seen !== held': ['true', 'the same forms once more: it is only slower'],
   }),
@@ -59,6 +104,21 @@ export const SAME_FOR_EVERYBODY = [
   ),
   ...at('src/core/tokens.ts', 'const LONGEST = 1e15', {
     '1e15': ['(1e15 + 1)', 'a millisecond in thirty thousand years'],
+  }),
+  ...at('src/core/tokens.ts', 'if (found >= 0) earliest = earliest < found ? earliest : found', {
+    '<': ['<=', 'the same number'],
+  }),
+  ...at('src/core/tokens.ts', 'return found >= 0 && found < LONGEST ? found : Number.NaN', {
+    '<': ['<=', 'a millisecond in thirty thousand years'],
+  }),
+  ...at('src/core/tokens.ts', 'const known = end > (fresh ? now : -1)', {
+    1: ['(1 + 1)', 'no time is negative'],
+  }),
+  ...['soft', 'hard'].flatMap((window) =>
+    at('src/core/validity.ts', `${window}: 0,`, { 0: ['(0 + 1)', 'what has no end is never so near to it'] }),
+  ),
+  ...at('src/core/validity.ts', 'return Math.max(end - (receivedAt ?? now), 0)', {
+    0: ['(0 + 1)', 'what is over has no half of a millisecond left'],
   }),
   ...at('src/transports/axios/answer.ts', 'const { status = 0, headers: all, request } = answer', {
     0: ['(0 + 1)', 'only answers with a status come there'],

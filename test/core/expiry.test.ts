@@ -139,25 +139,33 @@ describe('two windows', () => {
     expect(wide.calls).toBe(0)
   })
 
-  test('no window is wider than half of the token’s life', async () => {
-    const time = newClock()
-    let calls = 0
-    const session = open({
-      // Next to no jitter.
-      clock: { ...time.clock, random: () => 0.000_001 },
-      tokens: null,
-      refreshAhead: 250 * SECOND,
-      refresh: () => lasting(300)(++calls),
-    })
-    await session.signIn(lasting(300)(0))
-    await time.advance(149 * SECOND)
-    expect(await session.getAccessToken()).toBe('token-0')
-    expect(calls).toBe(0)
-    await time.advance(2 * SECOND)
-    expect(await session.getAccessToken()).toBe('token-0')
-    await time.advance(0)
-    expect(calls).toBe(1)
-  })
+  test.each([
+    ['a minute of a long one', 600, {}, 0, 60_000],
+    ['a fifth of a short one', 100, {}, 0, 20_000],
+    ['a wish, to the millisecond', 600, { refreshAhead: 90_000 }, 0, 90_000],
+    ['a wish, in the second half at the earliest', 300, { refreshAhead: 250_000 }, 0, 150_000],
+    ['and up to a fifth less, as chance has it', 600, {}, 1, 48_001],
+  ])(
+    'a token is renewed in the background before its end: %s',
+    async (_, seconds, options, chance, ahead) => {
+      const time = newClock()
+      let calls = 0
+      const session = open({
+        // As near to it as names of sign-ins allow.
+        clock: { ...time.clock, random: () => Math.abs(chance - 1e-9) },
+        tokens: null,
+        refresh: () => lasting(seconds)(++calls),
+        ...options,
+      })
+      await session.signIn(lasting(seconds)(0))
+      await time.advance(seconds * SECOND - ahead - 1)
+      for (const expected of [0, 0, 1]) {
+        expect(await session.getAccessToken()).toBe('token-0')
+        await time.advance(1)
+        expect(calls).toBe(expected)
+      }
+    },
+  )
 
   test('a failure in the soft window is an event; the token serves until its hard window', async () => {
     let broken = true

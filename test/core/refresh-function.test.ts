@@ -5,6 +5,7 @@ import {
   SessionError,
   type SessionOptions,
 } from 'refresh-once'
+import { withSession } from 'refresh-once/fetch'
 import { describe, expect, test } from 'vitest'
 import { deferred, failureOf, newClock, open, type TurnedClock, times, watch } from '../setup.ts'
 
@@ -161,6 +162,39 @@ describe('what a refresh may throw', () => {
     })
     const { session } = given(() => Promise.reject(refused))
     expect(isSessionError(await failureOf(session.getAccessToken()), 'session_expired')).toBe(true)
+  })
+})
+
+describe('what an error says of an answer', () => {
+  const TEXT = 'a text that is none: is it JSON, or does it begin with a scheme?'
+  test.each<[string, () => unknown, string]>([
+    ['nothing', () => undefined, 'expected an access token, got nothing: is a return missing?'],
+    ['an empty text', () => '', 'expected an access token, got an empty string'],
+    ['a sentence', () => 'Bearer a b', `expected an access token, got ${TEXT}`],
+    ['a number', () => ({ accessToken: 7 }), 'expected an access token, got number: accessToken'],
+    ['a status alone', () => new Response(null, { status: 401 }), 'the refresh was answered with 401'],
+    [
+      'a status and an error',
+      () => json(400, { error: 'invalid_grant' }),
+      'the refresh was answered with 400 invalid_grant',
+    ],
+    [
+      'an address that is somebody’s picture',
+      () => ({ status: 400, headers: {}, data: { url: 'https://cdn.example.com/me.png' } }),
+      'the refresh was answered with 400',
+    ],
+  ])('%s', async (_, refresh, message) => {
+    const { session } = given(refresh as never)
+    const error = await failureOf(session.getAccessToken())
+    expect((error.cause as Error).message).toBe(message)
+  })
+
+  test('an empty body is no forgotten return, and a page of an unknown address has none', async () => {
+    const page = { status: 200, headers: { 'content-type': 'text/html' }, data: '<p>' }
+    for (const answer of [new Response(null), page]) {
+      const { message } = await failureOf(given(() => answer).session.getAccessToken())
+      expect(message).not.toMatch(/return|of undefined/)
+    }
   })
 })
 
@@ -339,6 +373,28 @@ describe('what `isTerminal` is told', () => {
     })
     await failureOf(session.getAccessToken())
     expect(seen).toEqual(['E1', 'gone'])
+  })
+
+  test.each([
+    ['an empty body', () => new Response(null, { status: 401 }), [401, undefined]],
+    ['a page', () => new Response('<p>no</p>', { status: 403 }), [403, undefined]],
+    ['no answer', () => 'not a token' as never, [undefined, 'not a token']],
+  ])('`body` is what was parsed, or what came in the place of an answer: %s', async (_, refresh, told) => {
+    const seen: unknown[] = []
+    const { session } = given(refresh, {
+      isTerminal({ status, body }) {
+        seen.push(status, body)
+        return true
+      },
+    })
+    await failureOf(session.getAccessToken())
+    expect(seen).toEqual(told)
+  })
+
+  test('a refusal is none, too, where the server says when to come again, be that this very second', async () => {
+    const now = new Date(0).toUTCString()
+    const { session } = given(() => json(401, {}, { date: now, 'retry-after': now }))
+    expect(isSessionError(await failureOf(session.getAccessToken()), 'session_expired')).toBe(true)
   })
 
   test.each<[string, () => Response | Promise<never>, number]>([
@@ -896,5 +952,30 @@ test.each([
     })
     await expect(session.getAccessToken()).rejects.toMatchObject({ code })
     expect(asked).toBe(1)
+  },
+)
+
+test.each<[string, Response, string, string]>([
+  ['is over', new Response(null, { status: 401 }), 'session_expired', 'signed-out'],
+  ['has failed for now', new Response(null, { status: 503 }), 'refresh_failed', 'signed-in'],
+])(
+  'an answer that a session within `refresh` lets through, because that session %s, says the same of the outer one',
+  async (_, refused, code, status) => {
+    const inner = open({ tokens: 'inner', refresh: () => refused.clone(), retries: 0 })
+    const api = withSession(inner, {
+      origins: 'https://id.example.com',
+      fetch: async () => new Response(null, { status: 401 }),
+    })
+    let asked = 0
+    const { session } = given(
+      () => {
+        asked++
+        return api('https://id.example.com/token')
+      },
+      { retries: 2 },
+    )
+    const error = await failureOf(session.getAccessToken())
+    expect(isSessionError(error, code as 'session_expired')).toBe(true)
+    expect([asked, session.state.status]).toEqual([1, status])
   },
 )

@@ -474,6 +474,9 @@ describe('a script that has only a refresh token', () => {
     const { session } = await app.start({ tokens: null })
     await session.signIn({ refreshToken: 'good' })
     expect(await token(session)).toBe('good-1')
+    // How long the first access token would last says nothing: there is none.
+    await session.signIn({ refreshToken: 'good', expires_in: 300 } as { refreshToken: string })
+    expect(await token(session)).toBe('good-2')
   })
 
   test('a refresh that brings no access token is an error all the same', async () => {

@@ -1,7 +1,7 @@
 import type { SessionOptions, TokenInput } from 'refresh-once'
 import { createTestClock } from 'refresh-once/testing'
 import { describe, expect, test } from 'vitest'
-import { type ReadingAids, readTokens, type TokenSet } from '../../src/core/tokens.ts'
+import { beginOf, type ReadingAids, readTokens, type TokenSet } from '../../src/core/tokens.ts'
 import { validityOf } from '../../src/core/validity.ts'
 import { newClock, open } from '../setup.ts'
 
@@ -105,6 +105,16 @@ describe('a token set from the options or a storage', () => {
       expect(await open({ refresh, tokens, clock: time.clock }).getAccessToken()).toBe('new')
   })
 
+  test('is believed when it says that it ended at the beginning of time, whatever its JWT says', () => {
+    const access_token = jwt({ exp: (NOW + HOUR) / SECOND })
+    expect(stored({ access_token, expires_at: 0 }).expiresAt).toBe(0)
+  })
+
+  test('a number below 1e11 is a time in seconds, and any other in milliseconds', () => {
+    expect(stored({ accessToken: 'a', expiresAt: 1e11 - 1 }).expiresAt).toBe((1e11 - 1) * SECOND)
+    expect(stored({ accessToken: 'a', expiresAt: 1e11 }).expiresAt).toBe(1e11)
+  })
+
   test('of several times the earliest counts', () => {
     const [soon, later] = [NOW + MINUTE, NOW + HOUR]
     expect(stored({ accessToken: 'a', expiresAt: later, expires_at: soon }).expiresAt).toBe(soon)
@@ -148,6 +158,23 @@ describe('a token set that has just been received', () => {
     }
   })
 
+  test('ends as its JWT tells, also where that has its times in milliseconds, by a clock that is not ours', () => {
+    const iat = NOW + DAY
+    expect(received(jwt({ iat, exp: iat + HOUR })).expiresAt).toBe(NOW + HOUR)
+    for (const claims of [{ iat }, { iat: iat / SECOND }, { iat: 1, nbf: iat }])
+      expect(beginOf(jwt(claims))).toBe(iat)
+  })
+
+  test.each([
+    ['less than a minute', MINUTE - 1, NOW + HOUR + MINUTE - 1],
+    ['a minute', MINUTE, NOW + DAY + HOUR + MINUTE],
+  ])('is told by one clock where `expires_at` is %s after the end of the JWT', (_, apart, end) => {
+    const [iat, exp] = [NOW + DAY, NOW + DAY + HOUR].map((time) => time / SECOND)
+    expect(
+      received({ access_token: jwt({ iat, exp }), expires_at: NOW + DAY + HOUR + apart }).expiresAt,
+    ).toBe(end)
+  })
+
   test('that names another time than its JWT ends at that time', () => {
     const access_token = jwt({ iat: NOW / SECOND, exp: NOW / SECOND + 3600 })
     expect(received({ access_token, expiresAt: NOW + 5 * MINUTE }).expiresAt).toBe(NOW + 5 * MINUTE)
@@ -181,10 +208,15 @@ describe('what the server’s clock said when it answered', () => {
     })
   }
 
-  test('a lifetime counts from now on where clocks differ by less than a minute', () => {
-    const iat = (NOW - 50 * SECOND) / SECOND
+  test.each([
+    [50 * SECOND, NOW + 5 * MINUTE],
+    [MINUTE, NOW + 5 * MINUTE],
+    // Then the set has been in a cache.
+    [MINUTE + 1, NOW + 4 * MINUTE - 1],
+  ])('a lifetime counts from now on where clocks differ by no more than a minute: %d ms', (apart, end) => {
+    const iat = (NOW - apart) / SECOND
     const tokens = { access_token: jwt({ iat, exp: iat + 300 }), expires_in: 300 }
-    expect(received(tokens, { serverNow: NOW }).expiresAt).toBe(NOW + 5 * MINUTE)
+    expect(received(tokens, { serverNow: NOW }).expiresAt).toBe(end)
   })
 
   test('a lifetime needs no clock, and an unknown one is none', () => {
@@ -383,6 +415,19 @@ describe('`minValidity` beyond what a token can last', () => {
       expect(seen).toEqual([0, 0, 0, 0, 0, 0, 1, 1, 1, 1].map((n) => `token-${n}`))
     },
   )
+
+  test('a token that is good for exactly as long is taken, and one without an end for any time', async () => {
+    const time = newClock()
+    let calls = 0
+    const refresh: SessionOptions['refresh'] = () => ({ access_token: `token-${++calls}`, expires_in: 300 })
+    const session = open({ refresh, tokens: 'endless', clock: time.clock })
+    expect(await session.getAccessToken({ minValidity: DAY })).toBe('endless')
+    await session.signIn({ access_token: 'token-0', expires_in: 300 })
+    await time.advance(3 * MINUTE)
+    expect(await session.getAccessToken({ minValidity: 2 * MINUTE })).toBe('token-0')
+    await time.advance(1)
+    expect(await session.getAccessToken({ minValidity: 2 * MINUTE })).toBe('token-1')
+  })
 
   test('what is no number asks for nothing', async () => {
     let calls = 0

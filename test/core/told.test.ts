@@ -1,6 +1,6 @@
 /** What is told of what others wrote: servers, stores, clients. It may hold our tokens, and end on a terminal. */
 import { inspect } from 'node:util'
-import { memoryStore, SessionError, type SessionOptions } from 'refresh-once'
+import { memoryStore, SessionError, type SessionOptions, type TokenInput } from 'refresh-once'
 import { withSession } from 'refresh-once/fetch'
 import { describe, expect, test } from 'vitest'
 import { failureOf, open, startServer, watch } from '../setup.ts'
@@ -216,4 +216,68 @@ test('what is no secret stays readable', async () => {
     'connect to https://…@example.com/token?… failed: “ünïcode” 😀 (code 7)',
   )
   expect((cause as Error).stack).toContain('told.test.ts')
+})
+
+describe('an error that a refresh has met', () => {
+  const met = async (
+    thrown: unknown,
+    tokens: TokenInput = HELD,
+  ): Promise<Error & Record<string, unknown>> => {
+    const session = open({ tokens, retries: 0, refresh: () => Promise.reject(thrown) })
+    return (await failureOf(session.refresh())).cause as Error & Record<string, unknown>
+  }
+  const said = async (words: string, tokens?: TokenInput): Promise<string> =>
+    (await met(Object.assign(new Error(words), { code: 'E_NONE' }), tokens)).message
+
+  test('keeps its name, its code or that of its cause, and its status as a number', async () => {
+    const cause = Object.assign(new Error('no'), { code: 'ECONNREFUSED', status: 7 })
+    expect(await met(new TypeError('x', { cause }))).toMatchObject({
+      name: 'TypeError',
+      code: 'ECONNREFUSED',
+      status: undefined,
+    })
+    const own = Object.assign(new Error('x', { cause }), { code: 'E_OWN', status: 500 })
+    expect(await met(own)).toMatchObject({ name: 'Error', code: 'E_OWN', status: 500 })
+    expect(await met(new Error('x'))).toMatchObject({ code: undefined })
+  })
+
+  test('has a stack that says what and where, in few lines', async () => {
+    const deep = (n: number): Error => (n ? deep(n - 1) : new RangeError('x'))
+    const { stackTraceLimit } = Error
+    Error.stackTraceLimit = 50
+    const error = await met(deep(30))
+    Error.stackTraceLimit = stackTraceLimit
+    const [first, ...frames] = String(error.stack).split('\n')
+    expect(first).toBe('RangeError: x')
+    expect(frames.length).toBeGreaterThan(5)
+    expect(frames.length).toBeLessThan(20)
+    for (const frame of frames) expect(frame).toMatch(/^ +at .*deep.*told\.test\.ts/)
+  })
+
+  test.each([
+    ['as it is', (token: string) => token, 0],
+    ['in base64', (token: string) => btoa(token), 0],
+    ['in base64, behind a byte', (token: string) => btoa(`x${token}`), 2],
+    ['in base64, behind two bytes', (token: string) => btoa(`xy${token}`), 3],
+  ])('is told without a token, %s, and nothing of it is left', async (_, of, left) => {
+    const written = of(HELD.accessToken)
+    expect(await said(`a ${written} b`)).toBe(`a ${written.slice(0, left)}[token] b`)
+  })
+
+  test('repeats what is escaped as it came where there is no token in it', async () => {
+    const words = 'GET /a%20b&#47;c?d+e \\"f\\" failed: 100 % +1'
+    expect(await said(words)).toBe(words.replace('?d+e', '?…'))
+  })
+
+  test('is told without short tokens, unless they are words', async () => {
+    for (const token of ['password', 'abc-123', 'ab1'])
+      expect(await said(`<${token}>`, token)).toBe('<[token]>')
+    for (const word of ['refresh', 'no']) expect(await said(`<${word}>`, word)).toBe(`<${word}>`)
+  })
+
+  test('repeats what a token set says beside its tokens', async () => {
+    const more = { issuer: 'https://as.example', scope: 'read:all', nextToken: { of: 7 }, lastToken: 7 }
+    const words = 'https://as.example/x: read:all'
+    expect(await said(words, { ...HELD, ...more })).toBe(words)
+  })
 })
