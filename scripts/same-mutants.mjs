@@ -126,6 +126,17 @@ export const SAME_FOR_EVERYBODY = [
   ...at('src/transports/axios/destination.ts', 'known = url', {
     'known = url': [';', 'what is known is only quicker'],
   }),
+  ...at('src/core/watch-ends.ts', 'let told = 0', { 0: ['(0 + 1)', 'no session ends then'] }),
+  ...at('src/core/watch-ends.ts', 'let longest = 0', { 0: ['(0 + 1)', 'a millisecond'] }),
+  ...at('src/core/watch-ends.ts', 'if (epoch !== known.epoch) told = longest = 0', {
+    0: ['(0 + 1)', 'no session ends then, and a millisecond'],
+  }),
+  ...at('src/core/watch-ends.ts', 'const mute = ', {
+    '<=': ['<', 'told when it is over, to a millisecond'],
+    '<': ['<=', 'apart by a minute, to a millisecond'],
+  }),
+  ...at('src/core/watch-ends.ts', 'const wait = ', { 0: ['(0 + 1)', 'a millisecond'] }),
+  ...at('src/core/watch-ends.ts', 'if (tellIn <= 0) {', { 0: ['(0 + 1)', 'a millisecond'] }),
   ...at('src/transports/fetch.ts', 'if (told) delete members.session', {
     told: ['true', 'what is not there is deleted in vain'],
   }),

@@ -66,12 +66,6 @@ export function watchEnds(parts: Parts): Watch {
     )
   }
 
-  const stop = events.subscribe(arm)
-  return {
-    arm,
-    stop() {
-      stop()
-      clock.clearTimeout(timer)
-    },
-  }
+  events.subscribe(arm)
+  return { arm, stop: () => clock.clearTimeout(timer) }
 }
