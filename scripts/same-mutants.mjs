@@ -37,6 +37,9 @@ export const SAME_FOR_EVERYBODY = [
   ...at('src/core/cooldown.ts', '#until = 0', {
     0: ['(0 + 1)', 'read beside a failure only, which sets it'],
   }),
+  ...['#told = 0', 'this.#told = 0', 'left(notBefore = 0)', 'const { retryAt = 0 }'].flatMap((line) =>
+    at('src/core/cooldown.ts', line, { 0: ['(0 + 1)', 'a moment of 1970, either way'] }),
+  ),
   ...at('src/core/cooldown.ts', '#lost = false', {
     false: ['true', 'read beside a failure only, which sets it'],
   }),

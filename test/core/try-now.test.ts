@@ -56,8 +56,9 @@ describe('a refresh that somebody asks for', () => {
     expect([await g.session.getAccessToken(), g.calls]).toEqual(['new', before + 1])
   })
 
-  test('waits for what the server has asked for', async () => {
+  test.each([0, 1])('waits for what the server has asked for, in whichever millisecond (%i)', async (ms) => {
     const g = given()
+    await g.time.advance(ms)
     g.answer(() => new Response(null, { status: 503, headers: { 'retry-after': '20' } }))
     await failureOf(g.session.getAccessToken())
     const before = g.calls
