@@ -86,6 +86,11 @@ export const SAME_FOR_EVERYBODY = [
     'this.#seen !== held': ['true', 'the same forms once more: it is only slower'],
   }),
   ...at(
+    'src/core/replace.ts',
+    'const newer = found?.tokens && (!before || compareVersions(found.version, before.version) > 0)',
+    { '>': ['>=', 'one version has one token set'] },
+  ),
+  ...at(
     'src/core/restore.ts',
     'for (const letter of refreshToken ?? accessToken) name = (name * 31 + letter.charCodeAt(0)) % 2 ** 48',
     {

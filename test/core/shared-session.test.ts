@@ -249,7 +249,10 @@ test('of two who sign in at the same time the one is signed in whose sign-in is 
   const place = newPlace()
   const other = place()
   const own = place()
+  // They stay in one millisecond.
+  const { clock } = newClock()
   const session = open({
+    clock,
     refresh: () => 'unused',
     tokens: null,
     store: {
