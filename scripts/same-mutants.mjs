@@ -46,6 +46,10 @@ export const SAME_FOR_EVERYBODY = [
   ...at('src/core/exchange.ts', 'if (events.observed) {', {
     'events.observed': ['true', 'what nobody observes is told to nobody'],
   }),
+  ...at('src/core/errors.ts', 'if (seen.size < 99)', {
+    '<': ['<=', 'how far a proxy is followed'],
+    99: ['(99 + 1)', 'how far a proxy is followed'],
+  }),
   ...at(
     'src/core/flight.ts',
     "const later = kind === 'wait' || (kind === 'definite' && tries++ < retries && delay <= deadline)",
@@ -121,6 +125,9 @@ export const SAME_FOR_EVERYBODY = [
   }),
   ...at('src/core/tokens.ts', 'const known = end > (fresh ? now : -1)', {
     1: ['(1 + 1)', 'no time is negative'],
+  }),
+  ...at('src/core/update.ts', 'if (known.first) await known.first', {
+    'known.first': ['true', 'nothing is waited for'],
   }),
   ...['soft', 'hard'].flatMap((window) =>
     at('src/core/validity.ts', `${window}: 0,`, { 0: ['(0 + 1)', 'what has no end is never so near to it'] }),

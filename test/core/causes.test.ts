@@ -75,3 +75,16 @@ test('the cause of an end that `isTerminal` has decided is what came', async () 
   expect(error).toMatchObject({ code: 'session_expired' })
   expect((error.cause as Error).message).toContain('418')
 })
+
+test('what holds others without end, or itself, is behind nothing', () => {
+  const endless = (): object => new Proxy({}, { get: endless })
+  const own: { cause?: unknown } = {}
+  own.cause = own
+  for (const thrown of [endless(), own, new Error('x', { cause: endless() })])
+    expect(findSessionError(thrown)).toBeUndefined()
+})
+
+test('a session error has a cause where there is one, and else no such member', () => {
+  expect('cause' in new SessionError('refresh_failed')).toBe(false)
+  expect(new SessionError('refresh_failed', 'no', { cause: 'x' }).cause).toBe('x')
+})

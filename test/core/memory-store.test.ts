@@ -744,12 +744,24 @@ describe('memoryStore', () => {
     )
   })
 
-  test.each(['alice\ud83d', '\udc00', '', 7 as never])(
-    'refuses the key %j, which could be another once it is encoded',
-    (key) => {
-      expect(() => memoryStore({ storage: syncStorage(), key })).toThrow(/^memoryStore: expected a key, got/)
-    },
-  )
+  test.each([
+    ['alice\ud83d', 'one with half a surrogate pair in it: it could be taken for another'],
+    ['\udc00', 'one with half a surrogate pair in it: it could be taken for another'],
+    ['', 'an empty string'],
+    [7 as never, 'number'],
+    [null as never, 'object'],
+  ])('refuses the key %j, which could be another once it is encoded, and says what it is', (key, what) => {
+    const create = () => memoryStore({ storage: syncStorage(), key })
+    expect(create).toThrow(TypeError)
+    expect(create).toThrow(RegExp(`^memoryStore: expected a key, got ${what}$`))
+  })
+
+  test('takes any other key, of whatever characters', async () => {
+    const storage = syncStorage()
+    const store = memoryStore({ storage, key: 'alice\ud83d\ude00 ' })
+    await open({ refresh: refuse, store }).signIn(TOKENS)
+    expect([...storage.content.keys()]).toEqual(['alice\ud83d\ude00 '])
+  })
 
   test('without a storage keeps nothing beyond itself', async () => {
     const first = open({ refresh: refuse, store: memoryStore() })

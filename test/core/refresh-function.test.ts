@@ -178,6 +178,13 @@ describe('what an error says of an answer', () => {
       () => json(400, { error: 'invalid_grant' }),
       'the refresh was answered with 400 invalid_grant',
     ],
+    ...['/auth/refresh', 'https://id.example.com/auth/refresh'].map(
+      (url): [string, () => unknown, string] => [
+        `an address without what may be secret: ${url}`,
+        () => ({ status: 404, headers: {}, url: `${url}?secret=1#secret`, data: '' }),
+        `the refresh was answered with 404: ${url}`,
+      ],
+    ),
     [
       'an address that is somebody’s picture',
       () => ({ status: 400, headers: {}, data: { url: 'https://cdn.example.com/me.png' } }),
@@ -530,6 +537,21 @@ describe('trying again', () => {
     expect(first).toBe(0)
     expect(second - first).toBeLessThanOrEqual(500)
     expect(third - second).toBeLessThanOrEqual(1_000)
+  })
+
+  test('where nothing else is said it is tried again twice, and no more', async () => {
+    let calls = 0
+    const { session, time } = given(
+      () => {
+        calls++
+        return new Response(null, { status: 503 })
+      },
+      { retries: undefined },
+    )
+    const failed = failureOf(session.getAccessToken())
+    await time.advance(9_000)
+    await failed
+    expect(calls).toBe(3)
   })
 
   test('the limit of the delay doubles with each try', async () => {

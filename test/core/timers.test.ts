@@ -1,7 +1,9 @@
 /** Timers do not pile up: whatever has happened, a session that is at rest has none, and with `keepFresh` one. */
+import { getEventListeners } from 'node:events'
 import { type Session, SessionError, type SessionOptions } from 'refresh-once'
 import { withSession } from 'refresh-once/fetch'
 import { describe, expect, test } from 'vitest'
+import { idly, sleep, systemClock } from '../../src/core/clock.ts'
 import { deferred, newClock, open, type TurnedClock, times, watch } from '../setup.ts'
 
 const API = 'https://api.example.com'
@@ -248,4 +250,37 @@ test('`keepFresh` starts nothing while a refresh runs, however long that takes',
   expect(seen.of('refresh-joined')).toEqual([])
   await g.answer()
   expect(g.time.pending).toBe(1)
+})
+
+describe('a pause', () => {
+  test('of no time, or less, takes none', async () => {
+    const time = newClock()
+    let over = 0
+    for (const ms of [0, -5]) void sleep(time.clock, ms).then(() => over++)
+    await time.advance(0)
+    expect([over, time.clock.monotonic()]).toEqual([2, 0])
+  })
+
+  test('ends when its signal aborts, or has done so before, and leaves nothing behind', async () => {
+    const time = newClock()
+    const controller = new AbortController()
+    const { signal } = controller
+    const short = sleep(time.clock, 100, signal)
+    await time.advance(100)
+    await short
+    expect(getEventListeners(signal, 'abort')).toEqual([])
+    const long = sleep(time.clock, 100, signal)
+    controller.abort()
+    await long
+    await sleep(time.clock, 100, signal)
+    expect([time.pending, time.clock.monotonic(), getEventListeners(signal, 'abort').length]).toEqual([
+      0, 100, 0,
+    ])
+  })
+
+  test('that nobody needs keeps no process alive', () => {
+    const timer = idly(systemClock, () => {}, 60_000) as NodeJS.Timeout
+    expect(timer.hasRef()).toBe(false)
+    systemClock.clearTimeout(timer)
+  })
 })

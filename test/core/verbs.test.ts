@@ -5,6 +5,7 @@ import {
   memoryStore,
   type Session,
   type SessionOptions,
+  type SessionStore,
   type TokenInput,
 } from 'refresh-once'
 import { describe, expect, test } from 'vitest'
@@ -209,6 +210,47 @@ describe('update', () => {
     expect(g.session.state.generation).toBe(2)
     await g.session.refresh()
     expect(seen).toEqual(['r', 'read'])
+  })
+
+  test('right after a sign-in waits until that is saved, over what a former user has left', async () => {
+    const kept = memoryStore()
+    await open({ refresh: () => 'unused', tokens: null, store: { ...kept, close() {} } }).signIn('former')
+    const saving = deferred<void>()
+    const store: SessionStore = {
+      ...kept,
+      async save(next) {
+        await saving.promise
+        return kept.save(next)
+      },
+    }
+    const { session, time } = given({ tokens: undefined, store })
+    const done = Promise.all([
+      session.signIn({ accessToken: 'mine', scope: 'read' }),
+      session.update('better'),
+    ])
+    await time.advance(0)
+    saving.resolve()
+    await done
+    expect(await session.getTokenSet()).toMatchObject({ accessToken: 'better', scope: 'read' })
+  })
+
+  test('of a session that was closed asks nothing of its store', async () => {
+    const store = memoryStore()
+    let turns = 0
+    const { session } = given({
+      tokens: 'mine',
+      store: {
+        ...store,
+        exclusive(...turn) {
+          turns++
+          return store.exclusive(...turn)
+        },
+      },
+    })
+    await session.update('next')
+    session.close()
+    expect(await failureOf(session.update('last'))).toMatchObject({ code: 'session_closed' })
+    expect(turns).toBe(1)
   })
 
   test('waits for a refresh that is running, and wins over it', async () => {

@@ -107,6 +107,11 @@ test('the own origin of a page that came by http gets the token: who reads on th
   )
 })
 
+test('a base URL with http is told where the session is attached, not by the first request', () => {
+  const api = axios.create({ baseURL: 'http://backend:3000' })
+  expect(() => attachSession(api, session())).toThrow(/insecureOrigins/)
+})
+
 test.each(['*', 'backend:3000', '', 'ftp://backend'])('%j is no insecure origin', (origin) => {
   expect(() => withSession(session(), { insecureOrigins: [origin] })).toThrow(TypeError)
 })

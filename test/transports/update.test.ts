@@ -22,6 +22,22 @@ describe.each(ALL_CLIENTS)('$name: over an update, which may be of another organ
     expect((await api('/api/items?id=next', { method })).status).toBe(200)
   })
 
+  test.each(['GET', 'POST'])(
+    'a %s that is refused is replayed where the tokens are only better',
+    async (method) => {
+      const { server, session, api } = await stage(client)
+      const answers = server.hold('/api/late')
+      const sent = api('/api/late', { method })
+      await answers.untilArrived()
+      server.expireAccessTokens()
+      await session.update({ ...server.mint('alice') }, { replay: true })
+      answers.release()
+      expect((await sent).status).toBe(200)
+      expect(onWire(server, '/api/late')).toHaveLength(2)
+      expect(server.count.refreshes).toBe(0)
+    },
+  )
+
   test('nothing that was sent before it is replayed after a refresh of the new tokens', async () => {
     const { server, session, api } = await stage(client)
     const answers = server.hold('/api/late')
