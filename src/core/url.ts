@@ -20,5 +20,5 @@ export function withQuery(url: string, query: Record<string, string>): string {
 /** Scheme, host and path of a URL: what may be told about a request. Queries and fragments hold secrets. */
 export function withoutQuery(url: string): string {
   const parsed = parse(url)
-  return parsed ? parsed.origin + parsed.pathname : String(url.split(/[?#]/, 1)[0])
+  return parsed ? parsed.origin + parsed.pathname : String(url.split(/[?#]/)[0])
 }
