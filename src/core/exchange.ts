@@ -98,7 +98,10 @@ async function ignore(
   if (answer) request.discard(answer.outcome)
   events.note(request, { type: 'request-ignored', reason })
   const tokens = reason === 'sign-out' && running.ending
-  const sent = request.transmit(tokens ? await signing.credentialsOf(tokens, request) : undefined)
+  // What an app hands in may return no promise.
+  const sent = Promise.resolve(
+    request.transmit(tokens ? await signing.credentialsOf(tokens, request) : undefined),
+  )
   if (reason === 'foreign-origin' && events.observed) {
     const look = (outcome: unknown) => {
       if (request.statusOf(outcome) === 401)
@@ -106,7 +109,6 @@ async function ignore(
     }
     sent.then(look, look)
   }
-  if (!tokens) return sent
   const land = (outcome: unknown) => request.land(outcome)
   sent.then(land, land)
   return sent

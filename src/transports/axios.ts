@@ -251,8 +251,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
         this.#broken = AxiosError.from(error, error.code, config)
         if (!this.#sent) this.#leave?.(this.#broken)
       })
-      // Node's adapter hands bytes on as they are.
-    } else if (this.#adapter !== this.#attachment.node || data.append) this.#data = copyOf(data)
+    } else this.#data = copyOf(data)
   }
 
   transmit(credentials: Credentials | undefined): Promise<AxiosResponse> {
@@ -260,7 +259,8 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     if (this.#broken && !this.#sent) return Promise.reject(this.#broken)
     this.#sent = true
     try {
-      if (credentials) this.#dress(config, credentials)
+      // Only we know what a factory of bodies is, and what a body was at the call.
+      if (credentials || this.#data || (this.#options || NONE).body) this.#dress(config, credentials)
       return this.#attachment.transmit(config, this.#adapter)
     } catch (error) {
       return Promise.reject(error)
@@ -268,13 +268,10 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
   }
 
   /** Puts into the config what this send needs. */
-  #dress(config: Config, credentials: Credentials): void {
+  #dress(config: Config, credentials: Credentials = {}): void {
     const { headers: set, query } = credentials
-    const { body } = this.#options || {}
+    const { body } = this.#options || NONE
     const url = this.#url
-    this.#set = set
-    this.#headers = config.headers
-    config.headers = withHeaders(config.headers, set)
     const ours: Partial<Config> = {}
     if (config.url && config.url !== url) ours.url = url
     if (query) ours.url = withQuery(url, query)
@@ -289,16 +286,19 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
       ours.fetchOptions = { redirect: unfollowed(), ...config.fetchOptions }
     }
     if (this.recallable) this.#release = offerRecall(this, config, this.#adapter, ours)
+    this.#set = set
+    this.#headers = config.headers
+    config.headers = withHeaders(config.headers, set)
     this.#callers = swap(config as unknown as Members, ours as Members)
   }
 
   land(outcome: unknown): void {
     const config = this.#config
+    const callers = this.#callers
+    if (!callers) return
     const left = config.timeout
     this.#release?.()
     if (this.#headers) config.headers = this.#headers
-    const callers = this.#callers ?? {}
-    this.#callers = undefined
     giveBack(config, callers, outcome, this.#set)
     if ('onDownloadProgress' in callers && !callers.onDownloadProgress) unpipe(outcome)
     // A recall, or a broken connection: nobody reads on.
@@ -334,7 +334,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
   }
 
   onLeave(leave: (reason: unknown) => void): (() => void) | undefined {
-    if (isOneShot(this.#config.data)) this.#leave = leave
+    this.#leave = leave
     return onLeave(this.#config, this.#timeout, this.#since, leave)
   }
 }

@@ -349,7 +349,7 @@ class FetchRequest extends SessionRequest<Response> {
   }
 
   onLeave(leave: (reason: unknown) => void): (() => void) | undefined {
-    if (isOneShot(this.#members.body)) this.#leave = leave
+    this.#leave = leave
     return leaveTogether(this.signal, (reason) => {
       this.#drop(reason)
       leave(reason)

@@ -1,6 +1,8 @@
 import { Readable } from 'node:stream'
+import axios, { type AxiosRequestConfig } from 'axios'
 import FormDataPackage from 'form-data'
 import { findSessionError } from 'refresh-once'
+import { attachSession } from 'refresh-once/axios'
 import { describe, expect, test } from 'vitest'
 import { deferred, failureOf, times, watch } from '../../setup.ts'
 import { bearer, landed, multipart, onWire, seenOf } from '../wire.ts'
@@ -318,6 +320,22 @@ describe('bodies that are gone once they have been sent', () => {
       times(2, () => OCTETS['content-type']),
     )
     expect(server.count).toMatchObject({ refreshes: 1, api: 2 })
+  })
+
+  test.each<[string, AxiosRequestConfig]>([
+    ['skipped', {}],
+    ['of its own credentials', { headers: { ...OCTETS, authorization: 'Bearer mine' } }],
+    ['to a foreign origin', {}],
+  ])('a factory makes the body of a request that is left alone, too: %s', async (name, config) => {
+    const { server, session, received } = await stage({ session: { skip: () => name === 'skipped' } })
+    const api = axios.create({ baseURL: name.endsWith('origin') ? 'https://api.example.com' : server.url })
+    attachSession(api, session)
+    const given = { headers: OCTETS, session: { body: () => Readable.from(generate()) } }
+    const error = await errorOf(api.post(`${server.url}/api/echo`, undefined, { ...given, ...config }))
+    expect(error.response?.status).toBe(401)
+    expect(error.config?.data).toBeUndefined()
+    expect(received.map(({ body }) => `${body}`)).toEqual([WHOLE])
+    expect(server.count.refreshRequests).toBe(0)
   })
 
   test('the form-data package can be replayed where a factory makes it anew, each time with its own boundary', async () => {

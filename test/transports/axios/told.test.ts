@@ -2,8 +2,8 @@
 import axios, { type AxiosAdapter, AxiosError, getAdapter } from 'axios'
 import { findSessionError } from 'refresh-once'
 import { attachSession } from 'refresh-once/axios'
-import { expect, test } from 'vitest'
-import { failureOf } from '../../setup.ts'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { deferred, failureOf, open } from '../../setup.ts'
 import { errorOf, stage } from './stage.ts'
 
 test('an adapter that sends a copy of the config leaves no token in responses and errors', async () => {
@@ -131,6 +131,80 @@ test('a timeout that is over when the request is sent at last is over', async ()
   const error = await errorOf(api.get('/api/items', { timeout: 20 }))
   expect([error.code, error.message]).toEqual(['ECONNABORTED', 'timeout of 20ms exceeded'])
   items.release()
+})
+
+test.each([
+  ['between its 401 and the replay', 200, [1_000, 500], 200],
+  ['until it is over', 700, [1_000], 'timeout of 1000ms exceeded'],
+])('a timeout runs on %s, to the millisecond', async (_, waits, expected, end) => {
+  vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  vi.advanceTimersByTime(1)
+  const refresh = deferred<string>()
+  const timeouts: unknown[] = []
+  const adapter: AxiosAdapter = async (config) => {
+    timeouts.push(config.timeout)
+    vi.advanceTimersByTime(300)
+    const response = {
+      status: timeouts.length > 1 ? 200 : 401,
+      statusText: '',
+      data: '',
+      headers: {},
+      config,
+    }
+    if (response.status === 200) return response
+    throw new AxiosError('401', AxiosError.ERR_BAD_REQUEST, config, undefined, response)
+  }
+  const api = axios.create({ baseURL: 'https://api.example.com', adapter })
+  const called = deferred<void>()
+  const session = open({
+    tokens: 'first',
+    refresh() {
+      called.resolve()
+      return refresh.promise
+    },
+  })
+  attachSession(api, session)
+  let outcome: unknown
+  const request = api.get('/items', { timeout: 1_000 }).then(
+    ({ status }) => {
+      outcome = status
+    },
+    (error) => {
+      outcome = error.message
+    },
+  )
+  await called.promise
+  await vi.advanceTimersByTimeAsync(waits - 1)
+  expect(outcome).toBeUndefined()
+  await vi.advanceTimersByTimeAsync(1)
+  refresh.resolve('second')
+  await request
+  expect(outcome).toBe(end)
+  expect(timeouts).toEqual(expected)
+})
+
+test('what is sent when its time is over already has a millisecond', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  vi.advanceTimersByTime(1)
+  const timeouts: unknown[] = []
+  const session = open({
+    tokens: 'first',
+    refresh: () => 'unused',
+    applyToken({ accessToken }) {
+      vi.advanceTimersByTime(2_000)
+      return { headers: { Authorization: accessToken } }
+    },
+  })
+  const adapter: AxiosAdapter = async (config) => {
+    timeouts.push(config.timeout)
+    return { status: 200, statusText: '', data: '', headers: {}, config }
+  }
+  const api = axios.create({ baseURL: 'https://api.example.com', adapter })
+  attachSession(api, session)
+  expect((await api.get('/items', { timeout: 1_000 })).config.timeout).toBe(1_000)
+  expect(timeouts).toEqual([1])
 })
 
 test('what the caller says of the fetch below stands, also where credentials would go along with a redirect', async () => {

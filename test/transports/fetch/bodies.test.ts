@@ -318,20 +318,27 @@ describe('bodies that are gone once they have been sent', () => {
     expect(`${received[0]?.body}`).toContain('Zoë')
   })
 
-  test('an iterator, with a fetch that reads it: the caller gets the original 401', async () => {
+  test.each<[string, (next: AsyncGenerator<Uint8Array>['next']) => object]>([
+    ['an iterator', (next) => ({ next })],
+    ['a web stream that cannot be iterated', (read) => ({ getReader: () => ({ read }) })],
+  ])('%s, with a fetch that reads it: the caller gets the original 401', async (_, made) => {
     const reading: typeof fetch = async (input, init) => {
-      const iterator = init?.body as unknown as AsyncIterator<Uint8Array>
+      const body = init?.body as unknown as AsyncIterator<Uint8Array> & ReadableStream<Uint8Array>
+      const reader = body.getReader?.()
       const parts: Uint8Array[] = []
-      for (let part = await iterator.next(); !part.done; part = await iterator.next()) parts.push(part.value)
+      for (;;) {
+        const { done, value } = await (reader ? reader.read() : body.next())
+        if (done) break
+        parts.push(value)
+      }
       return fetch(input, { ...init, body: Buffer.concat(parts) })
     }
     const { server, api, at, received } = await stage({ fetch: { fetch: reading } })
     server.expireAccessTokens()
     const source = generate()
-    // No iterable: it has nothing but `next`.
     const answer = await api(
       at('/api/echo'),
-      upload(() => ({ next: () => source.next() })),
+      upload(() => made(() => source.next())),
     )
     expect(answer.status).toBe(401)
     expect(findSessionError(answer)?.code).toBe('not_replayable')

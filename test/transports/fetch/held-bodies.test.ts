@@ -3,7 +3,7 @@ import { getEventListeners } from 'node:events'
 import { createReadStream } from 'node:fs'
 import { Readable } from 'node:stream'
 import nodeFetch from 'node-fetch'
-import { withSession } from 'refresh-once/fetch'
+import { type SessionRequestInit, withSession } from 'refresh-once/fetch'
 import { expect, test } from 'vitest'
 import { failureOf, startServer, times } from '../../setup.ts'
 import { stage } from './stage.ts'
@@ -12,19 +12,37 @@ test('a body that waits is sent as fetch would have sent it at the call', async 
   const { server, api, at, received } = await stage({ expired: true })
   const refresh = server.hold('/token')
   const bytes = Buffer.from('a')
+  const whole = Uint8Array.from(bytes)
   const params = new URLSearchParams({ item: '1' })
   const form = new FormData()
   form.set('item', 'first')
-  const sent = [bytes, params, form].map((body) => api(at('/api/echo'), { method: 'POST', body }))
+  const sent = [bytes, whole.buffer, params, form].map((body) =>
+    api(at('/api/echo'), { method: 'POST', body }),
+  )
   await refresh.untilArrived()
   bytes.write('b')
+  whole.fill(0)
   params.set('item', '2')
   form.set('item', 'last')
   refresh.release()
   await Promise.all(sent)
-  const [buffer, query, parts] = received.map(({ body }) => `${body}`)
-  expect([buffer, query]).toEqual(['a', 'item=1'])
+  const [parts, ...others] = received.map(({ body }) => `${body}`).sort()
+  expect(others).toEqual(['a', 'a', 'item=1'])
   expect(parts).toContain('first')
+})
+
+test('a body that waits is sent as it was, also where its request is to be skipped by then', async () => {
+  let skips = false
+  const { server, api, at, received } = await stage({ expired: true, session: { skip: () => skips } })
+  const refresh = server.hold('/token')
+  const body = Buffer.from('a')
+  const held = api(at('/api/echo'), { method: 'POST', body })
+  await refresh.untilArrived()
+  body.write('b')
+  skips = true
+  refresh.release()
+  expect((await held).status).toBe(401)
+  expect(received.map(({ body }) => `${body}`)).toEqual(['a'])
 })
 
 test.each([
@@ -68,6 +86,16 @@ test('a body in whose place a factory makes another is cancelled', async () => {
   expect((await api(at('/api/echo'), init)).status).toBe(200)
   expect(received.map(({ body }) => `${body}`)).toEqual(['sent'])
   expect(cancelled).toBe(true)
+})
+
+test('a file in whose place a factory makes another is read by nobody, also where it cannot be', async () => {
+  const { api, at, received } = await stage()
+  const body = createReadStream('/no/such/file')
+  const closed = new Promise<void>((close) => body.on('close', close))
+  const init = { method: 'POST', body, session: { body: () => 'sent' } } as unknown as SessionRequestInit
+  expect((await api(at('/api/echo'), init)).status).toBe(200)
+  await closed
+  expect(received.map(({ body }) => `${body}`)).toEqual(['sent'])
 })
 
 test('a file that cannot be read rejects the request that waits for a refresh', async () => {
