@@ -272,9 +272,7 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     const { headers: set, query } = credentials
     const { body } = this.#options || NONE
     const url = this.#url
-    const ours: Partial<Config> = {}
-    if (config.url && config.url !== url) ours.url = url
-    if (query) ours.url = withQuery(url, query)
+    const ours: Partial<Config> = { url: query ? withQuery(url, query) : url }
     if (body) {
       this.#made = ours.data = bodyFrom(body)
       letGo(config.data)

@@ -324,6 +324,7 @@ describe('nothing is left behind', () => {
         const session = open({
           tokens: expired(tokens),
           retries: 0,
+          recall: 'safe',
           refresh: async ({ tokens, signal }) => {
             try {
               const refresh_token = tokens?.refreshToken

@@ -5,7 +5,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import axios from 'axios'
+import axios, { type AxiosAdapter, AxiosError, type AxiosRequestConfig } from 'axios'
 import { attachSession } from 'refresh-once/axios'
 import { expect, onTestFinished, test } from 'vitest'
 import { open } from '../../setup.ts'
@@ -96,6 +96,36 @@ test('a body that waits is sent as it was, also where its request is to be skipp
   expect(received.map(({ body }) => `${body}`)).toEqual(['a'])
 })
 
+test('a body that is sent at once is not copied', async () => {
+  const body = Buffer.from('much')
+  const sent: unknown[] = []
+  const adapter: AxiosAdapter = async (config) => {
+    sent.push(config.data)
+    const response = { status: sent.length > 1 ? 200 : 401, statusText: '', data: '', headers: {}, config }
+    if (response.status === 200) return response
+    throw new AxiosError('401', AxiosError.ERR_BAD_REQUEST, config, undefined, response)
+  }
+  const { api } = await stage({ client: { adapter } })
+  expect((await api.post('/api/echo', body, { headers: OCTETS })).status).toBe(200)
+  expect(sent.map((each) => each === body)).toEqual([true, true])
+})
+
+test('a stream in whose place a factory makes another may fail, also while the replay waits', async () => {
+  const { server, api, received } = await stage({ expired: true })
+  server.fault('custom', { on: '/api/echo', respond: { status: 401 } })
+  const refresh = server.hold('/token')
+  const body = Readable.from(['never'])
+  const session = { body: () => 'sent' }
+  const answer = api.post('/api/echo', body, { headers: OCTETS, session })
+  await refresh.untilArrived()
+  refresh.release(1)
+  await refresh.untilArrived(2)
+  body.emit('error', new Error('the file is gone'))
+  refresh.release()
+  expect((await answer).status).toBe(200)
+  expect(received.map(({ body }) => `${body}`)).toEqual(['sent', 'sent'])
+})
+
 test('a body that fails at the last moment is not sent', async () => {
   const body = Readable.from(['half'])
   const gone = new Error('the file is gone')
@@ -144,7 +174,10 @@ test('a body that a factory has made is let go of where its connection breaks', 
   expect(made.map(({ destroyed }) => destroyed)).toEqual([true])
 })
 
-test('a body that a factory has made is sent to its end, also where the answer comes first', async () => {
+test.each<[string, (body: Readable) => AxiosRequestConfig]>([
+  ['a factory has made', (body) => ({ session: { body: () => body } })],
+  ['the caller has given', (data) => ({ data })],
+])('a body that %s is sent to its end, also where the answer comes first', async (_, given) => {
   let upload: Promise<string> | undefined
   const server = createServer((request, response) => {
     upload = text(request)
@@ -157,7 +190,7 @@ test('a body that a factory has made is sent to its end, also where the answer c
   attachSession(api, open({ tokens: 'mine', refresh: () => 'unused' }))
   const made = new Readable({ read() {} })
   made.push('the first half, ')
-  expect((await api.post('/', undefined, { session: { body: () => made } })).data).toBe('early')
+  expect((await api.request({ method: 'post', url: '/', ...given(made) })).data).toBe('early')
   expect(made.destroyed).toBe(false)
   made.push('and the second')
   made.push(null)

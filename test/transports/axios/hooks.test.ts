@@ -1,4 +1,4 @@
-import axios, { type InternalAxiosRequestConfig } from 'axios'
+import axios, { type AxiosAdapter, type InternalAxiosRequestConfig } from 'axios'
 import { attachSession } from 'refresh-once/axios'
 import { withSession } from 'refresh-once/fetch'
 import { describe, expect, test } from 'vitest'
@@ -118,4 +118,44 @@ test('a refused answer whose parsed body has members called `destroy` and `cance
   server.expireAccessTokens()
   expect((await api.get('/api/items')).data.generation).toBe(2)
   expect(sends).toBe(1)
+})
+
+/** An adapter of the app's own, which notes under a name that it was called. */
+function noting(name: string, sent: string[]): AxiosAdapter {
+  return async (config) => {
+    sent.push(name)
+    return { status: 200, statusText: '', data: '', headers: {}, config }
+  }
+}
+
+test('requests with adapters of their own are sent each by its own', async () => {
+  const sent: string[] = []
+  const { api } = await stage()
+  const [one, other] = [noting('one', sent), noting('other', sent)]
+  for (const adapter of [one, one, other, one]) {
+    const { config } = await api.get('/api/items', { adapter })
+    expect(config.adapter).toBe(adapter)
+  }
+  expect(sent).toEqual(['one', 'one', 'other', 'one'])
+})
+
+test('an interceptor that takes the defaults out of the config leaves them to axios', async () => {
+  const sent: string[] = []
+  const { api } = await stage({ expired: true, client: { adapter: noting('default', sent) } })
+  api.interceptors.request.use((config) => {
+    for (const name of ['adapter', 'timeout'] as const) delete config[name]
+    return config
+  })
+  expect((await api.get('/api/items')).status).toBe(200)
+  expect(sent).toEqual(['default'])
+})
+
+test('a request is on its way when the call returns, as without us', async () => {
+  const sent: string[] = []
+  const { api, bare } = await stage({ client: { adapter: noting('sent', sent) } })
+  for (const client of [bare, api]) {
+    const request = client.get('/api/items')
+    expect(sent.splice(0)).toEqual(['sent'])
+    await request
+  }
 })

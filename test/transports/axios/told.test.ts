@@ -134,9 +134,10 @@ test('a timeout that is over when the request is sent at last is over', async ()
 })
 
 test.each([
-  ['between its 401 and the replay', 200, [1_000, 500], 200],
-  ['until it is over', 700, [1_000], 'timeout of 1000ms exceeded'],
-])('a timeout runs on %s, to the millisecond', async (_, waits, expected, end) => {
+  ['of a number of milliseconds runs on between a 401 and the replay', 200, [1_000, 500], 200],
+  ['of a number of milliseconds is over', 700, [1_000], 'timeout of 1000ms exceeded'],
+  ['with a unit is over', 700, ['1000ms' as unknown as number], 'timeout of 1000msms exceeded'],
+])('to the millisecond, a timeout %s', async (_, waits, expected, end) => {
   vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] })
   onTestFinished(() => void vi.useRealTimers())
   vi.advanceTimersByTime(1)
@@ -166,7 +167,7 @@ test.each([
   })
   attachSession(api, session)
   let outcome: unknown
-  const request = api.get('/items', { timeout: 1_000 }).then(
+  const request = api.get('/items', { timeout: expected[0] as number }).then(
     ({ status }) => {
       outcome = status
     },

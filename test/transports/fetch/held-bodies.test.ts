@@ -1,11 +1,14 @@
 /** Bodies of requests that wait, and of answers that stream. */
-import { getEventListeners } from 'node:events'
+import { getEventListeners, once } from 'node:events'
 import { createReadStream } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import nodeFetch from 'node-fetch'
 import { type SessionRequestInit, withSession } from 'refresh-once/fetch'
-import { expect, test } from 'vitest'
-import { failureOf, startServer, times } from '../../setup.ts'
+import { expect, onTestFinished, test } from 'vitest'
+import { deferred, failureOf, open, startServer, times } from '../../setup.ts'
 import { stage } from './stage.ts'
 
 test('a body that waits is sent as fetch would have sent it at the call', async () => {
@@ -60,6 +63,34 @@ test.each([
   expect(sent[0]).toBe(body)
 })
 
+test('a body that is sent at once is not copied', async () => {
+  const body = Buffer.from('much')
+  const sent: unknown[] = []
+  const own: typeof fetch = async (_, init) => {
+    sent.push(init?.body)
+    return new Response(null, { status: sent.length > 1 ? 200 : 401 })
+  }
+  const { api, at } = await stage({ fetch: { fetch: own } })
+  expect((await api(at('/api/echo'), { method: 'POST', body })).status).toBe(200)
+  expect(sent.map((each) => each === body)).toEqual([true, true])
+})
+
+test('a stream in whose place a factory makes another may fail, also while the replay waits', async () => {
+  const { server, api, at, received } = await stage({ expired: true })
+  server.fault('custom', { on: '/api/echo', respond: { status: 401 } })
+  const refresh = server.hold('/token')
+  const body = Readable.from(['never'])
+  const init = { method: 'POST', body, session: { body: () => 'sent' } } as unknown as SessionRequestInit
+  const answer = api(at('/api/echo'), init)
+  await refresh.untilArrived()
+  refresh.release(1)
+  await refresh.untilArrived(2)
+  body.emit('error', new Error('the file is gone'))
+  refresh.release()
+  expect((await answer).status).toBe(200)
+  expect(received.map(({ body }) => `${body}`)).toEqual(['sent', 'sent'])
+})
+
 test('an aborted request that waits cancels its body, with the reason', async () => {
   const { server, api, at } = await stage({ expired: true })
   const refresh = server.hold('/token')
@@ -74,6 +105,40 @@ test('an aborted request that waits cancels its body, with the reason', async ()
   expect(await held).toBe(why)
   expect(reasons[0]).toBe(why)
   refresh.release()
+})
+
+test.each<[string, (url: string, init: RequestInit) => Parameters<typeof fetch>]>([
+  ['in init', (url, init) => [url, init]],
+  ['in a Request', (url, init) => [new Request(url, init)]],
+])('a request that is refused before it is sent cancels its body, %s', async (_, call) => {
+  const { server, api, at } = await stage({ expired: true, session: { retries: 0 } })
+  server.fault('503')
+  const cancelled = deferred<void>()
+  const body = new ReadableStream({ cancel: () => cancelled.resolve() })
+  const init = { method: 'POST', body, duplex: 'half' } as RequestInit
+  expect(await failureOf(api(...call(at('/api/echo'), init)))).toMatchObject({ code: 'refresh_failed' })
+  await cancelled.promise
+})
+
+test('a stream that the caller has given is sent to its end, also where the answer comes first', async () => {
+  let upload: Promise<string> | undefined
+  const server = createServer((request, response) => {
+    upload = text(request)
+    response.end('early')
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  onTestFinished(() => void server.close())
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const session = open({ tokens: 'mine', refresh: () => 'unused' })
+  const api = withSession(session, { origins: url, fetch: nodeFetch as unknown as typeof fetch })
+  const body = new Readable({ read() {} })
+  body.push('the first half, ')
+  const answer = await api(url, { method: 'POST', body } as unknown as RequestInit)
+  expect(await answer.text()).toBe('early')
+  expect(body.destroyed).toBe(false)
+  body.push('and the second')
+  body.push(null)
+  expect(await upload).toBe('the first half, and the second')
 })
 
 test('a body in whose place a factory makes another is cancelled', async () => {

@@ -162,11 +162,13 @@ describe('members of init', () => {
   test.each([undefined, {}, { session: {} }])(
     'a Request keeps its referrer where the caller gives no init that matters (%j)',
     async (init) => {
-      const wire = noting()
-      const { api, at } = await stage({ fetch: { fetch: wire.fetch } })
-      await api(new Request(at('/api/items'), { referrer: '', referrerPolicy: 'origin' }), init)
-      const [{ referrer, referrerPolicy } = { referrer: '-', referrerPolicy: '-' }] = wire.requests
-      expect({ referrer, referrerPolicy }).toEqual({ referrer: '', referrerPolicy: 'origin' })
+      for (const expired of [false, true]) {
+        const wire = noting()
+        const { api, at } = await stage({ expired, fetch: { fetch: wire.fetch } })
+        await api(new Request(at('/api/items'), { referrer: '', referrerPolicy: 'origin' }), init)
+        const [{ referrer, referrerPolicy } = { referrer: '-', referrerPolicy: '-' }] = wire.requests
+        expect({ referrer, referrerPolicy }).toEqual({ referrer: '', referrerPolicy: 'origin' })
+      }
     },
   )
 
