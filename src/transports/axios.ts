@@ -272,7 +272,9 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
     const { headers: set, query } = credentials
     const { body } = this.#options || NONE
     const url = this.#url
-    const ours: Partial<Config> = { url: query ? withQuery(url, query) : url }
+    const ours: Partial<Config> = {}
+    if (config.url && config.url !== url) ours.url = url
+    if (query) ours.url = withQuery(url, query)
     if (body) {
       this.#made = ours.data = bodyFrom(body)
       letGo(config.data)

@@ -29,6 +29,17 @@ describe('`transmit`', () => {
     expect(config).not.toHaveProperty('onDownloadProgress')
   })
 
+  test('may lead a copy elsewhere, which the answer tells', async () => {
+    const { server, session, received } = await stage()
+    const api = axios.create({ baseURL: server.url })
+    attachSession(api, session, {
+      transmit: (config, adapter) => adapter({ ...config, url: `/api${config.url}` }),
+    })
+    server.expireAccessTokens()
+    expect((await api.get('/items')).config.url).toBe('/api/items')
+    expect(received.map(({ url }) => url)).toEqual(['/api/items', '/api/items'])
+  })
+
   test('that throws rejects the request', async () => {
     const { server, session } = await stage()
     const api = axios.create({ baseURL: server.url })
