@@ -135,11 +135,32 @@ export const SAME_FOR_EVERYBODY = [
   ...at('src/core/validity.ts', 'return Math.max(end - (receivedAt ?? now), 0)', {
     0: ['(0 + 1)', 'what is over has no half of a millisecond left'],
   }),
+  ...at('src/transports/axios.ts', 'if (guard && guard.own === own) return guard', {
+    'guard && guard.own === own': ['false', 'one for each request is only slower'],
+  }),
   ...at('src/transports/axios/answer.ts', 'const { status = 0, headers: all, request } = answer', {
     0: ['(0 + 1)', 'only answers with a status come there'],
   }),
+  ...at('src/transports/axios/cancellation.ts', 'if (!signal && !cancelToken && !since) return undefined', {
+    '!signal && !cancelToken && !since': ['false', 'then nothing is undone'],
+  }),
+  ...at('src/transports/axios/destination.ts', 'if (url === known && url === instance.defaults.baseURL)', {
+    'url === known && url === instance.defaults.baseURL': ['false', 'what is known is only quicker'],
+  }),
   ...at('src/transports/axios/destination.ts', 'known = url', {
     'known = url': [';', 'what is known is only quicker'],
+  }),
+  ...at('src/transports/axios/headers.ts', 'if (headerOf(callers, name.toLowerCase()) !== undefined)', {
+    'headerOf(callers, name.toLowerCase()) !== undefined': ['true', 'what is not there is deleted in vain'],
+  }),
+  ...at('src/transports/fetch.ts', 'if (known && written.startsWith(known) && !UNTIDY.test(written))', {
+    'known && written.startsWith(known) && !UNTIDY.test(written)': ['false', 'what is known is only quicker'],
+  }),
+  ...at('src/transports/fetch.ts', 'known = url &&', {
+    'known = url && `${url.origin}/`': [';', 'what is known is only quicker'],
+  }),
+  ...at('src/transports/fetch.ts', 'locationOf(response) ? this.#follow', {
+    'locationOf(response)': ['true', 'what leads nowhere is followed nowhere'],
   }),
   ...at('src/core/watch-ends.ts', 'let told = 0', { 0: ['(0 + 1)', 'no session ends then'] }),
   ...at('src/core/watch-ends.ts', 'let longest = 0', { 0: ['(0 + 1)', 'a millisecond'] }),
@@ -158,7 +179,7 @@ export const SAME_FOR_EVERYBODY = [
   ...at(
     'src/transports/redirects.ts',
     'const getsIt = status === 303 ? !/^(GET|HEAD)$/i.test(method) : status < 303 && /^POST$/i.test(method)',
-    { '<': ['<=', '303 is known by then'] },
+    { '<': ['<=', '303 is known by then'], 303: ['(303 + 1)', 'the second: 303 is known by then'] },
   ),
   ...at(
     'src/transports/replay.ts',
