@@ -99,6 +99,7 @@ export const SAME_FOR_EVERYBODY = [
     'for (const letter of refreshToken ?? accessToken) name = (name * 31 + letter.charCodeAt(0)) % 2 ** 48',
     {
       31: ['(31 + 1)', 'any name does that is the same for the same token'],
+      '+': ['-', 'the same'],
       2: ['(2 + 1)', 'the same'],
       48: ['(48 + 1)', 'the same'],
     },
@@ -114,6 +115,9 @@ export const SAME_FOR_EVERYBODY = [
       0: ['(0 + 1)', 'nobody is signed in there: nothing is lost to what comes before it'],
     },
   ),
+  ...at('src/core/saving.ts', 'if (settings.clock.monotonic() - since > LATER) break', {
+    '>': ['>=', 'how long a store may take that refuses, to a fraction of a millisecond'],
+  }),
   ...at('src/core/tokens.ts', 'const LONGEST = 1e15', {
     '1e15': ['(1e15 + 1)', 'a millisecond in thirty thousand years'],
   }),

@@ -138,6 +138,17 @@ test('with refresh tokens alone of two users they are two sign-ins: what was ask
   }
 })
 
+test('with refresh tokens that differ in one letter, wherever it is, they are two sign-ins', () => {
+  const long = 'x'.repeat(500)
+  const names = ['', 'a', 'b'].flatMap((part) =>
+    [`${part}${long}`, `${long}${part}`].map((refreshToken) => {
+      const session = open({ refresh: () => 'unused', tokens: { accessToken: 'one-for-all', refreshToken } })
+      return session.state.signIn
+    }),
+  )
+  expect(new Set(names).size).toBe(5)
+})
+
 test('with other tokens they are two sign-ins, of which one lasts: nobody is served in the name of the other', async () => {
   for (const [first, late] of [
     ['user-12', 'user-21'],

@@ -92,6 +92,33 @@ test('new tokens that the store refuses are tried again after one second, two an
   }
 })
 
+test('new tokens are served once the store has hung with them: nobody waits for it again', async () => {
+  const time = newClock()
+  const memory = memoryStore({ clock: time.clock })
+  const hangs = new Promise<never>(() => {})
+  const session = open({
+    clock: time.clock,
+    tokens: 'first',
+    lease: 5_000,
+    refresh: () => 'new',
+    store: {
+      ...memory,
+      save: (next) => (next.tokens?.accessToken === 'new' ? hangs : memory.save(next)),
+    },
+  })
+  await session.getAccessToken()
+  let token: string | undefined
+  const refreshed = session.refresh().then(async () => {
+    token = await session.getAccessToken()
+  })
+  await time.advance(5_000)
+  expect(token).toBe('new')
+  await refreshed
+  session.close()
+  // It is tried a last time.
+  await time.advance(5_000)
+})
+
 test('new tokens that the store refuses are in it before they are spent: the next page finds the newest', async () => {
   const time = newClock()
   const memory = memoryStore({ clock: time.clock })
