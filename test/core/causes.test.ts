@@ -88,3 +88,16 @@ test('a session error has a cause where there is one, and else no such member', 
   expect('cause' in new SessionError('refresh_failed')).toBe(false)
   expect(new SessionError('refresh_failed', 'no', { cause: 'x' }).cause).toBe('x')
 })
+
+test('whoever comes after a refusal is told of it, too, but not after the next sign-in', async () => {
+  const refresh = () => Response.json({ error: 'invalid_grant' }, { status: 400 })
+  const session = open({ tokens: OLD, refresh })
+  for (let n = 0; n < 2; n++) {
+    const { cause } = await failureOf(session.getAccessToken())
+    expect((cause as Error).message).toContain('invalid_grant')
+  }
+  await session.signIn('next')
+  await session.signOut()
+  const { message, cause } = await failureOf(session.getAccessToken())
+  expect([message, cause]).toEqual(['nobody is signed in', undefined])
+})
