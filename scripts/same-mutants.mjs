@@ -50,6 +50,9 @@ export const SAME_FOR_EVERYBODY = [
     '<': ['<=', 'how far a proxy is followed'],
     99: ['(99 + 1)', 'how far a proxy is followed'],
   }),
+  ...at('src/core/flight.ts', 'if (known.first) await known.first', {
+    'known.first': ['true', 'nothing is waited for: that is over at once'],
+  }),
   ...at(
     'src/core/flight.ts',
     "const later = kind === 'wait' || (kind === 'definite' && tries++ < retries && delay <= deadline)",

@@ -165,6 +165,16 @@ test('a store that hangs when a session begins: it begins without what is stored
   ])
 })
 
+test('a session that is closed while its store hangs leaves no timer, whatever the store has answered since', async () => {
+  const time = newClock()
+  const store = { ...memoryStore(), load: never }
+  const session = open({ clock: time.clock, store, refresh: () => 'unused' })
+  await session.signIn('mine')
+  session.close()
+  await time.advance(0)
+  expect(time.pending).toBe(0)
+})
+
 test('a pool is closed, and serves everybody else, while a store hangs', async () => {
   const time = newClock()
   const pool = createSessionPool({

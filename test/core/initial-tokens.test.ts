@@ -200,3 +200,13 @@ test('what it tells when the session has been closed is not written down', async
   await time.advance(0)
   expect((await store.load())?.tokens).toBeUndefined()
 })
+
+test('that nobody is signed in, as it says when it can, is not written down: the next page asks it, too', async () => {
+  const there = locked(() => null)
+  await there.time.advance(0)
+  there.unlock()
+  expect(await failureOf(there.session.getAccessToken())).toMatchObject({ code: 'session_expired' })
+  expect([await there.store.load(), there.refreshes()]).toEqual([undefined, 0])
+  const next = open({ store: there.store, tokens: () => 'kept', refresh: () => 'unused' })
+  expect(await next.getAccessToken()).toBe('kept')
+})
