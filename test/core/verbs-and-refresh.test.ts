@@ -392,6 +392,29 @@ test('an update goes on where somebody has cleared the store', async () => {
   expect(await session.getAccessToken()).toBe('better')
 })
 
+test('a refusal of the former user is told to nobody who has signed in meanwhile, though somebody has cleared the store', async () => {
+  const memory = memoryStore()
+  let cleared = false
+  const store: SessionStore = { ...memory, load: async () => (cleared ? undefined : memory.load()) }
+  const [asked, answer] = [deferred<void>(), deferred<Response>()]
+  const refresh = () => {
+    asked.resolve()
+    return answer.promise
+  }
+  const session = open({ store, tokens: 'former', refresh })
+  await session.getAccessToken()
+  cleared = true
+  const left = failureOf(session.refresh())
+  await asked.promise
+  await session.signIn('next')
+  const seen = watch(session)
+  answer.resolve(refuse())
+  expect(await left).toMatchObject({ code: 'session_changed' })
+  await macrotask()
+  expect(seen.events).toEqual([])
+  expect(await session.getAccessToken()).toBe('next')
+})
+
 test('an update that a sign-out has outrun says so', async () => {
   const memory = memoryStore()
   const [saving, saved] = [deferred<void>(), deferred<void>()]
