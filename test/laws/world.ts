@@ -185,15 +185,16 @@ export async function createWorld(plan: Plan, scheduler: Scheduler): Promise<Wor
         flying = true
       } else if (ENDS_FLIGHT.test(event.type)) flying = false
       if (healed || index > 0 || event.type !== intruder?.on || seen++ !== intruder.nth) return
+      // In the middle of the next sign-in, which comes after what is done on hearing of this.
+      const arriving = event.type === 'signed-out' && !shared ? context.enters : undefined
       if (intruder.does === 'sign-in') perform({ do: 'sign-in', of: index, user: 'Eve' })
-      else if (intruder.does === 'sign-out') perform({ do: 'sign-out', of: index, server: false })
-      else if (intruder.does === 'refresh') perform({ do: 'refresh', of: index })
+      else if (intruder.does === 'sign-out') {
+        perform({ do: 'sign-out', of: index, server: false })
+        context.arriving = arriving
+      } else if (intruder.does === 'refresh') perform({ do: 'refresh', of: index })
       else {
-        // In the middle of the next sign-in, which comes after what is sent on hearing of this.
-        if (event.type === 'signed-out' && context.enters && !shared) {
-          view.signOut()
-          context.arriving = context.enters
-        }
+        if (arriving) view.signOut()
+        context.arriving = arriving
         perform({ do: 'send', of: index, kind: 'get', throws: false, streams: false })
       }
     })
