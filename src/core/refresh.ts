@@ -23,9 +23,7 @@ export function refreshOnce(parts: Parts, reason: RefreshReason, insists = false
   events.emit({ type: joined ? 'refresh-joined' : 'refresh-started', reason })
   // A listener may have signed somebody in or out: then nobody needs it any more.
   if (joined || running.flight !== mine) return
-  fly(parts, mine).then(async (landing) => {
-    // Whoever waits for it would find that it is no news yet, and ask again.
-    if (known.first) await known.first
+  fly(parts, mine).then((landing) => {
     if ('record' in landing) arrive(parts, mine, landing, record)
     else fail(parts, mine, landing)
     // After those who have waited: what is on its way is known to be slow.
