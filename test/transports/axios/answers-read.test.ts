@@ -239,3 +239,17 @@ test('a stream of Node is one of bytes, as without us', async () => {
   expect(`${data.read(2)}`).toBe('{"')
   expect(`${data.read()}`).toBe('code":40101}')
 })
+
+test.each(['http', 'fetch'] as const)(
+  'the 401 that nobody gets is let go of, as a stream of the %s adapter, too: its connection ends',
+  async (adapter) => {
+    const { server, api } = await stage({ client: { adapter, responseType: 'stream' } })
+    server.fault('custom', {
+      on: '/api/items',
+      respond: (_, response) => void response.writeHead(401).write('never ends'),
+    })
+    const { data } = await api.get('/api/items')
+    expect(await new Response(data).json()).toMatchObject({ generation: 2 })
+    await server.until(() => onWire(server, '/api/items')[0]?.aborted === true)
+  },
+)

@@ -280,11 +280,12 @@ describe('bodies that are gone once they have been sent', () => {
   test('a caller whose validateStatus accepts 401 gets the original response', async () => {
     const { server, api } = await stage()
     server.expireAccessTokens()
-    const { status, data } = await api.post('/api/echo', Readable.from(generate()), {
+    const answer = await api.post('/api/echo', Readable.from(generate()), {
       headers: OCTETS,
       validateStatus: () => true,
     })
-    expect({ status, data }).toEqual({ status: 401, data: { error: 'invalid_token' } })
+    expect(answer).toMatchObject({ status: 401, data: { error: 'invalid_token' } })
+    expect(answer).not.toHaveProperty('cause')
     expect(onWire(server, '/api/echo')).toHaveLength(1)
     await api.get('/api/items')
     expect(server.count.refreshes).toBe(1)
@@ -416,6 +417,18 @@ describe.each(ADAPTERS)('an early 401 in the middle of an upload (%s adapter)', 
     expect(onWire(server, '/api/early')).toHaveLength(1)
     expect(received.map(({ url }) => url)).toEqual(['/api/items'])
     expect(server.count.refreshes).toBe(1)
+  })
+
+  test('a stream that a factory has made for a send that was refused is let go of', async () => {
+    const { server, api, received } = await stage({ client: { adapter } })
+    server.expireAccessTokens()
+    const first = new Readable({ read() {} })
+    first.push('the first half, ')
+    const streams = [first, Readable.from(['whole'])]
+    const session = { body: () => streams.shift() }
+    expect((await api.post('/api/early', undefined, { headers: OCTETS, session })).status).toBe(200)
+    expect(first.destroyed).toBe(true)
+    expect(received.map(({ body }) => body.toString())).toEqual(['whole'])
   })
 
   test('a stream that a factory makes anew is replayed from its beginning', async () => {

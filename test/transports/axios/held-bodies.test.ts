@@ -7,7 +7,7 @@ import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import axios, { type AxiosAdapter, AxiosError, type AxiosRequestConfig } from 'axios'
 import { attachSession } from 'refresh-once/axios'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { open } from '../../setup.ts'
 import { errorOf, stage } from './stage.ts'
 
@@ -94,6 +94,16 @@ test('a body that waits is sent as it was, also where its request is to be skipp
   refresh.release()
   expect((await held).config?.data).toBe(bytes)
   expect(received.map(({ body }) => `${body}`)).toEqual(['a'])
+})
+
+test('a body that can be sent again is nobody’s to destroy, whatever its members are called', async () => {
+  const { server, api } = await stage({ expired: true, session: { retries: 0 } })
+  server.fault('503')
+  const destroy = vi.fn()
+  const body = { destroy, cancel: destroy }
+  const error = await errorOf(api.post('/api/echo', body, { transformRequest: [(data) => data] }))
+  expect(error.code).toBe('refresh_failed')
+  expect(destroy).not.toHaveBeenCalled()
 })
 
 test('a body that is sent at once is not copied', async () => {

@@ -170,3 +170,31 @@ test('a request is on its way when the call returns, as without us', async () =>
     await request
   }
 })
+
+test('the headers in the config of an answer are those that interceptors had, as without us', async () => {
+  const { api, bare } = await stage({ client: { adapter: noting('sent', []) } })
+  for (const client of [bare, api]) {
+    const seen: unknown[] = []
+    client.interceptors.request.use((config) => {
+      seen.push(config.headers)
+      return config
+    })
+    const { config } = await client.get('/api/items')
+    expect(config.headers).toBe(seen[0])
+  }
+})
+
+test('what is left alone gets nothing of ours, also where requests are recalled', async () => {
+  const { server, session } = await stage({ session: { recall: 'safe' } })
+  const sent: string[][] = []
+  const api = axios.create({ baseURL: server.url })
+  attachSession(api, session, {
+    transmit(config, adapter) {
+      sent.push(['cancelToken', 'onDownloadProgress', 'beforeRedirect'].filter((name) => name in config))
+      return adapter(config)
+    },
+  })
+  await api.get('/api/items')
+  await errorOf(api.get('/api/items', { session: false }))
+  expect(sent).toEqual([['cancelToken', 'onDownloadProgress', 'beforeRedirect'], []])
+})

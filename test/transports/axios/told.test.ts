@@ -3,7 +3,7 @@ import axios, { type AxiosAdapter, AxiosError, getAdapter } from 'axios'
 import { findSessionError } from 'refresh-once'
 import { attachSession } from 'refresh-once/axios'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { deferred, failureOf, open } from '../../setup.ts'
+import { deferred, failureOf, newClock, open } from '../../setup.ts'
 import { errorOf, stage } from './stage.ts'
 
 test('an adapter that sends a copy of the config leaves no token in responses and errors', async () => {
@@ -240,6 +240,8 @@ test('who leaves while his answer is looked at does not wait for the refresh', a
   const controller = new AbortController()
   const { server, api } = await stage({
     session: {
+      // The deadline, at which everybody leaves, does not come.
+      clock: newClock().clock,
       shouldRefresh() {
         controller.abort()
         return undefined
