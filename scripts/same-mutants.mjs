@@ -89,6 +89,15 @@ export const SAME_FOR_EVERYBODY = [
   ...at('src/core/redaction.ts', 'const twice = decoded === once ? once : clear(decoded)', {
     'decoded === once': ['false', 'what has been cleared is cleared again'],
   }),
+  ...at('src/core/redaction.ts', "textOf(stack ?? '')", {
+    "stack ?? ''": ['(stack)', 'neither has lines'],
+  }),
+  ...at('src/core/redaction.ts', 'const beginning = token.slice(', {
+    2: ['(2 + 1)', 'how much of a token is enough'],
+  }),
+  ...at('src/core/redaction.ts', 'this.#seen = held', {
+    'this.#seen = held': [';', 'the same forms once more: it is only slower'],
+  }),
   ...at('src/core/redaction.ts', 'if (this.#seen !== held) {', {
     'this.#seen !== held': ['true', 'the same forms once more: it is only slower'],
   }),

@@ -398,10 +398,27 @@ describe('what `isTerminal` is told', () => {
     expect(seen).toEqual(told)
   })
 
-  test('a refusal is none, too, where the server says when to come again, be that this very second', async () => {
-    const now = new Date(0).toUTCString()
-    const { session } = given(() => json(401, {}, { date: now, 'retry-after': now }))
-    expect(isSessionError(await failureOf(session.getAccessToken()), 'session_expired')).toBe(true)
+  test('a refusal is none where the server says to come again, be that at once, and is one where it is not to wait', async () => {
+    const now = new Date(1e12).toUTCString()
+    for (const [code, headers] of [
+      ['session_expired', { date: now, 'retry-after': now }],
+      ['refresh_failed', { 'retry-after': '0.001' }],
+    ] as const) {
+      const { session } = given(() => json(401, {}, headers))
+      expect(isSessionError(await failureOf(session.getAccessToken()), code)).toBe(true)
+    }
+  })
+
+  test('`body` is the object that was parsed, also where it looks like what a client puts around one', async () => {
+    const bodies = [{ data: null, error: 'E1' }, { meta: {}, message: 'no' }, {}]
+    const seen: unknown[] = []
+    for (const body of bodies) {
+      const { session } = given(() => json(401, body), {
+        isTerminal: (failure) => void seen.push(failure.body),
+      })
+      await failureOf(session.getAccessToken())
+    }
+    expect(seen).toEqual(bodies)
   })
 
   test.each<[string, () => Response | Promise<never>, number]>([
@@ -934,6 +951,15 @@ describe('an answer that came whole is not asked for again with the refresh toke
       return new Response(body)
     })
     expect(await session.getAccessToken()).toBe('second')
+  })
+
+  test('a member of a body that is called like a header is none', async () => {
+    const time = newClock()
+    const expiresAt = time.clock.now() + 3_600_000
+    const answer = { access_token: 'second', expiresAt, date: new Date(1e12).toUTCString() }
+    const { session } = given(() => json(200, answer), { clock: time.clock })
+    expect(await session.getAccessToken()).toBe('second')
+    expect(session.state.expiresAt).toBe(expiresAt)
   })
 
   test('what an app’s own members are called does not hide the token beside them', async () => {

@@ -269,6 +269,11 @@ describe('an error that a refresh has met', () => {
     expect(await said(words)).toBe(words.replace('?d+e', '?…'))
   })
 
+  test('shows what nobody would see by its number, and the beginning of what is long', async () => {
+    expect(await said('a\u001b[31m\u0085\u202eb\u{e0041}')).toBe('a\\u{1b}[31m\\u{85}\\u{202e}b\\u{e0041}')
+    expect(await said(`first ${'more '.repeat(1_000)}`)).toMatch(/^first (more ){20,200}(more?|mo?)?…$/)
+  })
+
   test('is told without short tokens, unless they are words', async () => {
     for (const token of ['password', 'abc-123', 'ab1'])
       expect(await said(`<${token}>`, token)).toBe('<[token]>')

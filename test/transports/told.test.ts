@@ -124,3 +124,16 @@ describe.each(NAMERS)('an error that names the URL %s', (_, namer) => {
     expect(inspect(error, { depth: 9, showHidden: true })).not.toContain(SECRET)
   })
 })
+
+test('an error without a token in it is the app’s as it came, also where it is its own cause', async () => {
+  const made: Error & { code?: string } = Object.assign(new TypeError('fetch failed'), { code: 'E_ANY' })
+  made.cause = made
+  const before = Object.getOwnPropertyDescriptors(made)
+  const session = open({ refresh: () => 'x', tokens: SECRET })
+  const api = withSession(session, {
+    origins: ['https://api.example.com'],
+    fetch: () => Promise.reject(made),
+  })
+  expect(await failureOf(api('https://api.example.com/items'))).toBe(made)
+  expect(Object.getOwnPropertyDescriptors(made)).toEqual(before)
+})
