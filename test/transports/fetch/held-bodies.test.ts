@@ -209,12 +209,18 @@ test('a value that no header can hold is not repeated by the error', async () =>
   expect((await failureOf(api(at('/api/items')))).message).toBe('Authorization: invalid header value')
 })
 
-test('a request without CORS is bare', async () => {
-  const { api, at, received } = await stage()
-  await api(at('/api/echo'), { mode: 'no-cors' }).catch(() => {})
-  expect(received.map(({ headers }) => headers.authorization)).toEqual(
-    times(received.length, () => undefined),
-  )
+test.each<[string, (url: string, init: RequestInit) => Parameters<typeof fetch>]>([
+  ['in init', (url, init) => [url, init]],
+  ['in a Request', (url, init) => [new Request(url, init)]],
+])('a request without CORS is bare: its mode is %s', async (_, call) => {
+  const handed: unknown[] = []
+  const own: typeof fetch = async (_, init) => {
+    handed.push(init?.headers)
+    return new Response()
+  }
+  const { api, at } = await stage({ fetch: { fetch: own } })
+  await api(...call(at('/api/echo'), { mode: 'no-cors' }))
+  expect(handed).toEqual([undefined])
 })
 
 test.each([
