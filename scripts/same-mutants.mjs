@@ -142,6 +142,9 @@ export const SAME_FOR_EVERYBODY = [
   ...at('src/core/tokens.ts', 'const known = end > (fresh ? now : -1)', {
     1: ['(1 + 1)', 'no time is negative'],
   }),
+  ...at('src/core/turns.ts', 'if (!stored || left <= 0) return stored', {
+    0: ['(0 + 1)', 'a millisecond of a lease'],
+  }),
   ...at('src/core/update.ts', 'if (known.first) await known.first', {
     'known.first': ['true', 'nothing is waited for'],
   }),

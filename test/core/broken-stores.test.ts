@@ -81,23 +81,29 @@ describe('a store that breaks its contract', () => {
   })
 })
 
-test('a store that cannot be watched keeps nothing from going on, and to say null for nothing is no fault', async () => {
-  const memory = memoryStore()
-  const session = open({
-    store: {
-      ...memory,
-      load: async () => null as never,
-      watch() {
-        throw new Error('not supported')
-      },
+test.each<[string, () => never]>([
+  [
+    'cannot be watched',
+    () => {
+      throw new Error('not supported')
     },
-    refresh: () => 'new',
-  })
-  const seen = watch(session)
-  expect(await session.getAccessToken()).toBe('new')
-  expect(session.state.status).toBe('signed-in')
-  expect(seen.of('degraded')).toEqual([])
-})
+  ],
+  ['is watched without an end', () => undefined as never],
+])(
+  'a store that %s keeps nothing from going on, and to say null for nothing is no fault',
+  async (_, hear) => {
+    const memory = memoryStore()
+    const session = open({
+      store: { ...memory, load: async () => null as never, watch: hear },
+      refresh: () => 'new',
+    })
+    const seen = watch(session)
+    expect(await session.getAccessToken()).toBe('new')
+    expect(session.state.status).toBe('signed-in')
+    session.close()
+    expect(seen.of('degraded')).toEqual([])
+  },
+)
 
 describe('a turn at a store that breaks its contract', () => {
   /** A session whose store gives its turns as `exclusive` does. */
