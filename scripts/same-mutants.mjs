@@ -66,6 +66,9 @@ export const SAME_FOR_EVERYBODY = [
   ...at('src/core/known.ts', 'const REMEMBERED = 9', {
     9: ['(9 + 1)', 'how many former tokens are kept in memory'],
   }),
+  ...at('src/core/known.ts', 'if (held.length > REMEMBERED)', {
+    '>': ['>=', 'how many former tokens are kept in memory'],
+  }),
   ...at('src/core/outcome.ts', 'readonly #mark = true', {
     true: ['false', 'that it is there is what is asked'],
   }),

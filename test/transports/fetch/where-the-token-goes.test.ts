@@ -51,6 +51,18 @@ async function send(input: RequestInfo | URL, options: FetchOptions = { origins:
   return wire.sent[0] ?? { origin: undefined, authorization: null }
 }
 
+test('of many tokens that a session has had, the first and the latest are known as its own, and are replaced', async () => {
+  let count = 1
+  const session = open({ tokens: 'token-1', refresh: () => `token-${++count}` })
+  while (count < 30) await session.refresh()
+  const wire = recorder()
+  const guarded = withSession(session, { origins: [HOME], fetch: wire.fetch })
+  for (const n of [1, 2, 15, 28, 29, 30])
+    await guarded(`${HOME}/api/items`, { headers: { authorization: `Bearer token-${n}` } })
+  const sent = wire.sent.map(({ authorization }) => authorization?.replace('Bearer token-', ''))
+  expect(sent).toEqual(['30', '2', '15', '30', '30', '30'])
+})
+
 test('however a URL is written, a stand-in gets it as the platform reads it, with the token for the trusted origin alone', async () => {
   const pieces = ['', ' ', '\t', '\n', ...'/ . .. // \\ @ :443 ? # % %2e %2E a Ü " |'.split(' ')]
   const sent: [string, string | null][] = []
