@@ -63,6 +63,9 @@ export const SAME_FOR_EVERYBODY = [
     'if (left <= validity.soft && left > validity.hard && !running.flight && !cooldown.error)',
     { '<=': ['<', 'the soft window is drawn, to a fraction of a millisecond'] },
   ),
+  ...at('src/core/known.ts', '#comesLast = false', {
+    false: ['true', 'read beside what is being saved only, which sets it'],
+  }),
   ...at('src/core/known.ts', 'const REMEMBERED = 9', {
     9: ['(9 + 1)', 'how many former tokens are kept in memory'],
   }),

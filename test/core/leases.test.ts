@@ -158,6 +158,19 @@ describe('a turn that somebody else has taken', () => {
     expect((await g.store.load())?.tokens?.accessToken).toBe('late')
   })
 
+  test('nor does what comes late bring back a session whose next refresh was refused meanwhile', async () => {
+    const answer = deferred<string>()
+    const refused = () => Response.json({ error: 'invalid_grant' }, { status: 400 })
+    const g = await given((n) => (n === 1 ? answer.promise : refused()))
+    const failed = failureOf(g.session.getAccessToken())
+    await g.time.advance(0)
+    g.rob()
+    expect(isSessionError(await failed, 'session_expired')).toBe(true)
+    answer.resolve('late')
+    await g.time.advance(0)
+    expect([await g.store.load(), g.session.state.status]).toMatchObject([{ ended: 'rejected' }, 'signed-out'])
+  })
+
   test('again and again costs two refreshes, and the failure says what became of them', async () => {
     const g = await given(() => new Promise(() => {}))
     const failed = failureOf(g.session.getAccessToken())
