@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { Session, SessionOptions } from 'refresh-once'
 import type { AuthServer } from 'refresh-once/testing'
 import { describe, expect, test } from 'vitest'
-import { deferred, newClock, open, startServer, times } from '../setup.ts'
+import { deferred, newClock, open, startServer, times, watch } from '../setup.ts'
 import { type Api, CLIENTS, type Client } from './client.ts'
 import { onWire } from './wire.ts'
 
@@ -89,6 +89,19 @@ describe.each(CLIENTS)('$name', (client) => {
       expect(session.state.status).toBe('signed-out')
       expect(server.count).toMatchObject({ refreshRequests: 1, api: 1 })
     })
+
+    test.each([0, 1])(
+      'a refusal is heard as a sign-out by whoever was let in before: after %i answers',
+      async (answers) => {
+        const { server, session, api } = await page(client)
+        const seen = watch(session)
+        for (let n = 0; n < answers; n++) expect((await api('/api/items')).status).toBe(200)
+        server.revokeFamily('alice')
+        expect(await api('/api/items')).toMatchObject({ status: 401 })
+        expect(session.state.status).toBe('signed-out')
+        expect(seen.of('signed-out').map(({ reason }) => reason)).toEqual(answers ? ['rejected'] : [])
+      },
+    )
 
     test('two waves of expiry lead to two refreshes', async () => {
       const { server, api } = await page(client)
