@@ -168,7 +168,10 @@ describe('a turn that somebody else has taken', () => {
     expect(isSessionError(await failed, 'session_expired')).toBe(true)
     answer.resolve('late')
     await g.time.advance(0)
-    expect([await g.store.load(), g.session.state.status]).toMatchObject([{ ended: 'rejected' }, 'signed-out'])
+    expect([await g.store.load(), g.session.state.status]).toMatchObject([
+      { ended: 'rejected' },
+      'signed-out',
+    ])
   })
 
   test('again and again costs two refreshes, and the failure says what became of them', async () => {
