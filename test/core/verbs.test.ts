@@ -56,6 +56,11 @@ describe('createSession', () => {
       retries: undefined,
       leeway: undefined,
       clock: undefined,
+      mode: undefined,
+      recall: undefined,
+      store: undefined,
+      skip: undefined,
+      applyToken: undefined,
     }
     const session = open({ refresh: () => 'refreshed', ...unset })
     expect(await session.getAccessToken()).toBe('refreshed')
