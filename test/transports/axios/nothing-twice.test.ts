@@ -97,6 +97,22 @@ describe.each(ADAPTERS)('nothing is executed twice (%s adapter)', (adapter) => {
     ])
   })
 
+  test('an answer that can have no body is one, also where requests are recalled', async () => {
+    const { api } = await recallStage(adapter)
+    expect((await api.get('/api/status/204')).status).toBe(204)
+  })
+
+  test('a cancelToken of the caller ends what is on its way, in his words', async () => {
+    const { server, api } = await recallStage(adapter)
+    const { token, cancel } = axios.CancelToken.source()
+    const slow = server.hold('/api/late')
+    const cancelled = errorOf(api.get('/api/late', { cancelToken: token }))
+    await slow.untilArrived()
+    cancel('the user left')
+    expect(await cancelled).toMatchObject({ code: 'ERR_CANCELED', message: 'the user left' })
+    slow.release()
+  })
+
   describe("the caller's abort during a recall", () => {
     test.each(['signal', 'cancelToken'] as const)(
       'by %s while the recalled request waits: it is cancelled, and not replayed',
