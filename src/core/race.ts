@@ -56,7 +56,7 @@ export function race(parts: Parts): void {
             settings.shouldRefresh &&
             (await wantsRefresh(parts, request, outcome, undefined, true).catch(() => true))
           )
-        if (isGood || request.abandoned) win(sent)
+        if (isGood) win(sent)
         // Its body keeps a connection, for which the replay may be waiting.
         else if (sent === original && (await replay)) request.discard(outcome)
       }

@@ -102,7 +102,7 @@ describe.each(ALL_CLIENTS)('$name: a safe request that is on its way when the ne
     expect(arrivals).toHaveLength(2)
   })
 
-  test.each([401, 403, 404, 500])('a %i of the original is no good answer', async (status) => {
+  test.each([400, 401, 403, 404, 500])('a %i of the original is no good answer', async (status) => {
     const { slow, original, arrival, arrivals } = await openRace(client)
     const replay = await arrival(2)
     original.answer(status)
@@ -261,6 +261,26 @@ describe.each(ALL_CLIENTS)('$name: a safe request that is on its way when the ne
       ;(await arrival(2)).answer(200)
       expect((await slow).status).toBe(200)
       expect(arrivals).toHaveLength(2)
+    })
+
+    test('another token has come by then: with the older one nothing is sent', async () => {
+      const { slow, original, arrivals, session, later, sign } = await openSlow()
+      await session.refresh()
+      sign()
+      await later()
+      original.answer(200)
+      expect((await slow).status).toBe(200)
+      expect(arrivals).toHaveLength(1)
+    })
+
+    test('the session has been closed by then: nothing is sent', async () => {
+      const { slow, server, original, arrivals, session, sign } = await openSlow()
+      session.close()
+      sign()
+      for (let n = 0; n < 2; n++) await fetch(`${server.url}/api/items`)
+      original.answer(200)
+      expect((await slow).status).toBe(200)
+      expect(arrivals).toHaveLength(1)
     })
 
     test('with what the app has still to look at: nothing is sent meanwhile', async () => {
