@@ -49,6 +49,7 @@ function robbable(clock: Clock): Robbable {
 test('a turn that somebody else has taken is over: its holder is told, and reserves nothing any more', async () => {
   let record: Stored | undefined = { version: { epoch: 'e', generation: 1, nonce: 'n' } }
   const taken = new AbortController()
+  const theirs = { generation: 3, until: 1 }
   let passed = 0
   const options = {
     clock: newClock().clock,
@@ -62,9 +63,13 @@ test('a turn that somebody else has taken is over: its holder is told, and reser
     taken.abort()
     expect([lease.signal.aborted, lease.remaining(), passed]).toEqual([true, 0, 1])
     expect(await failureOf(lease.begin())).toBeInstanceOf(Error)
+    expect(record?.pending?.generation).toBe(2)
+    // What the other one has reserved by then is not taken back with what was reserved here.
+    record = { ...(record as Stored), pending: theirs }
+    for (const generation of [2, 3]) await lease.clear(generation)
   }
   await takeTurn(options, work, () => passed++, taken.signal)
-  expect(record?.pending?.generation).toBe(2)
+  expect(record?.pending).toEqual(theirs)
 })
 
 test('a refresh that comes home ends neither the signal that the store was given nor its own', async () => {

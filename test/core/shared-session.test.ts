@@ -586,6 +586,36 @@ test('a refresh token that another has renewed beside the same access token is t
   expect(await one.getAccessToken()).toBe('new')
 })
 
+test('a refresh token that another has renewed is not forgotten with the store: somebody may clear it', async () => {
+  const memory = memoryStore()
+  let tell: (stored: Stored) => void = () => {}
+  let cleared = false
+  const sent: (string | undefined)[] = []
+  const session = open({
+    tokens: { accessToken: 'old', refreshToken: 'first' },
+    store: {
+      ...memory,
+      load: async () => (cleared ? undefined : memory.load()),
+      watch(listener) {
+        tell = listener
+        return () => {}
+      },
+    },
+    refresh: ({ tokens }) => {
+      sent.push(tokens?.refreshToken)
+      return 'new'
+    },
+  })
+  await session.getAccessToken()
+  const { version, tokens } = (await memory.load()) as Stored
+  if (!tokens) throw new Error('nothing was saved')
+  const next = { ...version, generation: 2, nonce: 'other' }
+  tell({ version: next, tokens: { ...tokens, refreshToken: 'renewed' } })
+  cleared = true
+  await session.refresh()
+  expect(sent).toEqual(['renewed'])
+})
+
 test('a sign-in elsewhere that comes while a first refresh looks into the empty store is taken, not refreshed', async () => {
   const place = newPlace()
   const store = place()
