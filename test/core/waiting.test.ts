@@ -121,6 +121,20 @@ describe('those who wait', () => {
     expect(getEventListeners(signal, 'abort')).toHaveLength(0)
   })
 
+  test('nor has it one after the deadline, whose error names three of those who came later', async () => {
+    const g = given()
+    const { signal } = new AbortController()
+    const all = times(6, () => failureOf(g.session.getAccessToken({ signal })))
+    await g.time.advance(10_000)
+    const [first] = await Promise.all(all)
+    expect(first).toMatchObject({ code: 'refresh_timeout' })
+    expect(first?.message).toContain(
+      ' Is getAccessToken or getAccessToken or getAccessToken part of the refresh?',
+    )
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0)
+    g.answer('second')
+  })
+
   test('sign-out makes all who wait reject with session_changed, and the late answer revives nobody', async () => {
     const g = given()
     const seen = watch(g.session)
