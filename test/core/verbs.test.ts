@@ -649,3 +649,30 @@ describe('close', () => {
     expect(g.session[Symbol.dispose]).toBeTypeOf('function')
   })
 })
+
+test('whoever asks for a token that lasts longer waits until a failure has cooled down, and `refresh` does not', async () => {
+  const time = newClock()
+  let calls = 0
+  const session = open({
+    clock: time.clock,
+    retries: 0,
+    tokens: { accessToken: 'mine', expiresAt: time.clock.now() + 120_000 },
+    refresh: () => {
+      calls++
+      return new Response(null, { status: 503 })
+    },
+  })
+  for (let n = 0; n < 2; n++)
+    expect(await failureOf(session.getAccessToken({ minValidity: 240_000 }))).toMatchObject({
+      code: 'refresh_failed',
+    })
+  expect(calls).toBe(1)
+  expect(await failureOf(session.refresh())).toMatchObject({ code: 'refresh_failed' })
+  expect(calls).toBe(2)
+})
+
+test('a session that a listener closes when its refresh begins has not been refreshed', async () => {
+  const session = open({ tokens: 'mine', refresh: () => 'next' })
+  session.observe(({ type }) => type === 'refresh-started' && session.close())
+  expect(await failureOf(session.refresh())).toMatchObject({ code: 'session_closed' })
+})
