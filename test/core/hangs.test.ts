@@ -2,6 +2,7 @@
  * Somebody else's code that never comes to an end, once or for ever: stores, storages, and the functions of an app. It
  * ends by lease or deadline, is told, and the session goes on.
  */
+import { getEventListeners } from 'node:events'
 import axios from 'axios'
 import { type Lease, memoryStore, type Session, type SessionOptions, type SessionStore } from 'refresh-once'
 import { attachSession } from 'refresh-once/axios'
@@ -328,3 +329,21 @@ test.each([600_000, Number.POSITIVE_INFINITY])(
     expect(await token).toBe('new')
   },
 )
+
+test('a signature that takes time leaves no listener at the signal of its request, nor does an answer that is looked at', async () => {
+  const { signal } = new AbortController()
+  const later = async <T>(value: T): Promise<T> => value
+  const session = open({
+    tokens: 'mine',
+    refresh: () => 'unused',
+    applyToken: ({ accessToken }) => later({ headers: { Authorization: `Bearer ${accessToken}` } }),
+    shouldRefresh: () => later(false),
+  })
+  const api = axios.create({
+    baseURL: 'https://api.example.com',
+    adapter: async (config) => ({ config, data: '', status: 200, statusText: '', headers: {} }),
+  })
+  attachSession(api, session)
+  await api.get('/items', { signal })
+  expect(getEventListeners(signal, 'abort')).toEqual([])
+})
