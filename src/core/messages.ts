@@ -34,7 +34,7 @@ export const messages = {
   token: (got: string): string => `expected an access token, got ${GOT[got] ?? got}`,
   scheme: (): string => 'expected token_type Bearer',
   page: (type: string, place: string): string =>
-    `${type} of ${place}${/html/.test(type) ? '. Is the path right?' : ''}`,
+    `${type}${place && ` of ${place}`}${/html/.test(type) ? '. Is the path right?' : ''}`,
   unclear: (): string => 'a refusal, or a failure? Return the response itself, ok or not',
   elsewhere: (): string => 'the tab that has the tokens does not answer',
   rejected: (): string => 'the refresh was refused',

@@ -306,6 +306,13 @@ test('a refresh at an address that is not there names it, without its query', as
   expect(message).toMatch(/answered with 404: https:\/\/app\.test\/refesh$/)
 })
 
+test('a page in the place of an answer is told to be one, also where its client does not say where it came from', async () => {
+  const headers = { 'content-type': 'text/html' }
+  const session = open({ refresh: () => ({ status: 200, headers, data: '<html>' }) })
+  const { message } = await failureOf(session.getAccessToken())
+  expect(message).toMatch(/text\/html\. Is the path right\?$/)
+})
+
 test('a refresh that reaches nobody keeps the code and the host', async () => {
   const session = open({ refresh: () => fetch('http://127.0.0.1:9'), retries: 0 })
   const error = await failureOf(session.getAccessToken())
