@@ -102,15 +102,12 @@ async function ignore(
   const sent = Promise.resolve(
     request.transmit(tokens ? await signing.credentialsOf(tokens, request) : undefined),
   )
-  if (reason === 'foreign-origin' && events.observed) {
-    const look = (outcome: unknown) => {
-      if (request.statusOf(outcome) === 401)
-        events.warn(say('stranger', String(parse(request.url)?.origin)), reason)
-    }
-    sent.then(look, look)
+  const look = (outcome: unknown) => {
+    request.land(outcome)
+    if (reason === 'foreign-origin' && events.observed && request.statusOf(outcome) === 401)
+      events.warn(say('stranger', String(parse(request.url)?.origin)), reason)
   }
-  const land = (outcome: unknown) => request.land(outcome)
-  sent.then(land, land)
+  sent.then(look, look)
   return sent
 }
 
