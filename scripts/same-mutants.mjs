@@ -172,6 +172,9 @@ export const SAME_FOR_EVERYBODY = [
   ...at('src/transports/axios/cancellation.ts', 'if (!signal && !cancelToken && !since) return undefined', {
     '!signal && !cancelToken && !since': ['false', 'then nothing is undone'],
   }),
+  ...at('src/transports/axios/config.ts', 'last = sent', {
+    'last = sent': [';', 'what is given back twice is given back'],
+  }),
   ...at('src/transports/axios/destination.ts', 'if (url === known && url === instance.defaults.baseURL)', {
     'url === known && url === instance.defaults.baseURL': ['false', 'what is known is only quicker'],
   }),

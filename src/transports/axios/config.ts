@@ -33,8 +33,10 @@ export function giveBack(
   outcome: unknown,
   set: Credentials['headers'],
 ): void {
-  for (const sent of new Set([config, Object(outcome).config, answerOf(outcome).config])) {
-    if (!sent) continue
+  let last: unknown
+  for (const sent of [config, Object(outcome).config, answerOf(outcome).config]) {
+    if (!sent || sent === last) continue
+    last = sent
     for (const key in callers) {
       if (callers[key] === undefined) delete sent[key]
       else sent[key] = callers[key]
