@@ -209,8 +209,8 @@ export const SAME_FOR_EVERYBODY = [
   }),
   ...at(
     'src/transports/redirects.ts',
-    'const getsIt = status === 303 ? !/^(GET|HEAD)$/i.test(method) : status < 303 && /^POST$/i.test(method)',
-    { '<': ['<=', '303 is known by then'], 303: ['(303 + 1)', 'the second: 303 is known by then'] },
+    'const getsIt = status === 303 ? !/^(GET|HEAD)$/i.test(method) : status <= 302 && /^POST$/i.test(method)',
+    { 302: ['(302 + 1)', '303 is known by then'] },
   ),
   ...at(
     'src/transports/replay.ts',

@@ -52,7 +52,7 @@ export function follow(
   const next = parse(location, url)
   const { status } = response
   const { method = 'GET' } = init
-  const getsIt = status === 303 ? !/^(GET|HEAD)$/i.test(method) : status < 303 && /^POST$/i.test(method)
+  const getsIt = status === 303 ? !/^(GET|HEAD)$/i.test(method) : status <= 302 && /^POST$/i.test(method)
   if (!next || hops > 19 || (!getsIt && isOneShot(init.body))) throw new TypeError('redirect')
   const given = init.headers as Iterable<[string, string]> | Record<string, string>
   const secret = ['authorization', 'cookie', ...Object.keys(set).map((name) => name.toLowerCase())]
