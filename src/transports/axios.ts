@@ -251,7 +251,8 @@ class AxiosRequest extends SessionRequest<AxiosResponse> {
         this.#broken = AxiosError.from(error, error.code, config)
         if (!this.#sent) this.#leave?.(this.#broken)
       })
-    } else this.#data = copyOf(data)
+      // Node's adapter hands bytes on as they are.
+    } else if (this.#adapter !== this.#attachment.node || data.append) this.#data = copyOf(data)
   }
 
   transmit(credentials: Credentials | undefined): Promise<AxiosResponse> {
